@@ -1,0 +1,86 @@
+"""The one door to arq, with `workers/app.py`, where its Worker is set up: coarse jobs, never single tasks.
+
+Serialised as msgpack: with arq's default, pickle, write access to Redis would be code execution. Jobs hold ids only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from redis.exceptions import RedisError
+
+from schemas.errors import UnavailableError
+
+QUEUE = "darkroom:jobs"
+EXPIRES_EXTRA_MS = 365 * 24 * 3600 * 1000
+"""arq drops a job silently so long after its enqueueing; its default is one day, which a busy queue can exceed."""
+
+serialize = msgspec.msgpack.encode
+
+
+def deserialize(data: bytes) -> Any:
+    return msgspec.msgpack.decode(data)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanJob:
+    """Read, check and price a manifest; with a batch, start it."""
+
+    plan_id: str
+    tenant: str
+    batch_id: str | None
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """arq's connection settings; without retries its worker would die one second after Redis goes away."""
+    settings = RedisSettings.from_dsn(url)
+    settings.conn_timeout = 10
+    settings.conn_retries = 30
+    settings.retry_on_timeout = True
+    settings.retry_on_error = [RedisError, OSError]
+    return settings
+
+
+class JobQueue:
+    """Puts jobs into the queue."""
+
+    def __init__(self, pool: ArqRedis) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str) -> JobQueue:
+        """Connects.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        try:
+            pool = await create_pool(
+                redis_settings(url),
+                job_serializer=serialize,
+                job_deserializer=deserialize,
+                default_queue_name=QUEUE,
+                expires_extra_ms=EXPIRES_EXTRA_MS,
+            )
+        except (RedisError, OSError) as error:
+            raise UnavailableError(f"Redis does not answer: {error}"[:300]) from error
+        return cls(pool)
+
+    async def enqueue_plan(self, job: PlanJob) -> None:
+        """Asks for a plan; asking twice for the same one changes nothing.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        try:
+            await self._pool.enqueue_job("plan", asdict(job), _job_id=f"plan:{job.plan_id}")
+        except (RedisError, OSError) as error:
+            raise UnavailableError(f"Redis does not answer: {error}"[:300]) from error
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+

@@ -1,0 +1,184 @@
+"""Settings: the one door to the environment. Built once per process, frozen, handed down.
+
+Sources, the first wins: arguments, `DARKROOM_<GROUP>__<NAME>`, then `darkroom.toml` in the working directory.
+Every problem is reported at once. `docs/settings.md` is generated from this module.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from schemas.model import live_models, refusal_of
+from schemas.pricing import micros
+
+
+class SettingsError(ValueError):
+    """The settings are not usable; the message lists every problem with the name of its variable."""
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _words(value: Any) -> Any:
+    """`a, b` as a tuple: lists in variables are written with commas."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _usd_micros(value: Any) -> Any:
+    return micros(str(value)) if isinstance(value, str | int | float | Decimal) else value
+
+
+UsdMicros = Annotated[int, BeforeValidator(_usd_micros), Field(ge=0)]
+
+
+class RedisSettings(Group):
+    """The state: a dedicated Redis (6.2 or newer, or Valkey) with `noeviction` and append-only persistence."""
+
+    url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss:// address")
+
+
+class StorageSettings(Group):
+    """Where pictures, receipts, manifests and catalogs are kept."""
+
+    url: str = Field(description="file:///folder or s3://bucket/prefix")
+    endpoint_url: str | None = Field(None, description="address of an S3-compatible store; none: AWS")
+    threads: int = Field(32, ge=1, le=256, description="storage calls at the same time in one process")
+
+
+class SpoolSettings(Group):
+    """Local disk for bytes that are paid for and not yet stored; it must outlive the process."""
+
+    dir: Path = Field(Path(".darkroom/spool"), description="folder of the spool, one per machine")
+    min_free_bytes: int = Field(
+        512 * 1024 * 1024, ge=0, description="claims stop below this much free space, before anything more is paid"
+    )
+
+
+class ServiceSettings(Group):
+    """The HTTP API."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    bootstrap_key: SecretStr | None = Field(None, description="key accepted as the default tenant's admin")
+    max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest manifest, inline catalog included")
+    max_upload_bytes: int = Field(1024**3, ge=1024, description="largest uploaded catalog or reference picture")
+    max_tasks: int = Field(2_000_000, ge=1, description="most pictures in one batch")
+    plan_wait_s: float = Field(60.0, ge=0, le=600, description="how long a dry run is waited for before 202")
+    submit_wait_s: float = Field(0.7, ge=0, le=60, description="how long a submission waits for problems found early")
+
+
+class LaneSettings(Group):
+    """What shares one rate limit: a provider account and a limit group."""
+
+    adapter: Literal["openai"] = Field("openai", description="how the provider is spoken to")
+    base_url: str = Field("https://api.openai.com/v1", description="address of the Images API, with its version")
+    api_key: SecretStr = Field(description="the account's key")
+    models: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        default_factory=lambda: tuple(model.name for model in live_models()),
+        description="models this lane serves, with commas; all live ones unless named",
+    )
+    requests_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
+    images_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
+    tokens_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
+    max_concurrency: int = Field(1000, ge=1, le=100_000, description="calls in flight over all workers")
+
+    @field_validator("models")
+    @classmethod
+    def _live(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if refusal := refusal_of(name):
+                raise ValueError(refusal)
+        return names
+
+
+class BudgetSettings(Group):
+    """Caps over all batches. A tenant without a budget cannot spend."""
+
+    tenant_month_usd: UsdMicros | None = Field(None, description="dollars a tenant may spend in a calendar month, UTC")
+    house_day_usd: UsdMicros | None = Field(None, description="dollars all tenants may spend in a day, UTC; none: no cap")
+
+
+class WorkerSettings(Group):
+    """One worker process."""
+
+    name: str | None = Field(None, description="name of this worker; none: host and process number")
+    slots: int = Field(200, ge=1, le=5000, description="calls in flight in this process; about 1 MB each")
+    drain_s: float = Field(300.0, ge=0, le=3600, description="how long SIGTERM waits for calls in flight, which are paid")
+    lease_s: float = Field(30.0, ge=3, le=600, description="a worker not heard of for so long has lost its claims")
+    renew_s: float = Field(10.0, ge=0.5, le=200, description="how often the lease is renewed")
+    call_deadline_s: float = Field(600.0, ge=1, le=3600, description="longest a call may take; measured p95 is near 280")
+    rescue_every_s: float = Field(10.0, ge=0.5, le=300, description="how often dead workers and the spool are looked for")
+
+
+class FetchSettings(Group):
+    """Fetching catalogs and reference pictures by URL."""
+
+    allow_http: bool = Field(False, description="allow http:// besides https://")
+    allow_private: bool = Field(False, description="allow private and loopback addresses; for tests and closed networks")
+    max_picture_bytes: int = Field(50 * 1024**2, ge=1024, description="largest reference picture the provider takes")
+    max_catalog_bytes: int = Field(1024**3, ge=1024, description="largest catalog fetched")
+
+
+class TelemetrySettings(Group):
+    """Logs and metrics."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line written")
+    log_format: Literal["json", "text"] = Field("json", description="json for machines, text for a terminal")
+    worker_metrics_host: str = Field("127.0.0.1", description="address of a worker's /metrics")
+    worker_metrics_port: int | None = Field(None, ge=0, le=65535, description="port of a worker's /metrics; none: off")
+
+
+class Settings(BaseSettings):
+    """Everything a process is told from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DARKROOM_", env_nested_delimiter="__", frozen=True, extra="ignore", toml_file="darkroom.toml"
+    )
+
+    redis: RedisSettings = RedisSettings()
+    storage: StorageSettings
+    spool: SpoolSettings = SpoolSettings()
+    service: ServiceSettings = ServiceSettings()
+    lanes: dict[str, LaneSettings] = Field(default_factory=dict)
+    budgets: BudgetSettings = BudgetSettings()
+    worker: WorkerSettings = WorkerSettings()
+    fetch: FetchSettings = FetchSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def lane_of(self, model: str) -> str | None:
+        """The first lane that serves `model`, in the order of their names."""
+        return next((name for name in sorted(self.lanes) if model in self.lanes[name].models), None)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: every problem at once, each with the variable to set.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"  {_variable(found['loc'])}: {found['msg']}" for found in error.errors(include_input=False)]
+        raise SettingsError("\n".join(["The settings have problems:", *lines])) from None
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    return "DARKROOM_" + "__".join(str(part).upper() for part in loc)

@@ -1,0 +1,226 @@
+"""Batches: one hash each, whatever their size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from core.state import keys
+from core.state.connection import translated
+from core.state.scripts import Scripts, pack
+from schemas.batch import Batch, BatchState
+from schemas.errors import ConflictError, NotFoundError, Problem
+from schemas.manifest import Priority
+
+IDEMPOTENCY_KEPT_S = 72 * 3600
+_COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """What is known of a batch before its plan."""
+
+    id: str
+    tenant: str
+    name: str
+    priority: Priority
+    metadata: dict[str, str]
+    plan_id: str
+    cap_usd_micros: int | None
+    on_doubt: str
+    reuse: str
+    deadline_ms: int | None
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A batch's share of one lane.
+
+    Args:
+        length: how many tasks the cursor counts through.
+        blocks: {first, count, samples, dependent, holds [usd_micros per size], tokens [per size]} of its templates.
+    """
+
+    lane: str
+    length: int
+    blocks: tuple[dict[str, Any], ...]
+
+
+class BatchStore:
+    """The shelf of batches."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+
+    async def create(self, batch: NewBatch) -> Batch:
+        """Puts a new batch on the shelf, in `planning`."""
+        fields: dict[str, Any] = {
+            "tenant": batch.tenant,
+            "name": batch.name,
+            "class": batch.priority,
+            "state": BatchState.PLANNING,
+            "metadata": json.dumps(batch.metadata),
+            "plan": batch.plan_id,
+            "on_doubt": batch.on_doubt,
+            "reuse": batch.reuse,
+            "created_at": batch.created_at_ms,
+            "version": 1,
+        }
+        if batch.cap_usd_micros is not None:
+            fields["cap"] = batch.cap_usd_micros
+        if batch.deadline_ms is not None:
+            fields["deadline"] = batch.deadline_ms
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hset(keys.batch(batch.id), mapping=fields)
+                pipe.zadd(keys.tenant_batches(batch.tenant), {batch.id: 0})
+                await pipe.execute()
+        return await self.get(batch.tenant, batch.id)
+
+    async def start(
+        self, batch: Batch, *, total: int, rows: int, estimated_usd_micros: int, flows: list[Flow], deadline_ms: int | None
+    ) -> bool:
+        """Opens a planned batch. False when it was cancelled in the meantime."""
+        question = {
+            "batch": batch.id,
+            "fields": {"total": total, "rows": rows, "estimated": estimated_usd_micros},
+            "deadline_ms": deadline_ms,
+            "flows": [
+                {
+                    "lane": flow.lane,
+                    "class": batch.priority.value,
+                    "tenant": batch.tenant,
+                    "length": flow.length,
+                    "blocks": flow.blocks,
+                }
+                for flow in flows
+            ],
+        }
+        return bool(await self._scripts.run("start", pack(question)))
+
+    async def reject(self, batch_id: str, *, refusal: str, problems: list[Problem], finished_at_ms: int) -> None:
+        """Ends a batch that never started; nothing was queued, nothing was spent."""
+        fields: dict[str, Any] = {
+            "state": BatchState.REJECTED,
+            "refusal": refusal,
+            "problems": json.dumps([asdict(problem) for problem in problems]),
+            "finished_at": finished_at_ms,
+        }
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hset(keys.batch(batch_id), mapping=fields)
+                pipe.hincrby(keys.batch(batch_id), "version", 1)
+                await pipe.execute()
+
+    async def get(self, tenant: str, batch_id: str) -> Batch:
+        """The batch as it stands.
+
+        Raises:
+            NotFoundError: there is none, or it is another tenant's.
+        """
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hgetall(keys.batch(batch_id))
+                pipe.hgetall(keys.failures(batch_id))
+                fields, failures = await pipe.execute()
+        if not fields or fields[b"tenant"].decode() != tenant:
+            raise NotFoundError(f"There is no batch '{batch_id}'.")
+        return _batch(batch_id, fields, failures)
+
+    async def page(self, tenant: str, *, limit: int, before: str | None = None) -> list[Batch]:
+        """Up to `limit` batches, newest first, older than `before`."""
+        start = f"({before}" if before else "+"
+        with translated():
+            ids = await self._client.zrange(
+                keys.tenant_batches(tenant), start, "-", desc=True, bylex=True, offset=0, num=limit
+            )
+        return [await self.get(tenant, found.decode()) for found in ids]
+
+    async def close(self, batch: Batch, *, reason: str) -> Batch:
+        """Ends a batch early; `reason` is cancelled or expired.
+
+        Raises:
+            ConflictError: it had already ended.
+        """
+        if not await self._scripts.run("close", batch.id, reason):
+            raise ConflictError(f"The batch is {batch.state}; only one that has not ended can be {reason}.")
+        return await self.get(batch.tenant, batch.id)
+
+    async def cancel(self, tenant: str, batch_id: str) -> Batch:
+        """Nothing new starts; what is in flight is paid and is kept.
+
+        Raises:
+            NotFoundError, ConflictError: as `get` and `close`.
+        """
+        return await self.close(await self.get(tenant, batch_id), reason="cancelled")
+
+    async def overdue(self, now_ms: int) -> list[str]:
+        """Ids of running batches whose deadline has passed."""
+        with translated():
+            return [found.decode() for found in await self._client.zrangebyscore(keys.DEADLINES, "-inf", now_ms)]
+
+    async def owner_of(self, batch_id: str) -> str | None:
+        """The tenant of a batch, for processes that work for all of them."""
+        with translated():
+            tenant = await self._client.hget(keys.batch(batch_id), "tenant")
+        return tenant.decode() if tenant else None
+
+    async def idempotent(self, tenant: str, key: str, fingerprint: str, batch_id: str) -> str | None:
+        """Remembers a submission for 72 hours; the id of the earlier one when this is a repetition.
+
+        Raises:
+            ConflictError: the key was used for something else.
+        """
+        name, value = keys.idempotency(tenant, key), f"{fingerprint} {batch_id}"
+        with translated():
+            if await self._client.set(name, value, nx=True, ex=IDEMPOTENCY_KEPT_S):
+                return None
+            earlier, _, earlier_id = (await self._client.get(name) or b"").decode().partition(" ")
+        if earlier != fingerprint:
+            raise ConflictError("This Idempotency-Key was used for another request.")
+        return earlier_id
+
+
+def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes, bytes]) -> Batch:
+    def text(name: str) -> str | None:
+        value = fields.get(name.encode())
+        return None if value is None else value.decode()
+
+    def number(name: str) -> int:
+        return int(text(name) or 0)
+
+    def maybe(name: str) -> int | None:
+        value = text(name)
+        return None if value is None else int(value)
+
+    counts = {"total": number("total"), "queued": 0, **{name: number(f"n_{name}") for name in _COUNTED}}
+    counts["queued"] = counts["total"] - sum(counts[name] for name in _COUNTED)
+    return Batch(
+        id=batch_id,
+        tenant=text("tenant") or "",
+        name=text("name") or "",
+        priority=Priority(text("class") or ""),
+        state=BatchState(text("state") or ""),
+        metadata=json.loads(text("metadata") or "{}"),
+        plan_id=text("plan") or "",
+        counts=counts,
+        rows=number("rows"),
+        estimated_usd_micros=number("estimated"),
+        held_usd_micros=number("held"),
+        spent_usd_micros=number("spent"),
+        cap_usd_micros=maybe("cap"),
+        failures_by_class={name.decode(): int(count) for name, count in sorted(failures.items()) if int(count)},
+        created_at_ms=number("created_at"),
+        started_at_ms=maybe("started_at"),
+        finished_at_ms=maybe("finished_at"),
+        limited_by=text("limited_by"),
+        refusal=text("refusal"),
+        problems=tuple(Problem(**problem) for problem in json.loads(text("problems") or "[]")),
+        version=number("version"),
+    )

@@ -1,0 +1,91 @@
+"""Claims: handed out in blocks, held by a lease of the worker, taken back when the lease runs out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from core.state.scripts import Scripts
+from schemas.claim import Claim, Wait
+
+HORIZON_US = 2_000_000
+"""How far ahead a permit may lie. A crash wastes at most that much of a lane's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What may be spent besides a batch's own cap, in micro-dollars; None for the month: nothing."""
+
+    tenant_month_usd_micros: int | None
+    house_day_usd_micros: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LostClaim:
+    """A claim whose worker is gone."""
+
+    worker: str
+    batch_id: str
+    index: int
+    fence: int
+    state: str
+    attempt: int
+    crashes: int
+
+
+class ClaimStore:
+    """The desk that hands out tasks."""
+
+    def __init__(self, client: Redis, caps: Caps) -> None:
+        self._scripts = Scripts(client)
+        self._caps = {"tenant_month": caps.tenant_month_usd_micros, "house_day": caps.house_day_usd_micros}
+
+    async def claim(self, lane: str, *, worker: str, want: int) -> tuple[list[Claim], Wait | None]:
+        """Up to `want` admissible tasks of a lane, and how long to wait when there were fewer.
+
+        Raises:
+            UnavailableError: Redis did not answer; claims that were made are found by the rescuer.
+        Cancelled: a claim made is found by the rescuer.
+        """
+        question: dict[str, Any] = {
+            "lane": lane,
+            "worker": worker,
+            "want": want,
+            "horizon_us": HORIZON_US,
+            "caps": {name: cap for name, cap in self._caps.items() if cap is not None},
+        }
+        answer = await self._scripts.ask("claim", question)
+        claims = [
+            Claim(
+                lane=lane,
+                tenant=found["tenant"],
+                batch_id=found["batch"],
+                index=found["index"],
+                fence=found["fence"],
+                attempt=found["attempt"],
+                sends=found["sends"],
+                start_in_ms=found["start_in_ms"],
+                hold_usd_micros=found["hold"],
+                tokens=found["tokens"],
+            )
+            for found in answer["claims"]
+        ]
+        return claims, Wait(answer["wait_ms"], answer["limited_by"]) if answer["wait_ms"] else None
+
+    async def lost(self, limit: int = 500) -> list[LostClaim]:
+        """Claims of workers whose lease has run out."""
+        answer = await self._scripts.ask_raw("lost", limit)
+        return [
+            LostClaim(
+                worker=found["worker"],
+                batch_id=found["batch"],
+                index=found["index"],
+                fence=found["fence"],
+                state=found["state"],
+                attempt=found["attempt"],
+                crashes=found["crashes"],
+            )
+            for found in answer
+        ]

@@ -1,0 +1,57 @@
+"""Key names that Python reads directly; the scripts build the same names in `lua/lib/1_keys.lua` (a test compares)."""
+
+from __future__ import annotations
+
+PREFIX = "darkroom:"
+WORKERS = f"{PREFIX}workers"
+LANES = f"{PREFIX}lanes"
+DEADLINES = f"{PREFIX}deadlines"
+ENDED_PER_KEY = 100
+"""Ended tasks share a hash by the hundred, which Redis then keeps as one compact listpack."""
+
+
+def batch(batch_id: str) -> str:
+    return f"{PREFIX}batch:{batch_id}"
+
+
+def failures(batch_id: str) -> str:
+    return f"{batch(batch_id)}:failures"
+
+
+def members(batch_id: str, group: str) -> str:
+    """Indexes of the batch's tasks in one group of states, sorted."""
+    return f"{batch(batch_id)}:in:{group}"
+
+
+def task(batch_id: str, index: int) -> str:
+    return f"{batch(batch_id)}:task:{index}"
+
+
+def ended(batch_id: str, index: int) -> str:
+    return f"{batch(batch_id)}:ended:{index // ENDED_PER_KEY}"
+
+
+def tenant_batches(tenant: str) -> str:
+    return f"{PREFIX}tenant:{tenant}:batches"
+
+
+def idempotency(tenant: str, key: str) -> str:
+    return f"{PREFIX}idempotency:{tenant}:{key}"
+
+
+def plan(tenant: str, plan_id: str) -> str:
+    return f"{PREFIX}plan:{tenant}:{plan_id}"
+
+
+def lane(name: str) -> str:
+    return f"{PREFIX}lane:{name}"
+
+
+def month_budget(tenant: str, month: str) -> str:
+    """`month` as 2026-11."""
+    return f"{PREFIX}budget:month:{month}:{tenant}"
+
+
+def day_budget(day: str) -> str:
+    """`day` as 2026-11-21."""
+    return f"{PREFIX}budget:day:{day}"

@@ -1,0 +1,34 @@
+-- Ends a batch early: nothing new starts, what waits ends now, what is in flight is paid and is kept.
+--
+-- ARGV[1] batch, ARGV[2] cancelled | expired
+-- Returns the new state, or '' when the batch had already ended.
+
+local batch, reason = ARGV[1], ARGV[2]
+local key, now = batch_key(batch), now_us()
+local state = redis.call('HGET', key, 'state')
+if state ~= 'running' and state ~= 'paused' and state ~= 'planning' then return '' end
+local as = reason == 'expired' and 'failed' or 'cancelled'
+local ending = { state = as, failure = { class = reason } }
+
+for _, lane in ipairs(cmsgpack.unpack(redis.call('HGET', key, 'lanes') or cmsgpack.pack({}))) do
+  rest_flow(batch, lane, hash(flow_key(batch, lane)))
+  for _, index in ipairs(redis.call('ZRANGE', due_key(batch, lane), 0, -1)) do
+    local task = load_task(batch, tonumber(index))
+    end_task(batch, tonumber(index), task, ending)
+    count_move(batch, tonumber(index), task.state, as)
+  end
+  redis.call('DEL', due_key(batch, lane))
+end
+
+local n = redis.call('HMGET', key, 'total', 'n_running', 'n_parked', 'n_done', 'n_failed', 'n_skipped', 'n_cancelled')
+local untouched = tonumber(n[1] or 0)
+for place = 2, 7 do untouched = untouched - tonumber(n[place] or 0) end
+add(key, 'n_' .. as, untouched)
+if as == 'failed' and untouched > 0 then add(key .. ':failures', reason, untouched) end
+
+local running = tonumber(n[2] or 0)
+redis.call('HSET', key, 'open', int(running), 'untouched_as', reason)
+if as == 'cancelled' then redis.call('HSET', key, 'state', 'cancelling') end
+if running == 0 then close_batch(batch, now) end
+changed(batch)
+return redis.call('HGET', key, 'state')

@@ -1,0 +1,63 @@
+-- Teaches a lane what one answer said: limits, how full the provider's bucket is, refusals.
+--
+-- ARGV[1] msgpack: lane, readings [{dimension, limit, remaining, reset_s}], blocked [{dimension, wait_us}],
+--   slow_down, paused_us | nil, reason | nil
+-- Returns msgpack: changed [dimension] whose limit is new.
+
+local ask = cmsgpack.unpack(ARGV[1])
+local key, now = lane_key(ask.lane), now_us()
+local lane = hash(key)
+local news = {}
+local PROOF = 20 -- answers within 5 % of a continuously refilled bucket prove it
+
+local function set(field, value)
+  lane[field] = tostring(value)
+  redis.call('HSET', key, field, value)
+end
+
+local function latest(field, value) set(field, int(math.max(tonumber(lane[field] or 0), value))) end
+
+-- remaining falls by what we used and rises by limit/60 a second; reset is the time until the bucket is full again.
+local function prove(reading)
+  if not (reading.reset_s and reading.remaining) or reading.remaining >= reading.limit then return end
+  local full_in = (reading.limit - reading.remaining) / reading.limit * 60
+  local fits = math.abs(reading.reset_s - full_in) <= math.max(0.05 * full_in, 0.005)
+  set('proof', fits and tonumber(lane.proof or 0) + 1 or 0)
+  if tonumber(lane.proof) >= PROOF then set('proven', 1) elseif not fits then set('proven', 0) end
+end
+
+-- A bucket that others have nearly emptied refuses next: leave it the time to hold two again.
+local function make_room(reading)
+  if reading.remaining and reading.remaining < 2 then
+    latest('blocked:' .. reading.dimension, now + (2 - reading.remaining) * MINUTE_US / reading.limit)
+  end
+end
+
+for _, reading in ipairs(ask.readings) do
+  local field = 'limit:' .. reading.dimension
+  if reading.limit and reading.limit > 0 then
+    if tonumber(lane[field] or 0) ~= reading.limit then
+      set(field, string.format('%.17g', reading.limit))
+      news[#news + 1] = reading.dimension
+    end
+    prove(reading)
+    if reading.dimension ~= 'tokens' then make_room(reading) end
+  end
+end
+
+local function cut_pace(factor, floor, hold_us)
+  local present = pace(lane, now)
+  set('pace', string.format('%.17g', math.max(present * factor, floor)))
+  latest('pace_from', now + hold_us)
+end
+
+for _, refusal in ipairs(ask.blocked) do
+  latest('blocked:' .. refusal.dimension, now + refusal.wait_us)
+end
+if #ask.blocked > 0 then cut_pace(0.9, 0.5, 0) end
+if ask.slow_down then cut_pace(0.5, 0.05, 15 * MINUTE_US) end
+if ask.paused_us then
+  latest('paused_until', now + ask.paused_us)
+  redis.call('HSET', key, 'paused_for', ask.reason)
+end
+return cmsgpack.pack(news)

@@ -1,0 +1,32 @@
+-- Keys and words that every script shares. Redis 6.2 commands at most; times are microseconds of Redis TIME.
+-- NEXT, IN_FLIGHT and CLASS_WEIGHT are written above this text from the tables in `schemas`.
+
+local PREFIX = 'darkroom:'
+local MINUTE_US = 60000000
+
+local function now_us()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+-- tostring() would print 1.7951952004066e+15 and lose the end of a microsecond time.
+local function int(number) return string.format('%.0f', number) end
+
+local function batch_key(batch) return PREFIX .. 'batch:' .. batch end
+local function task_key(batch, index) return batch_key(batch) .. ':task:' .. int(index) end
+local function ended_key(batch, index) return batch_key(batch) .. ':ended:' .. int(math.floor(index / 100)) end
+local function flow_key(batch, lane) return batch_key(batch) .. ':flow:' .. lane end
+local function due_key(batch, lane) return batch_key(batch) .. ':due:' .. lane end
+local function lane_key(lane) return PREFIX .. 'lane:' .. lane end
+
+local function hash(key)
+  local flat, fields = redis.call('HGETALL', key), {}
+  for place = 1, #flat, 2 do fields[flat[place]] = flat[place + 1] end
+  return fields
+end
+
+local function add(key, field, amount)
+  return tonumber(redis.call('HINCRBY', key, field, int(amount)))
+end
+
+local function changed(batch) add(batch_key(batch), 'version', 1) end

@@ -1,0 +1,48 @@
+-- Money: integer micro-dollars over three scopes: the batch, the tenant's month, the house's day (UTC).
+
+-- Civil date of a day number since 1970-01-01, proleptic Gregorian, for the names of budget periods.
+local function civil(days)
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  return yoe + era * 400 + (month <= 2 and 1 or 0), month, day
+end
+
+local function budget_keys(tenant, now)
+  local year, month, day = civil(math.floor(now / 86400000000))
+  local this_month = string.format('%04d-%02d', year, month)
+  return PREFIX .. 'budget:month:' .. this_month .. ':' .. tenant,
+    PREFIX .. 'budget:day:' .. this_month .. string.format('-%02d', day)
+end
+
+local function over(key, cap, hold)
+  local used = redis.call('HMGET', key, 'held', 'spent')
+  return tonumber(used[1] or 0) + tonumber(used[2] or 0) + hold > cap
+end
+
+-- A tenant without a monthly cap cannot spend; the other two scopes may go without one.
+local function refused_by_budget(batch, tenant, hold, caps, now)
+  local month, day = budget_keys(tenant, now)
+  local cap = tonumber(redis.call('HGET', batch_key(batch), 'cap') or '')
+  return (cap and over(batch_key(batch), cap, hold)) or not caps.tenant_month
+    or over(month, caps.tenant_month, hold) or (caps.house_day and over(day, caps.house_day, hold))
+end
+
+local function hold_money(batch, tenant, hold, now)
+  local month, day = budget_keys(tenant, now)
+  for _, key in ipairs({ batch_key(batch), month, day }) do add(key, 'held', hold) end
+  return month, day
+end
+
+-- Gives the hold back and posts what it really cost, in the periods it was held in.
+local function settle_money(batch, task, cost)
+  for _, key in ipairs({ batch_key(batch), task.month, task.day }) do
+    add(key, 'held', -tonumber(task.hold or 0))
+    add(key, 'spent', cost)
+  end
+end

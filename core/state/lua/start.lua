@@ -1,0 +1,23 @@
+-- Opens a planned batch: writes its figures and its flows, and wakes its lanes. One write, whatever its size.
+--
+-- ARGV[1] msgpack: batch, fields {name = value}, deadline_ms | nil,
+--   flows [{lane, class, tenant, length, blocks}]
+-- Returns 1, or 0 when the batch was not waiting for its plan any more.
+
+local ask = cmsgpack.unpack(ARGV[1])
+local key, now = batch_key(ask.batch), now_us()
+if redis.call('HGET', key, 'state') ~= 'planning' then return 0 end
+
+for field, value in pairs(ask.fields) do redis.call('HSET', key, field, value) end
+redis.call('HSET', key, 'state', 'running', 'started_at', int(now / 1000))
+local open, lanes = 0, {}
+for place, flow in ipairs(ask.flows) do
+  open, lanes[place] = open + flow.length, flow.lane
+  redis.call('HSET', flow_key(ask.batch, flow.lane), 'class', flow.class, 'tenant', flow.tenant,
+    'length', int(flow.length), 'blocks', cmsgpack.pack(flow.blocks), 'cursor', 0)
+  wake_flow(ask.batch, flow.lane)
+end
+redis.call('HSET', key, 'open', int(open), 'lanes', cmsgpack.pack(lanes))
+if ask.deadline_ms then redis.call('ZADD', PREFIX .. 'deadlines', int(ask.deadline_ms), ask.batch) end
+changed(ask.batch)
+return 1

@@ -1,0 +1,50 @@
+"""Queue-wide figures for gauges: read by the service alone, so that no two processes report the same thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from core.state import keys
+from core.state.connection import translated
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOverview:
+    """One lane now: batches with work, batches asleep until a time, attempts in flight, why it is paused."""
+
+    name: str
+    ready: int
+    asleep: int
+    in_flight: int
+    paused_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The whole queue now."""
+
+    lanes: tuple[LaneOverview, ...]
+    workers: int
+
+
+async def overview(client: Redis) -> Overview:
+    """Reads the figures. Raises `UnavailableError`."""
+    with translated():
+        seconds, micros = await client.time()
+        now_ms = seconds * 1000 + micros // 1000
+        lanes = [await _lane(client, name.decode(), now_ms) for name in sorted(await client.smembers(keys.LANES))]
+        return Overview(tuple(lanes), await client.zcount(keys.WORKERS, now_ms, "+inf"))
+
+
+async def _lane(client: Redis, name: str, now_ms: int) -> LaneOverview:
+    key = keys.lane(name)
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.zcard(f"{key}:ready")
+        pipe.zcard(f"{key}:asleep")
+        pipe.zcard(f"{key}:inflight")
+        pipe.hmget(key, "paused_until", "paused_for")
+        ready, asleep, in_flight, (until_us, reason) = await pipe.execute()
+    paused = until_us is not None and int(until_us) // 1000 > now_ms
+    return LaneOverview(name, ready, asleep, in_flight, reason.decode() if paused and reason else None)

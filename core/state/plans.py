@@ -1,0 +1,28 @@
+"""Plans: kept for three days, so that a submission can name the plan it was shown."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+from core.state import keys
+from core.state.connection import translated
+from schemas.plan import Plan
+
+KEPT_S = 72 * 3600
+
+
+class PlanStore:
+    """The shelf of plans."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def put(self, tenant: str, plan_id: str, plan: Plan) -> None:
+        with translated():
+            await self._client.set(keys.plan(tenant, plan_id), plan.model_dump_json(), ex=KEPT_S)
+
+    async def get(self, tenant: str, plan_id: str) -> Plan | None:
+        """The plan, or None when there is none (yet)."""
+        with translated():
+            text = await self._client.get(keys.plan(tenant, plan_id))
+        return None if text is None else Plan.model_validate_json(text)

@@ -1,0 +1,175 @@
+"""Tasks: read one by one or in pages, and moved in groups, many moves in one write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from core.state import keys
+from core.state.connection import translated
+from core.state.scripts import Scripts, pack, unpack
+from schemas.batch import Batch, BatchState
+from schemas.errors import DarkroomError
+from schemas.failure import FailureClass
+from schemas.task import IN_FLIGHT, Task, TaskState
+
+_LISTED = frozenset({"running", "waiting", "parked", "failed", "skipped", "cancelled"})
+_SCAN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The answer to one move.
+
+    Args:
+        status: ok | stale | illegal | cancelled | duplicate | surplus; see `lua/move.lua`.
+        fence: of a late result, the fence to go on with.
+        same_as, state, asset: of a duplicate, the task that makes the same picture and where it stands.
+    """
+
+    status: str
+    fence: int | None = None
+    same_as: int | None = None
+    state: str | None = None
+    asset: str | None = None
+
+
+class TaskStore:
+    """The shelf of tasks."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+        self._pending: list[tuple[Mapping[str, Any], asyncio.Future[Moved]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def move(self, **move: Any) -> Moved:
+        """Moves one task, in one write with the moves of others that are asked for at the same moment.
+
+        Args:
+            move: batch, index, fence, to and what `to` asks for; see `lua/move.lua`.
+        Raises:
+            UnavailableError: Redis did not answer; the move may or may not have happened, and repeating it is safe.
+        Cancelled: the move still happens.
+        """
+        future: asyncio.Future[Moved] = asyncio.get_running_loop().create_future()
+        self._pending.append((move, future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        return await asyncio.shield(future)
+
+    async def _write(self) -> None:
+        """Writes what has gathered until nothing is left; what arrives during a write goes with the next."""
+        await asyncio.sleep(0)
+        while self._pending:
+            group, self._pending = self._pending, []
+            try:
+                answers = unpack(await self._scripts.run("move", pack([move for move, _ in group])))
+                for (_, future), answer in zip(group, answers, strict=True):
+                    future.set_result(Moved(**answer))
+            except DarkroomError as error:
+                for _, future in group:
+                    future.set_exception(error)
+        self._writer = None
+
+    async def get(self, batch: Batch, index: int) -> Task:
+        """One task; the caller has checked that the index exists."""
+        return (await self._read(batch, [index]))[0]
+
+    async def page(
+        self,
+        batch: Batch,
+        *,
+        start: int,
+        limit: int,
+        state: TaskState | None = None,
+        failure_class: FailureClass | None = None,
+    ) -> tuple[list[Task], int | None]:
+        """Up to `limit` tasks from index `start` on, ascending, and where the next page starts (None: at the end)."""
+        found: list[Task] = []
+        async for task in self._from(batch, start, _group(state), limit):
+            if (state is None or task.state is state) and (failure_class is None or _class(task) == failure_class):
+                if len(found) == limit:
+                    return found, task.index
+                found.append(task)
+        return found, None
+
+    async def _from(self, batch: Batch, start: int, group: str | None, step: int) -> AsyncIterator[Task]:
+        """Tasks from `start` on, through the group's index where there is one."""
+        total, step = batch.counts["total"], min(max(step, 50) + 1, _SCAN)
+        while start < total:
+            indexes = list(range(start, min(start + step, total)))
+            if group is not None and batch.state is not BatchState.CANCELLED:
+                with translated():
+                    members = keys.members(batch.id, group)
+                    indexes = [int(i) for i in await self._client.zrangebyscore(members, start, "+inf", 0, step)]
+            if not indexes:
+                return
+            for task in await self._read(batch, indexes):
+                yield task
+            start = indexes[-1] + 1
+
+    async def _read(self, batch: Batch, indexes: list[int]) -> list[Task]:
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for index in indexes:
+                    pipe.hgetall(keys.task(batch.id, index))
+                    pipe.hget(keys.ended(batch.id, index), str(index))
+                pipe.hget(keys.batch(batch.id), "untouched_as")
+                *answers, untouched = await pipe.execute()
+        pairs = zip(indexes, answers[::2], answers[1::2], strict=True)
+        return [_task(index, live, ended, untouched) for index, live, ended in pairs]
+
+
+def _group(state: TaskState | None) -> str | None:
+    if state is None:
+        return None
+    group = "running" if state in IN_FLIGHT else state.value
+    return group if group in _LISTED else None
+
+
+def _class(task: Task) -> object:
+    return task.failure.get("class") if task.failure else None
+
+
+def _task(index: int, live: Mapping[bytes, bytes], ended: bytes | None, untouched: bytes | None) -> Task:
+    if live:
+        return _live_task(index, {name.decode(): value for name, value in live.items()})
+    if ended is not None:
+        record = unpack(ended)
+        return Task(
+            index=index,
+            state=TaskState(record["state"]),
+            attempts=record["attempt"],
+            sends=record["sends"],
+            cost_usd_micros=record["cost"],
+            asset_key=record.get("asset"),
+            sha256=record.get("sha256"),
+            same_as=record.get("same_as"),
+            failure=record.get("failure"),
+            updated_at_ms=record["at"],
+        )
+    if untouched is None:
+        return Task(index, TaskState.QUEUED)
+    state = TaskState.CANCELLED if untouched == b"cancelled" else TaskState.FAILED
+    return Task(index, state, failure={"class": untouched.decode()})
+
+
+def _live_task(index: int, fields: Mapping[str, bytes]) -> Task:
+    failure, asset, sha256 = fields.get("failure"), fields.get("asset"), fields.get("sha256")
+    return Task(
+        index=index,
+        state=TaskState(fields["state"].decode()),
+        attempts=int(fields.get("attempt", 0)),
+        sends=int(fields.get("sends", 0)),
+        cost_usd_micros=int(fields.get("cost", 0)),
+        asset_key=asset.decode() if asset else None,
+        sha256=sha256.decode() if sha256 else None,
+        failure=unpack(failure) if failure else None,
+        next_at_ms=int(fields["next_at"]) if fields["state"] == b"waiting" and "next_at" in fields else None,
+        updated_at_ms=int(fields.get("at", 0)),
+    )

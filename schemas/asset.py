@@ -1,0 +1,76 @@
+"""A stored picture: its key, and the receipt beside it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+MAX_KEY_BYTES = 700
+"""Leaves room, within the 1,024 bytes of an S3 key, for the tenant, the batch and the endings."""
+
+_UNSAFE = re.compile(r"[^\w.()+=@~ -]", re.UNICODE)
+
+
+def safe_key(text: str) -> str:
+    """A relative key that is safe as an S3 key, as a path and in a URL.
+
+    Segments are kept apart by `/`; what is not a letter, digit or one of `._-()+=@~` and space becomes `_`;
+    segments that are empty or mean a folder (`.`, `..`) are dropped, and long ones are cut to 200 bytes.
+
+    Raises:
+        ValueError: nothing usable is left, or the key is longer than `MAX_KEY_BYTES`.
+    """
+    segments = []
+    for raw in text.split("/"):
+        cut = _UNSAFE.sub("_", raw.strip()).encode()[:200].decode(errors="ignore").strip(" .")
+        if cut:
+            segments.append(cut)
+    key = "/".join(segments)
+    if not key:
+        raise ValueError("the output key is empty")
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"the output key has more than {MAX_KEY_BYTES} bytes")
+    return key
+
+
+class Receipt(BaseModel):
+    """What is known of one stored picture, in its own JSON object `<asset>.json` beside it.
+
+    Money is a decimal string in dollars; `cost_estimated` is true where the provider sent no usage and the price
+    table was used. `surplus` marks a second paid picture of a task that already had one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_id: str
+    task: int
+    attempt: int
+    asset: str
+    template: str
+    row_key: str
+    variant: dict[str, str]
+    size: str
+    sample: int
+    lane: str
+    model: str
+    parameters: dict[str, Any]
+    request_id: str | None
+    usage: dict[str, int] | None
+    cost_usd: str
+    cost_estimated: bool = False
+    price_list: str
+    prompt_digest: str
+    template_version: str
+    references: tuple[str, ...] = ()
+    fingerprint: str
+    sha256: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    created_at: datetime
+    latency_s: float
+    surplus: bool = False

@@ -1,0 +1,74 @@
+"""The life of a batch: an accepted manifest with an id and a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.errors import Problem
+from schemas.manifest import Priority
+
+
+class BatchState(StrEnum):
+    """Where a batch stands."""
+
+    PLANNING = "planning"  # the catalog is read, checked and priced
+    REJECTED = "rejected"  # the plan found problems, or its cost is over the cap; nothing was spent
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"  # nothing new starts; what is in flight is paid and is kept
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"  # nothing is left to run; may hold failures and parked tasks
+
+
+_S = BatchState
+
+TRANSITIONS: dict[BatchState, frozenset[BatchState]] = {
+    _S.PLANNING: frozenset({_S.RUNNING, _S.REJECTED, _S.CANCELLED}),
+    _S.REJECTED: frozenset(),
+    _S.RUNNING: frozenset({_S.PAUSED, _S.CANCELLING, _S.CANCELLED, _S.COMPLETED}),
+    _S.PAUSED: frozenset({_S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.COMPLETED}),
+    _S.CANCELLING: frozenset({_S.CANCELLED}),
+    _S.CANCELLED: frozenset({_S.RUNNING}),
+    _S.COMPLETED: frozenset({_S.RUNNING}),
+}
+"""`completed` and `cancelled` go back to `running` when a parked parent resolves or tasks are replayed."""
+
+ENDED = frozenset({_S.REJECTED, _S.CANCELLED, _S.COMPLETED})
+
+COUNTS = ("total", "queued", "waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
+"""The counts a batch shows; all but the first add up to `total`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it stands now. Money in micro-dollars, moments in milliseconds since the epoch, UTC.
+
+    Args:
+        counts: by the names of `COUNTS`.
+        limited_by: why nothing starts although work is left: budget | paused | None.
+        problems: of a rejected batch, as in an error answer.
+        version: grows with every change; the ETag.
+    """
+
+    id: str
+    tenant: str
+    name: str
+    priority: Priority
+    state: BatchState
+    metadata: dict[str, str]
+    plan_id: str
+    counts: dict[str, int]
+    rows: int
+    estimated_usd_micros: int
+    held_usd_micros: int
+    spent_usd_micros: int
+    cap_usd_micros: int | None
+    failures_by_class: dict[str, int]
+    created_at_ms: int
+    started_at_ms: int | None
+    finished_at_ms: int | None
+    limited_by: str | None
+    refusal: str | None
+    problems: tuple[Problem, ...]
+    version: int

@@ -1,0 +1,111 @@
+"""Every error of ours, drawn once. A class stands for a different reaction, not for a different place.
+
+```
+DarkroomError
+├── ManifestError            the producer can mend it: every problem with its place           422
+├── SpendRefusedError        over a cap or without a budget, before any call                   402
+├── NotFoundError            no such thing for this tenant                                     404
+├── ConflictError            the state does not allow it (any more)                            409
+├── UnauthorizedError        no key, or not this key                                           401
+├── TooLargeError            over a size limit of the service                                  413
+├── AlreadyStoredError       a conditional write found something else in its place             409
+└── UnavailableError         a door is shut: Redis, storage, queue; trying again may help      503
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where.
+
+    `pointer` is a JSON Pointer into the manifest (`/templates/hero/prompt`) or into the catalog
+    (`/catalog/rows/17/title`: row 17 counted from 1 as a person counts, column `title`).
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.detail}"
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class DarkroomError(Exception):
+    """Something Darkroom refuses or cannot do."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or "").splitlines()[0]
+        super().__init__(self.detail)
+
+
+class ManifestError(DarkroomError):
+    """The manifest or its catalog has problems."""
+
+    code = "manifest_invalid"
+    status = 422
+
+    def __init__(self, problems: list[Problem] | tuple[Problem, ...], *, truncated: bool = False) -> None:
+        self.problems = tuple(problems)
+        self.truncated = truncated
+        count = f"{len(self.problems)}{' or more' if truncated else ''}"
+        super().__init__(f"{count} problem{'s' if len(self.problems) != 1 else ''} in the manifest or its catalog.")
+
+
+class SpendRefusedError(DarkroomError):
+    """This would cost more than its budgets allow."""
+
+    code = "spend_refused"
+    status = 402
+
+
+class NotFoundError(DarkroomError):
+    """There is no such thing."""
+
+    code = "not_found"
+    status = 404
+
+
+class ConflictError(DarkroomError):
+    """The present state does not allow this."""
+
+    code = "conflict"
+    status = 409
+
+
+class UnauthorizedError(DarkroomError):
+    """A valid API key is needed."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class TooLargeError(DarkroomError):
+    """This is over a size limit of the service."""
+
+    code = "too_large"
+    status = 413
+
+
+class AlreadyStoredError(DarkroomError):
+    """Something is already stored under this key."""
+
+    code = "already_stored"
+    status = 409
+
+
+class UnavailableError(DarkroomError):
+    """A part that Darkroom needs does not answer."""
+
+    code = "unavailable"
+    status = 503

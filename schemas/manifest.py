@@ -1,0 +1,210 @@
+"""The manifest: what a producer submits. Its field names are the contract with producers.
+
+`Manifest` is the shape; `schemas.manifest_check` holds what shape alone cannot say.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from schemas.image import ImageFormat
+from schemas.model import refusal_of
+from schemas.size import Size, find_preset
+from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""A template, axis or variant: letters, digits, `_` and `-`; it becomes part of file names."""
+
+
+class Priority(StrEnum):
+    """Fair-share classes, weighed 8 : 4 : 1."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+class OnDoubt(StrEnum):
+    """What becomes of a task that may have been charged without giving us a picture."""
+
+    PARK = "park"
+    RETRY_ONCE = "retry_once"
+
+
+class Reuse(StrEnum):
+    """Within what the same fingerprint costs nothing."""
+
+    NEVER = "never"
+    BATCH = "batch"
+    TENANT = "tenant"
+
+
+class Dialect(StrEnum):
+    """How a catalog file is to be read."""
+
+    AUTO = "auto"
+    SHOPIFY = "shopify"
+    WOOCOMMERCE = "woocommerce"
+    GOOGLE_MERCHANT = "google_merchant"
+    CSV = "csv"
+    TSV = "tsv"
+    JSONL = "jsonl"
+    JSON = "json"
+
+
+def _liquid(text: str) -> str:
+    try:
+        parsed(text)
+    except TemplateError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _known_model(name: str) -> str:
+    if refusal := refusal_of(name):
+        raise ValueError(refusal)
+    return name
+
+
+def _known_size(text: str) -> str:
+    if text != "auto" and find_preset(text) is None:
+        Size.parse(text)
+    return text
+
+
+def _dollars(value: Any) -> str:
+    """Decimal dollars as a string; YAML and JSON numbers are taken as they are written."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError('an amount in dollars is written as a decimal string such as "250.00"')
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is not an amount in dollars; write a decimal such as 250.00") from error
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError("a cap must be more than 0 dollars")
+    if amount > 10_000_000 or amount != round(amount, 6):
+        raise ValueError("a cap has at most 6 decimals and is at most 10000000 dollars")
+    return f"{amount:f}"
+
+
+Liquid = Annotated[str, AfterValidator(_liquid)]
+ModelName = Annotated[str, AfterValidator(_known_model)]
+SizeName = Annotated[str, AfterValidator(_known_size)]
+Dollars = Annotated[str, BeforeValidator(_dollars)]
+
+def _scalar(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | int | float | bool):
+        raise ValueError("a variant's value is a text, a number, true, false or null")
+    return value
+
+
+
+class Shape(BaseModel):
+    """Frozen, and strict about names: an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class Catalog(Shape):
+    """Where the rows come from: a source to read, or `rows` written inline."""
+
+    source: str | None = Field(default=None, min_length=1, max_length=2000)
+    rows: tuple[dict[str, Any], ...] | None = Field(default=None, min_length=1)
+    dialect: Dialect = Dialect.AUTO
+    key: str | None = Field(default=None, min_length=1, max_length=200)
+    where: Liquid | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Catalog:
+        if (self.source is None) == (self.rows is None):
+            raise ValueError("a catalog has either `source` or `rows`")
+        return self
+
+
+class ImageSettings(Shape):
+    """How pictures are asked for. None means: as the manifest's defaults say, or as the provider does."""
+
+    model: ModelName | None = None
+    quality: str | None = Field(default=None, min_length=1)
+    complexity: str | None = Field(default=None, min_length=1)
+    format: ImageFormat | None = None
+    compression: int | None = Field(default=None, ge=0, le=100)
+    background: Literal["auto", "opaque", "transparent"] | None = None
+    moderation: Literal["auto", "low"] | None = None
+
+
+class Template(Shape):
+    """One kind of picture. With `references` or `from` it is an edit, else a generation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: Annotated[Liquid, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
+    references: tuple[Liquid, ...] = Field(default=(), max_length=16)
+    mask: Liquid | None = None
+    parent: Name | None = Field(default=None, alias="from")
+    sizes: tuple[SizeName, ...] | None = Field(default=None, min_length=1, max_length=100)
+    image: ImageSettings = ImageSettings()
+
+
+class Output(Shape):
+    """Where a picture is stored, below the batch's own folder and without its file extension."""
+
+    key: Annotated[Liquid, Field(min_length=1, max_length=1000)] = (
+        "{{ row.key }}/{{ template }}-{{ variant_key }}-{{ size }}-{{ sample }}"
+    )
+
+
+class Spend(Shape):
+    """What the batch may cost, and what to do in doubt."""
+
+    cap_usd: Dollars | None = None
+    on_doubt: OnDoubt = OnDoubt.PARK
+
+
+Scalar = Annotated[Any, AfterValidator(_scalar)]
+Axes = dict[Name, Annotated[dict[Name, dict[Name, Scalar]], Field(min_length=1)]]
+Metadata = dict[
+    Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[str, StringConstraints(max_length=512)]
+]
+
+
+class Manifest(Shape):
+    """Prompt templates x catalog rows x variants x sizes x samples. Immutable once accepted."""
+
+    darkroom: Literal[1] = 1
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    priority: Priority = Priority.NORMAL
+    metadata: Metadata = Field(default_factory=dict, max_length=16)
+    catalog: Catalog | None = None
+    image: ImageSettings
+    templates: dict[Name, Template] = Field(min_length=1, max_length=100)
+    variants: Axes = Field(default_factory=dict, max_length=10)
+    sizes: tuple[SizeName, ...] = Field(default=("1024x1024",), min_length=1, max_length=100)
+    samples: int = Field(default=1, ge=1, le=100)
+    finish: tuple[Any, ...] = ()
+    output: Output = Output()
+    spend: Spend = Spend()
+    reuse: Reuse = Reuse.BATCH
+    deadline: AwareDatetime | None = None
+    notify: tuple[str, ...] = ()
+
+    def image_of(self, template: str) -> ImageSettings:
+        """The image settings of a template: its own where it has them, the manifest's elsewhere."""
+        own = self.templates[template].image.model_dump(exclude_none=True)
+        return self.image.model_copy(update=own)
+
+    def sizes_of(self, template: str) -> tuple[str, ...]:
+        return self.templates[template].sizes or self.sizes
