@@ -60,11 +60,15 @@ class Documents:
     async def put_manifest(self, tenant: str, owner_id: str, manifest: Manifest) -> None:
         """Keeps the manifest of a batch or a plan; it never changes afterwards."""
         text = manifest.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        await self.store.put_bytes(_owned(tenant, owner_id, "manifest.json"), text, media_type=_JSON, overwrite=True)
+        await self.store.put_bytes(
+            _owned(tenant, owner_id, "manifest.json"), text, media_type=_JSON, overwrite=True
+        )
 
     async def get_manifest(self, tenant: str, owner_id: str) -> Manifest:
         """The manifest of a batch or a plan. Raises `NotFoundError`."""
-        return Manifest.model_validate_json(await self.store.get_bytes(_owned(tenant, owner_id, "manifest.json")))
+        return Manifest.model_validate_json(
+            await self.store.get_bytes(_owned(tenant, owner_id, "manifest.json"))
+        )
 
     async def put_upload(self, tenant: str, name: str, path: Path) -> Upload:
         """Keeps a file under a name; the name moves to these bytes, the bytes it had before stay for who pinned them."""
@@ -74,14 +78,19 @@ class Documents:
             await self.store.put_file(contents, path, media_type="application/octet-stream", overwrite=True)
         upload = Upload(name, digest, size)
         await self.store.put_bytes(
-            f"tenants/{tenant}/uploads/names/{name}", orjson.dumps(asdict(upload)), media_type=_JSON, overwrite=True
+            f"tenants/{tenant}/uploads/names/{name}",
+            orjson.dumps(asdict(upload)),
+            media_type=_JSON,
+            overwrite=True,
         )
         return upload
 
     async def find_upload(self, tenant: str, name: str) -> Upload | None:
         """What was last uploaded under this name."""
         try:
-            return Upload(**orjson.loads(await self.store.get_bytes(f"tenants/{tenant}/uploads/names/{name}")))
+            return Upload(
+                **orjson.loads(await self.store.get_bytes(f"tenants/{tenant}/uploads/names/{name}"))
+            )
         except NotFoundError:
             return None
 
@@ -91,9 +100,14 @@ class Documents:
 
     async def put_page(self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow]) -> None:
         """Keeps up to PAGE_ROWS rows; page 0 holds rows 0..PAGE_ROWS-1."""
-        lines = [orjson.dumps({"row": planned.row.model_dump(), "files": dict(planned.files)}) for planned in rows]
+        lines = [
+            orjson.dumps({"row": planned.row.model_dump(), "files": dict(planned.files)}) for planned in rows
+        ]
         await self.store.put_bytes(
-            _page_key(tenant, batch_id, page), b"\n".join(lines), media_type="application/jsonl", overwrite=True
+            _page_key(tenant, batch_id, page),
+            b"\n".join(lines),
+            media_type="application/jsonl",
+            overwrite=True,
         )
 
     async def planned_row(self, tenant: str, batch_id: str, row: int) -> PlannedRow:
@@ -134,7 +148,9 @@ class Documents:
         """Where a picture lies, for people: file:///... or s3://..."""
         return self.store.url(picture_key(tenant, batch_id, asset))
 
-    async def picture_link(self, tenant: str, batch_id: str, asset: str, *, expires_s: int = 900) -> str | None:
+    async def picture_link(
+        self, tenant: str, batch_id: str, asset: str, *, expires_s: int = 900
+    ) -> str | None:
         """A link that anybody can read for a while; None where the store has no such thing."""
         return await self.store.link(picture_key(tenant, batch_id, asset), expires_s=expires_s)
 

@@ -82,5 +82,3 @@ class JobQueue:
 
     async def aclose(self) -> None:
         await self._pool.aclose()
-
-

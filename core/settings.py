@@ -10,8 +10,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from schemas.model import live_models, refusal_of
 from schemas.pricing import micros
@@ -27,7 +40,9 @@ class Group(BaseModel):
 
 def _words(value: Any) -> Any:
     """`a, b` as a tuple: lists in variables are written with commas."""
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+    return (
+        tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+    )
 
 
 def _usd_micros(value: Any) -> Any:
@@ -56,7 +71,9 @@ class SpoolSettings(Group):
 
     dir: Path = Field(Path(".darkroom/spool"), description="folder of the spool, one per machine")
     min_free_bytes: int = Field(
-        512 * 1024 * 1024, ge=0, description="claims stop below this much free space, before anything more is paid"
+        512 * 1024 * 1024,
+        ge=0,
+        description="claims stop below this much free space, before anything more is paid",
     )
 
 
@@ -67,23 +84,31 @@ class ServiceSettings(Group):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     bootstrap_key: SecretStr | None = Field(None, description="key accepted as the default tenant's admin")
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest manifest, inline catalog included")
-    max_upload_bytes: int = Field(1024**3, ge=1024, description="largest uploaded catalog or reference picture")
+    max_upload_bytes: int = Field(
+        1024**3, ge=1024, description="largest uploaded catalog or reference picture"
+    )
     max_tasks: int = Field(2_000_000, ge=1, description="most pictures in one batch")
     plan_wait_s: float = Field(60.0, ge=0, le=600, description="how long a dry run is waited for before 202")
-    submit_wait_s: float = Field(0.7, ge=0, le=60, description="how long a submission waits for problems found early")
+    submit_wait_s: float = Field(
+        0.7, ge=0, le=60, description="how long a submission waits for problems found early"
+    )
 
 
 class LaneSettings(Group):
     """What shares one rate limit: a provider account and a limit group."""
 
     adapter: Literal["openai"] = Field("openai", description="how the provider is spoken to")
-    base_url: str = Field("https://api.openai.com/v1", description="address of the Images API, with its version")
+    base_url: str = Field(
+        "https://api.openai.com/v1", description="address of the Images API, with its version"
+    )
     api_key: SecretStr = Field(description="the account's key")
     models: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         default_factory=lambda: tuple(model.name for model in live_models()),
         description="models this lane serves, with commas; all live ones unless named",
     )
-    requests_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
+    requests_per_minute: float | None = Field(
+        None, gt=0, description="the account's limit; none: not limited"
+    )
     images_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
     tokens_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
     max_concurrency: int = Field(1000, ge=1, le=100_000, description="calls in flight over all workers")
@@ -100,8 +125,12 @@ class LaneSettings(Group):
 class BudgetSettings(Group):
     """Caps over all batches. A tenant without a budget cannot spend."""
 
-    tenant_month_usd: UsdMicros | None = Field(None, description="dollars a tenant may spend in a calendar month, UTC")
-    house_day_usd: UsdMicros | None = Field(None, description="dollars all tenants may spend in a day, UTC; none: no cap")
+    tenant_month_usd: UsdMicros | None = Field(
+        None, description="dollars a tenant may spend in a calendar month, UTC"
+    )
+    house_day_usd: UsdMicros | None = Field(
+        None, description="dollars all tenants may spend in a day, UTC; none: no cap"
+    )
 
 
 class WorkerSettings(Group):
@@ -109,36 +138,56 @@ class WorkerSettings(Group):
 
     name: str | None = Field(None, description="name of this worker; none: host and process number")
     slots: int = Field(200, ge=1, le=5000, description="calls in flight in this process; about 1 MB each")
-    drain_s: float = Field(300.0, ge=0, le=3600, description="how long SIGTERM waits for calls in flight, which are paid")
-    lease_s: float = Field(30.0, ge=3, le=600, description="a worker not heard of for so long has lost its claims")
+    drain_s: float = Field(
+        300.0, ge=0, le=3600, description="how long SIGTERM waits for calls in flight, which are paid"
+    )
+    lease_s: float = Field(
+        30.0, ge=3, le=600, description="a worker not heard of for so long has lost its claims"
+    )
     renew_s: float = Field(10.0, ge=0.5, le=200, description="how often the lease is renewed")
-    call_deadline_s: float = Field(600.0, ge=1, le=3600, description="longest a call may take; measured p95 is near 280")
-    rescue_every_s: float = Field(10.0, ge=0.5, le=300, description="how often dead workers and the spool are looked for")
+    call_deadline_s: float = Field(
+        600.0, ge=1, le=3600, description="longest a call may take; measured p95 is near 280"
+    )
+    rescue_every_s: float = Field(
+        10.0, ge=0.5, le=300, description="how often dead workers and the spool are looked for"
+    )
 
 
 class FetchSettings(Group):
     """Fetching catalogs and reference pictures by URL."""
 
     allow_http: bool = Field(False, description="allow http:// besides https://")
-    allow_private: bool = Field(False, description="allow private and loopback addresses; for tests and closed networks")
-    max_picture_bytes: int = Field(50 * 1024**2, ge=1024, description="largest reference picture the provider takes")
+    allow_private: bool = Field(
+        False, description="allow private and loopback addresses; for tests and closed networks"
+    )
+    max_picture_bytes: int = Field(
+        50 * 1024**2, ge=1024, description="largest reference picture the provider takes"
+    )
     max_catalog_bytes: int = Field(1024**3, ge=1024, description="largest catalog fetched")
 
 
 class TelemetrySettings(Group):
     """Logs and metrics."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line written")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe line written"
+    )
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for a terminal")
     worker_metrics_host: str = Field("127.0.0.1", description="address of a worker's /metrics")
-    worker_metrics_port: int | None = Field(None, ge=0, le=65535, description="port of a worker's /metrics; none: off")
+    worker_metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port of a worker's /metrics; none: off"
+    )
 
 
 class Settings(BaseSettings):
     """Everything a process is told from outside."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DARKROOM_", env_nested_delimiter="__", frozen=True, extra="ignore", toml_file="darkroom.toml"
+        env_prefix="DARKROOM_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        toml_file="darkroom.toml",
     )
 
     redis: RedisSettings = RedisSettings()
@@ -176,7 +225,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"  {_variable(found['loc'])}: {found['msg']}" for found in error.errors(include_input=False)]
+        lines = [
+            f"  {_variable(found['loc'])}: {found['msg']}" for found in error.errors(include_input=False)
+        ]
         raise SettingsError("\n".join(["The settings have problems:", *lines])) from None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from core.state import keys
-from core.state.connection import translated
+from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack
 from schemas.batch import Batch, BatchState
 from schemas.errors import ConflictError, NotFoundError, Problem
@@ -84,7 +84,14 @@ class BatchStore:
         return await self.get(batch.tenant, batch.id)
 
     async def start(
-        self, batch: Batch, *, total: int, rows: int, estimated_usd_micros: int, flows: list[Flow], deadline_ms: int | None
+        self,
+        batch: Batch,
+        *,
+        total: int,
+        rows: int,
+        estimated_usd_micros: int,
+        flows: list[Flow],
+        deadline_ms: int | None,
     ) -> bool:
         """Opens a planned batch. False when it was cancelled in the meantime."""
         question = {
@@ -104,19 +111,12 @@ class BatchStore:
         }
         return bool(await self._scripts.run("start", pack(question)))
 
-    async def reject(self, batch_id: str, *, refusal: str, problems: list[Problem], finished_at_ms: int) -> None:
-        """Ends a batch that never started; nothing was queued, nothing was spent."""
-        fields: dict[str, Any] = {
-            "state": BatchState.REJECTED,
-            "refusal": refusal,
-            "problems": json.dumps([asdict(problem) for problem in problems]),
-            "finished_at": finished_at_ms,
-        }
-        with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hset(keys.batch(batch_id), mapping=fields)
-                pipe.hincrby(keys.batch(batch_id), "version", 1)
-                await pipe.execute()
+    async def reject(
+        self, batch_id: str, *, refusal: str, problems: list[Problem], finished_at_ms: int
+    ) -> None:
+        """Ends a batch that never started; nothing was queued, nothing was spent. One that was cancelled stays so."""
+        words = json.dumps([asdict(problem) for problem in problems])
+        await self._scripts.run("reject", batch_id, refusal, words, finished_at_ms)
 
     async def get(self, tenant: str, batch_id: str) -> Batch:
         """The batch as it stands.
@@ -124,23 +124,28 @@ class BatchStore:
         Raises:
             NotFoundError: there is none, or it is another tenant's.
         """
+        found = await self._read([batch_id])
+        if not found or found[0].tenant != tenant:
+            raise NotFoundError(f"There is no batch '{batch_id}'.")
+        return found[0]
+
+    async def _read(self, ids: list[str]) -> list[Batch]:
+        """Those of the batches that exist."""
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hgetall(keys.batch(batch_id))
-                pipe.hgetall(keys.failures(batch_id))
-                fields, failures = await pipe.execute()
-        if not fields or fields[b"tenant"].decode() != tenant:
-            raise NotFoundError(f"There is no batch '{batch_id}'.")
-        return _batch(batch_id, fields, failures)
+                for batch_id in ids:
+                    pipe.hgetall(keys.batch(batch_id))
+                    pipe.hgetall(keys.failures(batch_id))
+                answers = await pipe.execute()
+        found = zip(ids, answers[::2], answers[1::2], strict=True)
+        return [_batch(batch_id, fields, failures) for batch_id, fields, failures in found if fields]
 
     async def page(self, tenant: str, *, limit: int, before: str | None = None) -> list[Batch]:
         """Up to `limit` batches, newest first, older than `before`."""
         start = f"({before}" if before else "+"
         with translated():
-            ids = await self._client.zrange(
-                keys.tenant_batches(tenant), start, "-", desc=True, bylex=True, offset=0, num=limit
-            )
-        return [await self.get(tenant, found.decode()) for found in ids]
+            ids = await self._client.zrevrangebylex(keys.tenant_batches(tenant), start, "-", 0, limit)
+        return await self._read([found.decode() for found in ids])
 
     async def close(self, batch: Batch, *, reason: str) -> Batch:
         """Ends a batch early; `reason` is cancelled or expired.
@@ -163,12 +168,14 @@ class BatchStore:
     async def overdue(self, now_ms: int) -> list[str]:
         """Ids of running batches whose deadline has passed."""
         with translated():
-            return [found.decode() for found in await self._client.zrangebyscore(keys.DEADLINES, "-inf", now_ms)]
+            return [
+                found.decode() for found in await self._client.zrangebyscore(keys.DEADLINES, "-inf", now_ms)
+            ]
 
     async def owner_of(self, batch_id: str) -> str | None:
         """The tenant of a batch, for processes that work for all of them."""
         with translated():
-            tenant = await self._client.hget(keys.batch(batch_id), "tenant")
+            tenant = await command(self._client, "HGET", keys.batch(batch_id), "tenant")
         return tenant.decode() if tenant else None
 
     async def idempotent(self, tenant: str, key: str, fingerprint: str, batch_id: str) -> str | None:
@@ -215,7 +222,9 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         held_usd_micros=number("held"),
         spent_usd_micros=number("spent"),
         cap_usd_micros=maybe("cap"),
-        failures_by_class={name.decode(): int(count) for name, count in sorted(failures.items()) if int(count)},
+        failures_by_class={
+            name.decode(): int(count) for name, count in sorted(failures.items()) if int(count)
+        },
         created_at_ms=number("created_at"),
         started_at_ms=maybe("started_at"),
         finished_at_ms=maybe("finished_at"),

@@ -7,7 +7,7 @@ WORKERS = f"{PREFIX}workers"
 LANES = f"{PREFIX}lanes"
 DEADLINES = f"{PREFIX}deadlines"
 ENDED_PER_KEY = 100
-"""Ended tasks share a hash by the hundred, which Redis then keeps as one compact listpack."""
+"""Ended tasks share a hash by the hundred: one key for all of them instead of one for each."""
 
 
 def batch(batch_id: str) -> str:

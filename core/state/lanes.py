@@ -60,7 +60,8 @@ class LaneStore:
                 if r.limit is not None
             ],
             "blocked": [
-                {"dimension": dimension, "wait_us": int(wait_s * 1e6)} for dimension, wait_s in lesson.blocked_s
+                {"dimension": dimension, "wait_us": int(wait_s * 1e6)}
+                for dimension, wait_s in lesson.blocked_s
             ],
             "slow_down": lesson.slow_down,
             "paused_us": None if lesson.pause_s is None else int(lesson.pause_s * 1e6),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from core.state import keys
-from core.state.connection import translated
+from core.state.connection import command, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ async def overview(client: Redis) -> Overview:
     with translated():
         seconds, micros = await client.time()
         now_ms = seconds * 1000 + micros // 1000
-        lanes = [await _lane(client, name.decode(), now_ms) for name in sorted(await client.smembers(keys.LANES))]
+        names = await command(client, "SMEMBERS", keys.LANES)
+        lanes = [await _lane(client, name.decode(), now_ms) for name in sorted(names)]
         return Overview(tuple(lanes), await client.zcount(keys.WORKERS, now_ms, "+inf"))
 
 
@@ -44,7 +45,7 @@ async def _lane(client: Redis, name: str, now_ms: int) -> LaneOverview:
         pipe.zcard(f"{key}:ready")
         pipe.zcard(f"{key}:asleep")
         pipe.zcard(f"{key}:inflight")
-        pipe.hmget(key, "paused_until", "paused_for")
+        pipe.hmget(key, ["paused_until", "paused_for"])
         ready, asleep, in_flight, (until_us, reason) = await pipe.execute()
     paused = until_us is not None and int(until_us) // 1000 > now_ms
     return LaneOverview(name, ready, asleep, in_flight, reason.decode() if paused and reason else None)

@@ -14,14 +14,14 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from core.state.connection import translated
+from core.state.connection import command, translated
 from schemas.manifest import Priority
 from schemas.task import ENDED, IN_FLIGHT, TRANSITIONS
 
 CLASS_WEIGHTS = {Priority.INTERACTIVE: 8, Priority.NORMAL: 4, Priority.BULK: 1}
 """Weights, not strict priority: nobody starves. Source: docs/architecture.md, Fairness."""
 
-NAMES = ("claim", "close", "configure", "learn", "lost", "move", "renew", "start")
+NAMES = ("claim", "close", "configure", "learn", "lost", "move", "reject", "renew", "start")
 
 pack = msgspec.msgpack.encode
 unpack = msgspec.msgpack.decode
@@ -63,10 +63,10 @@ class Scripts:
             if name not in self._digests:
                 await self._load(name)
             try:
-                return await self._client.evalsha(self._digests[name], 0, *arguments)
+                return await command(self._client, "EVALSHA", self._digests[name], 0, *arguments)
             except NoScriptError:
                 await self._load(name)
-                return await self._client.evalsha(self._digests[name], 0, *arguments)
+                return await command(self._client, "EVALSHA", self._digests[name], 0, *arguments)
 
     async def ask(self, name: str, question: Any) -> Any:
         """The unpacked answer to one packed question."""

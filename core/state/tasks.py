@@ -7,18 +7,22 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from core.state import keys
-from core.state.connection import translated
+from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack, unpack
-from schemas.batch import Batch, BatchState
+from schemas.batch import Batch
 from schemas.errors import DarkroomError
 from schemas.failure import FailureClass
 from schemas.task import IN_FLIGHT, Task, TaskState
 
 _LISTED = frozenset({"running", "waiting", "parked", "failed", "skipped", "cancelled"})
 _SCAN = 500
+_GROUP = 200
+"""Moves in one script, some 50 us each, so that nobody else waits for Redis for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,9 @@ class Moved:
     same_as: int | None = None
     state: str | None = None
     asset: str | None = None
+
+
+_moved = msgspec.msgpack.Decoder(list[Moved]).decode
 
 
 class TaskStore:
@@ -60,21 +67,31 @@ class TaskStore:
         self._pending.append((move, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        return await asyncio.shield(future)
+        return await future
 
     async def _write(self) -> None:
         """Writes what has gathered until nothing is left; what arrives during a write goes with the next."""
-        await asyncio.sleep(0)
-        while self._pending:
-            group, self._pending = self._pending, []
-            try:
-                answers = unpack(await self._scripts.run("move", pack([move for move, _ in group])))
-                for (_, future), answer in zip(group, answers, strict=True):
-                    future.set_result(Moved(**answer))
-            except DarkroomError as error:
-                for _, future in group:
+        try:
+            await asyncio.sleep(0)
+            while self._pending:
+                group, self._pending = self._pending[:_GROUP], self._pending[_GROUP:]
+                await self._write_group(group)
+        finally:
+            self._writer = None
+
+    async def _write_group(self, group: list[tuple[Mapping[str, Any], asyncio.Future[Moved]]]) -> None:
+        """Writes some moves. Whatever goes wrong reaches those who asked for them, else they would wait for ever."""
+        waiting = [future for _, future in group]
+        try:
+            answers = _moved(await self._scripts.run("move", pack([move for move, _ in group])))
+        except (DarkroomError, RedisError, msgspec.MsgspecError, TypeError) as error:
+            for future in waiting:
+                if not future.done():
                     future.set_exception(error)
-        self._writer = None
+            return
+        for future, answer in zip(waiting, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
 
     async def get(self, batch: Batch, index: int) -> Task:
         """One task; the caller has checked that the index exists."""
@@ -91,22 +108,37 @@ class TaskStore:
     ) -> tuple[list[Task], int | None]:
         """Up to `limit` tasks from index `start` on, ascending, and where the next page starts (None: at the end)."""
         found: list[Task] = []
-        async for task in self._from(batch, start, _group(state), limit):
-            if (state is None or task.state is state) and (failure_class is None or _class(task) == failure_class):
+        group = await self._listing(batch, state, failure_class)
+        async for task in self._from(batch, start, group, limit):
+            if state in (None, task.state) and failure_class in (None, _class(task)):
                 if len(found) == limit:
                     return found, task.index
                 found.append(task)
         return found, None
+
+    async def _listing(
+        self, batch: Batch, state: TaskState | None, failure_class: FailureClass | None
+    ) -> str | None:
+        """The group whose index names every task asked for. What ended untouched is in no index."""
+        group = _group(state)
+        if group not in ("failed", "cancelled"):
+            return group
+        with translated():
+            reason = await command(self._client, "HGET", keys.batch(batch.id), "untouched_as")
+        if reason is None or _ended_as(reason) != group or failure_class not in (None, reason.decode()):
+            return group
+        return None
 
     async def _from(self, batch: Batch, start: int, group: str | None, step: int) -> AsyncIterator[Task]:
         """Tasks from `start` on, through the group's index where there is one."""
         total, step = batch.counts["total"], min(max(step, 50) + 1, _SCAN)
         while start < total:
             indexes = list(range(start, min(start + step, total)))
-            if group is not None and batch.state is not BatchState.CANCELLED:
+            if group is not None:
+                members = keys.members(batch.id, group)
                 with translated():
-                    members = keys.members(batch.id, group)
-                    indexes = [int(i) for i in await self._client.zrangebyscore(members, start, "+inf", 0, step)]
+                    found = await self._client.zrangebyscore(members, start, "+inf", 0, step)
+                indexes = [int(index) for index in found]
             if not indexes:
                 return
             for task in await self._read(batch, indexes):
@@ -115,7 +147,7 @@ class TaskStore:
 
     async def _read(self, batch: Batch, indexes: list[int]) -> list[Task]:
         with translated():
-            async with self._client.pipeline(transaction=False) as pipe:
+            async with self._client.pipeline(transaction=True) as pipe:
                 for index in indexes:
                     pipe.hgetall(keys.task(batch.id, index))
                     pipe.hget(keys.ended(batch.id, index), str(index))
@@ -155,8 +187,11 @@ def _task(index: int, live: Mapping[bytes, bytes], ended: bytes | None, untouche
         )
     if untouched is None:
         return Task(index, TaskState.QUEUED)
-    state = TaskState.CANCELLED if untouched == b"cancelled" else TaskState.FAILED
-    return Task(index, state, failure={"class": untouched.decode()})
+    return Task(index, _ended_as(untouched), failure={"class": untouched.decode()})
+
+
+def _ended_as(reason: bytes) -> TaskState:
+    return TaskState.FAILED if reason == b"expired" else TaskState.CANCELLED
 
 
 def _live_task(index: int, fields: Mapping[str, bytes]) -> Task:

@@ -14,7 +14,9 @@ import structlog
 from core.settings import TelemetrySettings
 
 _SECRET_NAMES = re.compile(r"key$|secret|password|authorization|token$|prompt$|b64|base64", re.IGNORECASE)
-_SECRET_TEXTS = re.compile(r"sk-[A-Za-z0-9_-]{8,}|darkroom_[a-z]+_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|//[^/\s:@]+:[^/\s@]+@")
+_SECRET_TEXTS = re.compile(
+    r"sk-[A-Za-z0-9_-]{8,}|darkroom_[a-z]+_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|//[^/\s:@]+:[^/\s@]+@"
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 _HARMLESS = frozenset({"row_key", "asset_key", "variant_key"})
 _NOISY = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "aiohttp", "asyncio", "uvicorn", "arq")
@@ -25,7 +27,9 @@ def redacted(value: Any) -> Any:
     if isinstance(value, str):
         return _BASE64.sub("[base64]", _SECRET_TEXTS.sub("[redacted]", value))
     if isinstance(value, dict):
-        return {name: "[redacted]" if _is_secret(str(name)) else redacted(inner) for name, inner in value.items()}
+        return {
+            name: "[redacted]" if _is_secret(str(name)) else redacted(inner) for name, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [redacted(inner) for inner in value]
     return value
@@ -51,7 +55,9 @@ def configure(settings: TelemetrySettings, *, process: str) -> None:
         _redact,
     ]
     renderer: Any = (
-        structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+        structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
+        )
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -63,8 +69,12 @@ def configure(settings: TelemetrySettings, *, process: str) -> None:
     )
     structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

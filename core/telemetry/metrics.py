@@ -28,21 +28,41 @@ class Metrics:
     request_seconds: Histogram = field(init=False)
 
     def __post_init__(self) -> None:
-        here = {"registry": self.registry}
-        self.tasks = Counter("darkroom_tasks", "Tasks that reached an end, by verdict.", ["verdict"], **here)
+        here = self.registry
+        self.tasks = Counter(
+            "darkroom_tasks", "Tasks that reached an end, by verdict.", ["verdict"], registry=here
+        )
         self.attempts = Counter(
-            "darkroom_attempts", "Calls made, by how they ended.", ["lane", "model", "operation", "outcome"], **here
+            "darkroom_attempts",
+            "Calls made, by how they ended.",
+            ["lane", "model", "operation", "outcome"],
+            registry=here,
         )
         self.call_seconds = Histogram(
             "darkroom_call_seconds", "First byte sent to last byte received.", ["lane", "model", "operation"],
-            buckets=CALL_BUCKETS_S, **here,
+            buckets=CALL_BUCKETS_S, registry=here,
         )  # fmt: skip
-        self.cost_usd = Counter("darkroom_cost_usd", "Dollars settled.", ["lane", "model", "quality"], **here)
-        self.in_flight = Gauge("darkroom_attempts_in_flight", "Attempts running in this process.", ["lane"], **here)
-        self.waits = Counter("darkroom_claim_waits", "Claims that found less than asked for.", ["lane", "limited_by"], **here)
-        self.spool_files = Gauge("darkroom_spool_files", "Paid pictures on disk that are not stored yet.", **here)
-        self.requests = Counter("darkroom_http_requests", "HTTP requests answered.", ["method", "route", "status"], **here)
-        self.request_seconds = Histogram("darkroom_http_request_seconds", "Time to answer.", ["method", "route"], **here)
+        self.cost_usd = Counter(
+            "darkroom_cost_usd", "Dollars settled.", ["lane", "model", "quality"], registry=here
+        )
+        self.in_flight = Gauge(
+            "darkroom_attempts_in_flight", "Attempts running in this process.", ["lane"], registry=here
+        )
+        self.waits = Counter(
+            "darkroom_claim_waits",
+            "Claims that found less than asked for.",
+            ["lane", "limited_by"],
+            registry=here,
+        )
+        self.spool_files = Gauge(
+            "darkroom_spool_files", "Paid pictures on disk that are not stored yet.", registry=here
+        )
+        self.requests = Counter(
+            "darkroom_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=here
+        )
+        self.request_seconds = Histogram(
+            "darkroom_http_request_seconds", "Time to answer.", ["method", "route"], registry=here
+        )
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -2,14 +2,16 @@
 -- budget, lease and fence in one step, all or nothing for each task.
 --
 -- ARGV[1] msgpack: lane, worker, want, horizon_us, caps {tenant_month | nil, house_day | nil}
--- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, start_in_ms, hold, tokens}], wait_ms, limited_by
+-- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, start_in_ms, hold, tokens}], wait_ms,
+--   limited_by
 
 local ask = cmsgpack.unpack(ARGV[1])
 local LANE = lane_key(ask.lane)
-local HEADS = 16
+local PAGE, PAGES = 16, 4 -- heads looked at, as long as tokens alone hold up those before
+local CAPPED_US = 2000000
 local now = now_us()
 local lane = hash(LANE)
-local flows = {}
+local flows, held_up, was_capped = {}, {}, false
 
 local function flow_of(batch)
   if not flows[batch] then
@@ -20,32 +22,17 @@ local function flow_of(batch)
   return flows[batch]
 end
 
--- The next task of a flow: what is due comes before what was never touched.
-local function next_of(batch, flow)
-  local due = redis.call('ZRANGEBYSCORE', due_key(batch, ask.lane), '-inf', int(now), 'LIMIT', 0, 1)
-  if due[1] then return tonumber(due[1]), true end
-  local cursor = tonumber(flow.cursor)
-  if cursor < tonumber(flow.length) then return index_at(flow, cursor), false end
-  local later = redis.call('ZRANGE', due_key(batch, ask.lane), 0, 0, 'WITHSCORES')
-  return nil, nil, tonumber(later[2])
-end
-
 local function take(batch, flow, index, was_due, hold, tokens)
-  local key, member = task_key(batch, index), batch .. ':' .. int(index)
+  local key = task_key(batch, index)
   if was_due then redis.call('ZREM', due_key(batch, ask.lane), int(index))
   else flow.cursor = add(flow_key(batch, ask.lane), 'cursor', 1) end
-  if redis.call('HGET', key, 'state') == 'waiting' then
-    add(batch_key(batch), 'n_waiting', -1)
-    redis.call('ZREM', batch_key(batch) .. ':in:waiting', int(index))
-  end
+  local from, sends = unpack(redis.call('HMGET', key, 'state', 'sends'))
   local month, day = hold_money(batch, flow.tenant, hold, now)
   redis.call('HSET', key, 'state', 'claimed', 'worker', ask.worker, 'lane', ask.lane, 'hold', int(hold),
     'tokens', int(tokens), 'month', month, 'day', day, 'at', int(now / 1000))
-  redis.call('SADD', PREFIX .. 'worker:' .. ask.worker .. ':claims', member)
-  redis.call('ZADD', LANE .. ':inflight', int(now), member)
-  add(batch_key(batch), 'n_running', 1)
-  redis.call('ZADD', batch_key(batch) .. ':in:running', int(index), int(index))
-  return add(key, 'fence', 1), add(key, 'attempt', 1), tonumber(redis.call('HGET', key, 'sends') or 0)
+  enter_worker(batch, index, ask.worker, ask.lane, now)
+  count_move(batch, index, from or 'queued', 'claimed')
+  return add(key, 'fence', 1), add(key, 'attempt', 1), tonumber(sends or 0)
 end
 
 -- Offers the flow's next task: a claim, or nil with the wait of a limit, or nil when the flow steps aside.
@@ -55,40 +42,45 @@ local function offer(batch, tag)
   if state ~= 'running' or (tonumber(deadline or '') or math.huge) * 1000 < now then
     return rest_flow(batch, ask.lane, flow)
   end
-  local index, was_due, later = next_of(batch, flow)
+  local index, was_due, later = next_of(batch, ask.lane, flow, now)
   if not index then return rest_flow(batch, ask.lane, flow, later) end
   local hold, tokens = price_of(flow, index)
   if refused_by_budget(batch, flow.tenant, hold, ask.caps, now) then
+    was_capped = true
     redis.call('HSET', batch_key(batch), 'limited_by', 'budget')
-    return rest_flow(batch, ask.lane, flow, now + 2000000)
+    return rest_flow(batch, ask.lane, flow, now + CAPPED_US)
   end
-  local costs = { requests = 1, images = 1, tokens = tokens }
-  local start, binding = start_of(lane, costs, now)
+  local costs = costs_of(lane, tokens)
+  local start, binding = start_of(ask.lane, lane, costs, now)
   if start - now > ask.horizon_us then return nil, start - now, binding end
 
   charge_limits(ask.lane, lane, costs, start, now)
-  flow.finish = string.format('%.17g', tag + dominant_share(lane, costs) / weight(ask.lane, flow))
-  redis.call('HSET', flow_key(batch, ask.lane), 'finish', flow.finish)
-  redis.call('HSET', LANE, 'virtual', string.format('%.17g', tag))
-  redis.call('ZADD', LANE .. ':ready', flow.finish, batch)
+  advance_flow(batch, ask.lane, flow, tag, dominant_share(lane, costs))
   redis.call('HDEL', batch_key(batch), 'limited_by')
-  local fence, attempt, sends = take(batch, flow, index, was_due, hold, tokens)
+  local fence, attempt, sends = take(batch, flow, index, was_due, hold, costs.tokens)
   changed(batch)
   return { batch = batch, tenant = flow.tenant, index = index, fence = fence, attempt = attempt, sends = sends,
-    start_in_ms = math.max(0, math.ceil((start - now) / 1000)), hold = hold, tokens = tokens }
+    start_in_ms = math.max(0, math.ceil((start - now) / 1000)), hold = hold, tokens = costs.tokens }
 end
 
--- The first head that can start. A head held up by tokens alone does not hold up the others.
+-- The first head that can start, or the shortest wait. Arrival times only grow within one call, so a head that tokens
+-- hold up is not asked again; it does not hold up the others.
 local function serve()
   local shortest, limited_by
-  local heads = redis.call('ZRANGE', LANE .. ':ready', 0, HEADS - 1, 'WITHSCORES')
-  for place = 1, #heads, 2 do
-    local claim, wait, binding = offer(heads[place], tonumber(heads[place + 1]))
-    if claim then return claim end
-    if wait and (not shortest or wait < shortest) then shortest, limited_by = wait, binding end
-    if binding and binding ~= 'tokens' then break end
+  for first = 0, (PAGES - 1) * PAGE, PAGE do
+    local heads = redis.call('ZRANGE', LANE .. ':ready', first, first + PAGE - 1, 'WITHSCORES')
+    for place = 1, #heads, 2 do
+      local batch, claim = heads[place], nil
+      local wait, binding = held_up[batch], 'tokens'
+      if not wait then claim, wait, binding = offer(batch, tonumber(heads[place + 1])) end
+      if claim then return claim end
+      if wait and (not shortest or wait < shortest) then shortest, limited_by = wait, binding end
+      if wait and binding ~= 'tokens' then return nil, shortest, limited_by, true end
+      held_up[batch] = wait
+    end
+    if not shortest then return nil, nil, nil, #heads > 0 end
   end
-  return nil, shortest, limited_by, #heads > 0
+  return nil, shortest, limited_by, true
 end
 
 local function wake_sleepers()
@@ -116,6 +108,6 @@ while #claims < ask.want do
   local claim, wait, limited_by, had_heads = serve()
   if claim then claims[#claims + 1] = claim
   elseif wait then return answer(claims, math.max(wait - ask.horizon_us / 2, 1000), limited_by)
-  elseif not had_heads then return answer(claims, until_next_sleeper(), 'idle') end
+  elseif not had_heads then return answer(claims, until_next_sleeper(), was_capped and 'budget' or 'idle') end
 end
 return answer(claims, 0, 'slots')

@@ -6,16 +6,21 @@
 local batch, reason = ARGV[1], ARGV[2]
 local key, now = batch_key(batch), now_us()
 local state = redis.call('HGET', key, 'state')
-if state ~= 'running' and state ~= 'paused' and state ~= 'planning' then return '' end
+if state ~= 'running' and state ~= 'paused' and not (state == 'planning' and reason == 'cancelled') then return '' end
 local as = reason == 'expired' and 'failed' or 'cancelled'
 local ending = { state = as, failure = { class = reason } }
 
+-- What is due but has no live hash was never touched: it is counted below, with the rest of the untouched.
 for _, lane in ipairs(cmsgpack.unpack(redis.call('HGET', key, 'lanes') or cmsgpack.pack({}))) do
-  rest_flow(batch, lane, hash(flow_key(batch, lane)))
+  local flow = hash(flow_key(batch, lane))
+  rest_flow(batch, lane, flow)
+  redis.call('HSET', flow_key(batch, lane), 'cursor', flow.length)
   for _, index in ipairs(redis.call('ZRANGE', due_key(batch, lane), 0, -1)) do
-    local task = load_task(batch, tonumber(index))
-    end_task(batch, tonumber(index), task, ending)
-    count_move(batch, tonumber(index), task.state, as)
+    local task = hash(task_key(batch, index))
+    if task.state then
+      end_task(batch, index, task, ending)
+      count_move(batch, index, task.state, as)
+    end
   end
   redis.call('DEL', due_key(batch, lane))
 end
@@ -27,7 +32,8 @@ add(key, 'n_' .. as, untouched)
 if as == 'failed' and untouched > 0 then add(key .. ':failures', reason, untouched) end
 
 local running = tonumber(n[2] or 0)
-redis.call('HSET', key, 'open', int(running), 'untouched_as', reason)
+redis.call('HSET', key, 'open', int(running))
+redis.call('HSETNX', key, 'untouched_as', reason)
 if as == 'cancelled' then redis.call('HSET', key, 'state', 'cancelling') end
 if running == 0 then close_batch(batch, now) end
 changed(batch)

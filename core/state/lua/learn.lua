@@ -8,7 +8,8 @@ local ask = cmsgpack.unpack(ARGV[1])
 local key, now = lane_key(ask.lane), now_us()
 local lane = hash(key)
 local news = {}
-local PROOF = 20 -- answers within 5 % of a continuously refilled bucket prove it
+local PROOF = 20 -- readings within 5 % of a continuously refilled bucket prove it
+local ONE_EVENT_US = 30000000 -- calls side by side are refused together: that is one event, and cuts the pace once
 
 local function set(field, value)
   lane[field] = tostring(value)
@@ -23,13 +24,14 @@ local function prove(reading)
   local full_in = (reading.limit - reading.remaining) / reading.limit * 60
   local fits = math.abs(reading.reset_s - full_in) <= math.max(0.05 * full_in, 0.005)
   set('proof', fits and tonumber(lane.proof or 0) + 1 or 0)
-  if tonumber(lane.proof) >= PROOF then set('proven', 1) elseif not fits then set('proven', 0) end
+  if not fits then set('proven', 0) elseif tonumber(lane.proof) >= PROOF then set('proven', 1) end
 end
 
 -- A bucket that others have nearly emptied refuses next: leave it the time to hold two again.
 local function make_room(reading)
-  if reading.remaining and reading.remaining < 2 then
-    latest('blocked:' .. reading.dimension, now + (2 - reading.remaining) * MINUTE_US / reading.limit)
+  local wanted = math.min(2, reading.limit)
+  if reading.remaining and reading.remaining < wanted then
+    latest('blocked:' .. reading.dimension, now + (wanted - reading.remaining) * MINUTE_US / reading.limit)
   end
 end
 
@@ -37,7 +39,7 @@ for _, reading in ipairs(ask.readings) do
   local field = 'limit:' .. reading.dimension
   if reading.limit and reading.limit > 0 then
     if tonumber(lane[field] or 0) ~= reading.limit then
-      set(field, string.format('%.17g', reading.limit))
+      set(field, exact(reading.limit))
       news[#news + 1] = reading.dimension
     end
     prove(reading)
@@ -45,19 +47,22 @@ for _, reading in ipairs(ask.readings) do
   end
 end
 
-local function cut_pace(factor, floor, hold_us)
+-- A cut never raises a pace that is lower already.
+local function cut_pace(event, factor, floor, hold_us)
+  if now - tonumber(lane['cut:' .. event] or 0) < ONE_EVENT_US then return end
   local present = pace(lane, now)
-  set('pace', string.format('%.17g', math.max(present * factor, floor)))
+  set('cut:' .. event, int(now))
+  set('pace', exact(math.min(present, math.max(present * factor, floor))))
   latest('pace_from', now + hold_us)
 end
 
 for _, refusal in ipairs(ask.blocked) do
   latest('blocked:' .. refusal.dimension, now + refusal.wait_us)
 end
-if #ask.blocked > 0 then cut_pace(0.9, 0.5, 0) end
-if ask.slow_down then cut_pace(0.5, 0.05, 15 * MINUTE_US) end
+if #ask.blocked > 0 then cut_pace('blocked', 0.9, 0.5, 0) end
+if ask.slow_down then cut_pace('slow_down', 0.5, 0.05, 15 * MINUTE_US) end
 if ask.paused_us then
   latest('paused_until', now + ask.paused_us)
-  redis.call('HSET', key, 'paused_for', ask.reason)
+  redis.call('HSET', key, 'paused_for', ask.reason or 'paused')
 end
 return cmsgpack.pack(news)

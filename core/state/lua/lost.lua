@@ -1,4 +1,5 @@
--- Names the claims of workers whose lease has run out, and those that a worker which came back no longer knows.
+-- Names the claims of workers whose lease has run out. A worker that comes back in time keeps its claims, so a process
+-- that starts anew needs a name of its own.
 --
 -- ARGV[1] how many at most
 -- Returns msgpack: [{worker, batch, index, fence, state, attempt, crashes}]

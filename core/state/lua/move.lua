@@ -1,9 +1,10 @@
 -- Moves tasks from state to state, each a compare-and-set on (state, fence), with everything that follows from it:
--- money, limits, counts, children and the end of the batch.
+-- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker} and, as `to` asks for them,
---   fingerprint (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure, cost, tokens (used),
---   unused = 'all' | 'images' (what goes back to the limits), ready [{index, lane}], fail [index], crash, late
+--   fingerprint (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure (failed), cost,
+--   tokens (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [{index, lane}],
+--   fail [index], crash, late (spooled: a paid result, whatever its fence)
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: the fence has moved on | illegal: not from this state | cancelled: the batch is
 --   duplicate: task `same_as` has this fingerprint | surplus: the task already has a picture
@@ -11,70 +12,90 @@
 local now = now_us()
 local SETTLED = { done = true, waiting = true, queued = true, failed = true, skipped = true, cancelled = true }
 
--- Who made, or is making, the same picture in this batch; a task that will never finish does not count.
-local function twin_of(move)
-  if not move.fingerprint then return end
-  local key, mine = batch_key(move.batch) .. ':prints', int(move.index)
-  if redis.call('HSETNX', key, move.fingerprint, mine) == 1 then return end
-  local other = redis.call('HGET', key, move.fingerprint)
-  local twin = other ~= mine and load_task(move.batch, tonumber(other))
-  if twin and (OPEN[twin.state] or twin.state == 'done') then return tonumber(other), twin end
-  redis.call('HSET', key, move.fingerprint, mine)
+local function give_back(move, task)
+  if not task.lane or not (move.unused or move.tokens) then return end
+  local lane, reserved = hash(lane_key(task.lane)), tonumber(task.tokens)
+  if move.unused == 'all' then correct_limit(task.lane, lane, 'requests', -1, now) end
+  if move.unused then correct_limit(task.lane, lane, 'images', -1, now) end
+  correct_limit(task.lane, lane, 'tokens', (move.unused and 0 or move.tokens) - reserved, now)
 end
 
 local function settle(move, task)
-  local cost, lane = move.cost or 0, task.lane and hash(lane_key(task.lane))
-  if task.month then settle_money(move.batch, task, cost) end
-  add(task_key(move.batch, move.index), 'cost', cost)
-  redis.call('HSET', task_key(move.batch, move.index), 'hold', 0)
-  if not lane then return end
-  if move.unused == 'all' then correct_limit(task.lane, lane, 'requests', -1, now) end
-  if move.unused then
-    correct_limit(task.lane, lane, 'images', -1, now)
-    correct_limit(task.lane, lane, 'tokens', -tonumber(task.tokens), now)
-  elseif move.tokens then
-    correct_limit(task.lane, lane, 'tokens', move.tokens - tonumber(task.tokens), now)
+  local key, cost = task_key(move.batch, move.index), move.cost or 0
+  if task.month then
+    settle_money(move.batch, task, cost)
+    add(key, 'cost', cost)
   end
+  redis.call('HSET', key, 'hold', 0, 'tokens', 0)
+  give_back(move, task)
+end
+
+-- A move made twice, by a caller that did not hear the answer.
+local function is_repeated(move, task)
+  if task.state ~= move.to then return false end
+  if move.late then return task.worker == move.worker end
+  return tonumber(task.fence or 0) == move.fence
 end
 
 local function refusal(move, task, batch_state)
+  if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
   if task.state == 'done' then return { status = move.late and 'surplus' or 'stale' } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
-  if move.to == 'sent' and batch_state ~= 'running' and batch_state ~= 'paused' then return { status = 'cancelled' } end
-  if not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
+  local may_start = batch_state == 'running' or batch_state == 'paused'
+  if move.to == 'sent' and not may_start then return { status = 'cancelled' } end
+  if move.to == 'queued' and ENDED[task.state] and batch_state == 'cancelling' then return { status = 'cancelled' } end
+  if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
   if move.to ~= 'sent' then return end
-  local same_as, twin = twin_of(move)
+  local same_as, twin = twin_of(move.batch, move.index, move.fingerprint)
   if same_as then return { status = 'duplicate', same_as = same_as, state = twin.state, asset = twin.asset } end
 end
 
-local function record(move, key)
+local function record(move, task, from)
+  local key = task_key(move.batch, move.index)
   redis.call('HSET', key, 'state', move.to, 'at', int(now / 1000))
   if move.to == 'sent' then add(key, 'sends', 1) end
+  if move.unused and from == 'sent' then add(key, 'sends', -1) end
   if move.to == 'stored' then redis.call('HSET', key, 'asset', move.asset, 'sha256', move.sha256) end
   if move.crash then add(key, 'crashes', 1) end
-  if move.unused == 'images' then add(key, 'sends', -1) end
   if move.failure then redis.call('HSET', key, 'failure', cmsgpack.pack(move.failure)) end
-  if move.late then
-    redis.call('HSET', key, 'worker', move.worker)
-    enter_worker(move.batch, move.index, move.worker)
-    return add(key, 'fence', 1)
+  if IN_FLIGHT[from] and (move.late or not IN_FLIGHT[move.to]) then leave_worker(move.batch, move.index, task) end
+  if IN_FLIGHT[move.to] and (move.late or not IN_FLIGHT[from]) then
+    local worker = move.worker or task.worker
+    redis.call('HSET', key, 'worker', worker)
+    enter_worker(move.batch, move.index, worker, task.lane, now)
   end
+  return move.late and add(key, 'fence', 1)
+end
+
+-- Where the move leads: a task that would go on in a batch that may not ends with it; one that is replayed by hand
+-- opens its batch again.
+local function see_to_batch(move, from)
+  if move.to ~= 'queued' and move.to ~= 'waiting' then return end
+  if ENDED[from] then
+    reopen(move.batch)
+    redis.call('HDEL', batch_key(move.batch), 'deadline')
+    return redis.call('ZREM', PREFIX .. 'deadlines', move.batch)
+  end
+  local ending = closing_of(move.batch, now)
+  if ending then move.to, move.failure = ending.state, ending.failure end
 end
 
 local function apply(move)
+  local batch_state, lanes = unpack(redis.call('HMGET', batch_key(move.batch), 'state', 'lanes'))
+  if not lanes then return { status = 'stale' } end
+  move.late = move.late and move.to == 'spooled'
   local task = load_task(move.batch, move.index)
-  local batch_state = redis.call('HGET', batch_key(move.batch), 'state')
-  if (move.to == 'queued' or move.to == 'waiting') and batch_state and batch_state:sub(1, 6) == 'cancel' then
-    move.to = 'cancelled'
-  end
   local refused = refusal(move, task, batch_state)
   if refused then return refused end
 
   local key, from = task_key(move.batch, move.index), task.state
-  if ENDED[from] then revive(move.batch, move.index, task) end
+  local was_open = counts_as_open(move.batch, move.index, task)
+  if ENDED[from] then task = revive(move.batch, move.index, task, now) end
+  task.lane = task.lane or place_of(move.batch, move.index)
+  see_to_batch(move, from)
+  if from == 'queued' or from == 'waiting' then redis.call('ZREM', due_key(move.batch, task.lane), int(move.index)) end
   if SETTLED[move.to] then settle(move, task) end
-  local fence = record(move, key)
-  if IN_FLIGHT[from] and not IN_FLIGHT[move.to] then leave_worker(move.batch, move.index, task) end
+  local fence = record(move, task, from)
   if ENDED[move.to] then
     end_task(move.batch, move.index, hash(key), { state = move.to, failure = move.failure, same_as = move.same_as })
   end
@@ -85,9 +106,9 @@ local function apply(move)
     make_due(move.batch, task.lane, move.index, now + move.delay_us, now)
   end
   see_to_children(move.batch, move.ready, move.fail, now)
-  count_open(move.batch, (OPEN[move.to] and 1 or 0) - (OPEN[from] and 1 or 0), now)
+  count_open(move.batch, (OPEN[move.to] and 1 or 0) - (was_open and 1 or 0), now)
   changed(move.batch)
-  return { status = 'ok', fence = fence }
+  return { status = 'ok', fence = fence or nil }
 end
 
 local answers = {}

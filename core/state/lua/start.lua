@@ -18,6 +18,10 @@ for place, flow in ipairs(ask.flows) do
   wake_flow(ask.batch, flow.lane)
 end
 redis.call('HSET', key, 'open', int(open), 'lanes', cmsgpack.pack(lanes))
-if ask.deadline_ms then redis.call('ZADD', PREFIX .. 'deadlines', int(ask.deadline_ms), ask.batch) end
+if ask.deadline_ms then
+  redis.call('HSET', key, 'deadline', int(ask.deadline_ms))
+  redis.call('ZADD', PREFIX .. 'deadlines', int(ask.deadline_ms), ask.batch)
+end
+if open == 0 then close_batch(ask.batch, now) end
 changed(ask.batch)
 return 1

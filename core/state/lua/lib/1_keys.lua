@@ -1,5 +1,5 @@
 -- Keys and words that every script shares. Redis 6.2 commands at most; times are microseconds of Redis TIME.
--- NEXT, IN_FLIGHT and CLASS_WEIGHT are written above this text from the tables in `schemas`.
+-- NEXT, IN_FLIGHT, ENDED and CLASS_WEIGHT are written above this text from the tables in `schemas`.
 
 local PREFIX = 'darkroom:'
 local MINUTE_US = 60000000
@@ -11,6 +11,8 @@ end
 
 -- tostring() would print 1.7951952004066e+15 and lose the end of a microsecond time.
 local function int(number) return string.format('%.0f', number) end
+
+local function exact(number) return string.format('%.17g', number) end
 
 local function batch_key(batch) return PREFIX .. 'batch:' .. batch end
 local function task_key(batch, index) return batch_key(batch) .. ':task:' .. int(index) end

@@ -2,16 +2,22 @@
 -- at all before it is first touched.
 
 local OPEN = { queued = true, claimed = true, sent = true, spooled = true, stored = true, waiting = true }
+local UNHEARD_MS = 60000 -- a worker that claims before its first renewal is missed after so long
 
 local function ended_record(batch, index)
   local packed = redis.call('HGET', ended_key(batch, index), int(index))
   return packed and cmsgpack.unpack(packed)
 end
 
+-- What was never touched when its batch was closed has ended with it.
 local function load_task(batch, index)
   local task = hash(task_key(batch, index))
   if task.state then return task end
-  return ended_record(batch, index) or { state = 'queued' }
+  local record = ended_record(batch, index)
+  if record then return record end
+  local reason = redis.call('HGET', batch_key(batch), 'untouched_as')
+  if not reason then return { state = 'queued' } end
+  return { state = reason == 'expired' and 'failed' or 'cancelled', failure = { class = reason } }
 end
 
 local function end_task(batch, index, task, ending)
@@ -24,12 +30,17 @@ local function end_task(batch, index, task, ending)
   if ending.state == 'failed' then add(batch_key(batch) .. ':failures', ending.failure.class, 1) end
 end
 
--- Makes an ended task live again: its fence goes on counting from where it was.
-local function revive(batch, index, record)
-  redis.call('HSET', task_key(batch, index), 'state', record.state, 'attempt', int(record.attempt),
-    'sends', int(record.sends), 'fence', int(record.fence), 'cost', int(record.cost), 'crashes', int(record.crashes))
+-- Makes an ended task live again: its counters go on from where they were, its money belongs to today.
+local function revive(batch, index, task, now)
+  local key = task_key(batch, index)
+  local month, day = budget_keys(redis.call('HGET', batch_key(batch), 'tenant'), now)
+  redis.call('HSET', key, 'state', task.state, 'lane', (place_of(batch, index)), 'month', month, 'day', day)
+  for _, field in ipairs({ 'attempt', 'sends', 'fence', 'cost', 'crashes', 'hold', 'tokens' }) do
+    redis.call('HSET', key, field, int(task[field] or 0))
+  end
   redis.call('HDEL', ended_key(batch, index), int(index))
-  if record.state == 'failed' then add(batch_key(batch) .. ':failures', record.failure.class, -1) end
+  if task.state == 'failed' then add(batch_key(batch) .. ':failures', task.failure.class, -1) end
+  return hash(key)
 end
 
 local function group_of(state) return IN_FLIGHT[state] and 'running' or state end
@@ -48,26 +59,11 @@ local function count_move(batch, index, from, to)
   end
 end
 
-local function close_batch(batch, now)
-  local key = batch_key(batch)
-  local state = redis.call('HGET', key, 'state') == 'cancelling' and 'cancelled' or 'completed'
-  redis.call('HSET', key, 'state', state, 'finished_at', int(now / 1000))
-  redis.call('ZREM', PREFIX .. 'deadlines', batch)
-end
-
--- A batch ends when nothing that could run is left, and opens again when something is.
-local function count_open(batch, step, now)
-  if step == 0 then return end
-  local key, open = batch_key(batch), add(batch_key(batch), 'open', step)
-  if open == 0 then return close_batch(batch, now) end
-  if open > 0 and redis.call('HGET', key, 'state') == 'completed' then
-    redis.call('HSET', key, 'state', 'running')
-    redis.call('HDEL', key, 'finished_at')
-  end
-end
-
-local function enter_worker(batch, index, worker)
-  redis.call('SADD', PREFIX .. 'worker:' .. worker .. ':claims', batch .. ':' .. int(index))
+local function enter_worker(batch, index, worker, lane, now)
+  local member = batch .. ':' .. int(index)
+  redis.call('SADD', PREFIX .. 'worker:' .. worker .. ':claims', member)
+  redis.call('ZADD', lane_key(lane) .. ':inflight', int(now), member)
+  redis.call('ZADD', PREFIX .. 'workers', 'NX', int(now / 1000 + UNHEARD_MS), worker)
 end
 
 local function leave_worker(batch, index, task)
@@ -76,18 +72,13 @@ local function leave_worker(batch, index, task)
   redis.call('ZREM', lane_key(task.lane) .. ':inflight', member)
 end
 
--- Pictures made from a finished one become claimable; those made from a failed one fail with it.
-local function see_to_children(batch, ready, fail, now)
-  for _, child in ipairs(ready or {}) do
-    if not ended_record(batch, child.index) and redis.call('EXISTS', task_key(batch, child.index)) == 0 then
-      count_open(batch, 1, now)
-      make_due(batch, child.lane, child.index, 0, now)
-    end
-  end
-  for _, index in ipairs(fail or {}) do
-    if not ended_record(batch, index) and redis.call('EXISTS', task_key(batch, index)) == 0 then
-      end_task(batch, index, {}, { state = 'failed', failure = { class = 'parent_failed' } })
-      count_move(batch, index, 'queued', 'failed')
-    end
-  end
+-- Who made, or is making, the same picture in this batch; a task that will never finish does not count.
+local function twin_of(batch, index, fingerprint)
+  if not fingerprint then return end
+  local key, mine = batch_key(batch) .. ':prints', int(index)
+  if redis.call('HSETNX', key, fingerprint, mine) == 1 then return end
+  local other = redis.call('HGET', key, fingerprint)
+  local twin = other ~= mine and load_task(batch, tonumber(other))
+  if twin and (OPEN[twin.state] or twin.state == 'done') then return tonumber(other), twin end
+  redis.call('HSET', key, fingerprint, mine)
 end

@@ -1,0 +1,81 @@
+-- Limits: one GCRA per dimension of a lane, at the lane's present pace. The arrival time of a dimension is the moment
+-- from which its next task may start; each task moves it on by its cost, so no burst is ever sent.
+
+local DIMENSIONS = { 'requests', 'images', 'tokens' }
+
+local function pace(lane, now)
+  local target = lane.proven == '1' and 1.0 or 0.97
+  if not lane.pace then return target end
+  local since = math.max(0, now - tonumber(lane.pace_from))
+  return math.min(target, tonumber(lane.pace) + 0.01 * since / MINUTE_US)
+end
+
+local function limit_of(lane, dimension) return tonumber(lane['limit:' .. dimension] or '') end
+
+local function interval_us(lane, dimension, now)
+  local limit = limit_of(lane, dimension)
+  return limit and MINUTE_US / (limit * pace(lane, now))
+end
+
+-- What a task takes of each limit. An estimate above the whole minute's tokens waits for a full minute, not for ever.
+local function costs_of(lane, tokens)
+  local limit = limit_of(lane, 'tokens')
+  return { requests = 1, images = 1, tokens = math.floor(math.min(tokens, limit or tokens)) }
+end
+
+local function set_arrival(name, lane, dimension, arrival)
+  lane['arrival:' .. dimension] = int(arrival)
+  redis.call('HSET', lane_key(name), 'arrival:' .. dimension, lane['arrival:' .. dimension])
+end
+
+-- A missing arrival time is an empty bucket. One further off than a full bucket takes to refill (a minute, at full
+-- pace) is a clock that stepped back, and is cut. Either is written, or the wait would begin again at every look.
+local function arrival_of(name, lane, dimension, cost, interval, now)
+  local arrival = tonumber(lane['arrival:' .. dimension] or '')
+  local furthest = now + math.max(limit_of(lane, dimension), 1) * interval
+  if not arrival then arrival = now + cost * interval
+  elseif arrival <= furthest then return arrival end
+  arrival = math.min(arrival, furthest)
+  set_arrival(name, lane, dimension, arrival)
+  return arrival
+end
+
+-- When a task may start by every limit, and the limit that binds.
+local function start_of(name, lane, costs, now)
+  local start, binding = now, nil
+  for _, dimension in ipairs(DIMENSIONS) do
+    local interval = interval_us(lane, dimension, now)
+    if interval and costs[dimension] > 0 then
+      local arrival = arrival_of(name, lane, dimension, costs[dimension], interval, now)
+      local at = math.max(arrival, tonumber(lane['blocked:' .. dimension] or 0))
+      if at > start then start, binding = at, dimension end
+    end
+  end
+  return start, binding
+end
+
+-- The part of its scarcest limit that a task takes: its cost in fair queueing.
+local function dominant_share(lane, costs)
+  local share = 0.001
+  for _, dimension in ipairs(DIMENSIONS) do
+    local limit = limit_of(lane, dimension)
+    if limit then share = math.max(share, costs[dimension] / limit) end
+  end
+  return share
+end
+
+local function charge_limits(name, lane, costs, start, now)
+  for _, dimension in ipairs(DIMENSIONS) do
+    local interval = interval_us(lane, dimension, now)
+    if interval and costs[dimension] > 0 then
+      local arrival = math.max(tonumber(lane['arrival:' .. dimension]), start)
+      set_arrival(name, lane, dimension, arrival + costs[dimension] * interval)
+    end
+  end
+end
+
+-- Moves a limit by what was not used (negative) or used beyond the estimate (positive).
+local function correct_limit(name, lane, dimension, amount, now)
+  local interval, arrival = interval_us(lane, dimension, now), tonumber(lane['arrival:' .. dimension] or '')
+  if interval and arrival and amount ~= 0 then set_arrival(name, lane, dimension, arrival + amount * interval) end
+end

@@ -1,0 +1,62 @@
+-- Batches: what comes next in one, and open while something is left that could run.
+
+-- A task that was ended before its turn is passed over, once.
+local function is_untouched(batch, index)
+  return redis.call('EXISTS', task_key(batch, index)) == 0
+    and redis.call('HEXISTS', ended_key(batch, index), int(index)) == 0
+end
+
+-- The next task of a flow, and whether it was due: that comes before what was never touched. Else when one will be.
+local function next_of(batch, lane, flow, now)
+  local due = redis.call('ZRANGEBYSCORE', due_key(batch, lane), '-inf', int(now), 'LIMIT', 0, 1)
+  if due[1] then return tonumber(due[1]), true end
+  while tonumber(flow.cursor) < tonumber(flow.length) do
+    local index = index_at(flow, tonumber(flow.cursor))
+    if is_untouched(batch, index) then return index, false end
+    flow.cursor = add(flow_key(batch, lane), 'cursor', 1)
+  end
+  local later = redis.call('ZRANGE', due_key(batch, lane), 0, 0, 'WITHSCORES')
+  return nil, nil, tonumber(later[2])
+end
+
+-- Whether the batch waits for this task; for one made from another picture only once that picture is there.
+local function counts_as_open(batch, index, task)
+  if not OPEN[task.state] or task.attempt then return OPEN[task.state] end
+  local lane, dependent = place_of(batch, index)
+  return not dependent or redis.call('ZSCORE', due_key(batch, lane), int(index))
+end
+
+-- A batch ends when nothing that could run is left. A cancelled one stays so while a late result is put away.
+local function close_batch(batch, now)
+  local key = batch_key(batch)
+  local state = redis.call('HGET', key, 'state')
+  if state == 'cancelled' then return end
+  state = state == 'cancelling' and 'cancelled' or 'completed'
+  redis.call('HSET', key, 'state', state, 'finished_at', int(now / 1000))
+  redis.call('HDEL', key, 'limited_by')
+  redis.call('ZREM', PREFIX .. 'deadlines', batch)
+end
+
+-- What ends the tasks of a batch in which nothing new may start, or nil.
+local function closing_of(batch, now)
+  local state, deadline = unpack(redis.call('HMGET', batch_key(batch), 'state', 'deadline'))
+  if state == 'cancelling' or state == 'cancelled' then
+    return { state = 'cancelled', failure = { class = 'cancelled' } }
+  end
+  if tonumber(deadline or '') and tonumber(deadline) * 1000 < now then
+    return { state = 'failed', failure = { class = 'expired' } }
+  end
+end
+
+local function reopen(batch)
+  if redis.call('HGET', batch_key(batch), 'state') == 'paused' then return end
+  redis.call('HSET', batch_key(batch), 'state', 'running')
+  redis.call('HDEL', batch_key(batch), 'finished_at')
+end
+
+local function count_open(batch, step, now)
+  if step == 0 then return end
+  local open = add(batch_key(batch), 'open', step)
+  if open == 0 then return close_batch(batch, now) end
+  if redis.call('HGET', batch_key(batch), 'state') == 'completed' then reopen(batch) end
+end

@@ -1,0 +1,168 @@
+"""CSV and TSV: whatever a csv writer writes comes back, and every wrong row is named."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.catalogs.record import CatalogLimits
+
+_HEADERS = st.lists(
+    st.text("abcdefgh ABCD_", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True
+)
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+_CP1252 = st.text("aB9 ,;\t|\"'\né€ßÿ“”", max_size=20)
+
+
+@st.composite
+def tables(draw: st.DrawFn, cells: st.SearchStrategy[str]) -> list[list[str]]:
+    """A header with a SKU column, and rows with a SKU each. The é keeps CP1252 from being valid UTF-8."""
+    header = ["sku", *(name for name in draw(_HEADERS) if name.casefold() not in ("sku", "attrs"))]
+    if len(header) == 1:
+        header.append("other")
+    rows = draw(
+        st.lists(st.lists(cells, min_size=len(header) - 1, max_size=len(header) - 1), min_size=1, max_size=5)
+    )
+    return [header, *([f"é-{place}", *row] for place, row in enumerate(rows))]
+
+
+def written(table: list[list[str]], **options: Any) -> str:
+    file = StringIO(newline="")
+    csv.writer(file, **options).writerows(table)
+    return file.getvalue()
+
+
+def as_read(table: list[list[str]]) -> list[dict[str, str | None]]:
+    header, *rows = table
+    return [dict(zip(header, (cell.strip() or None for cell in row), strict=True)) for row in rows]
+
+
+@given(
+    table=tables(_TEXT),
+    delimiter=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_table_of_any_text_comes_back_as_it_was_written(
+    read: Any, table: list[list[str]], delimiter: str, quoting: Any, encoding: str
+) -> None:
+    content = written(table, delimiter=delimiter, quoting=quoting).encode(encoding)
+    reading = read(content)
+    assert [row.raw for row in reading.rows] == as_read(table)
+    assert reading.problems == []
+
+
+@given(table=tables(_CP1252), delimiter=st.sampled_from(",;\t|"))
+@settings(max_examples=50, deadline=None)
+def test_a_table_in_cp1252_comes_back_as_it_was_written(
+    read: Any, table: list[list[str]], delimiter: str
+) -> None:
+    reading = read(written(table, delimiter=delimiter).encode("cp1252"))
+    assert [row.raw for row in reading.rows] == as_read(table)
+
+
+@given(table=tables(_TEXT))
+@settings(max_examples=50, deadline=None)
+def test_every_cell_is_in_a_field_or_an_attribute(read: Any, table: list[list[str]]) -> None:
+    reading = read(written(table))
+    for row in reading.rows:
+        given_cells = sorted(cell for cell in row.raw.values() if cell)
+        found = [row.sku, row.title, *row.image_urls, *(value for value in row.attrs.values() if value)]
+        assert sorted(filter(None, found)) == given_cells
+
+
+def test_a_table_without_a_line_end_at_its_end_is_whole(read: Any) -> None:
+    assert [row.key for row in read("sku,title\nA,x\nB,y").rows] == ["A", "B"]
+
+
+def test_a_quoted_cell_keeps_its_line_breaks_and_delimiters(read: Any) -> None:
+    assert read('sku,title\nA,"one, two\nthree ""four"""\n').row.title == 'one, two\nthree "four"'
+
+
+def test_spaces_around_headers_and_cells_go(read: Any) -> None:
+    row = read(" sku , Title  \n A ,  Shirt \n").row
+    assert (row.key, row.title, row.raw) == ("A", "Shirt", {"sku": "A", "Title": "Shirt"})
+
+
+def test_blank_cells_are_nil_and_rows_may_be_short(read: Any) -> None:
+    row = read("sku,title,colour,mood\nA, \n").row
+    assert (row.title, row.color, row.attrs) == (None, None, {"mood": None})
+
+
+def test_blank_rows_are_left_out_but_counted(read: Any) -> None:
+    assert [row.number for row in read("sku,title\nA,x\n\n,\nB,y\n").rows] == [1, 4]
+
+
+def test_a_column_without_a_name_is_named_by_its_place(read: Any) -> None:
+    assert read("sku,,title\nA,x,y\n").row.attrs == {"column_2": "x"}
+
+
+def test_every_wrong_row_is_named_at_once(read: Any) -> None:
+    reading = read('sku,title\nA,x\nB,y,z\nA,again\n,none\nC,"a"b\nD,fine\n')
+    assert reading.places == [
+        ("/catalog/rows/2", "row_too_wide"),
+        ("/catalog/rows/3/sku", "key_duplicated"),
+        ("/catalog/rows/4/sku", "key_missing"),
+        ("/catalog/rows/5", "row_malformed"),
+    ]
+    assert [row.key for row in reading.rows] == ["A", "D"]
+
+
+def test_a_row_with_blank_cells_too_many_is_fine(read: Any) -> None:
+    assert read("sku,title\nA,x,,\n").row.title == "x"
+
+
+def test_a_row_over_the_limit_is_skipped_and_named(read: Any) -> None:
+    reading = read(f"sku,title\nA,{'x' * 500}\nB,y\n", limits=CatalogLimits(max_row_bytes=100))
+    assert reading.places == [("/catalog/rows/1", "row_too_large")]
+    assert [(row.number, row.key) for row in reading.rows] == [(2, "B")]
+
+
+def test_a_large_row_is_skipped_to_its_end_over_quoted_line_breaks(read: Any) -> None:
+    broken = "\n".join(["x, y"] * 100)
+    reading = read(f'sku,title\nA,"{broken}"\nB,y\n', limits=CatalogLimits(max_row_bytes=100))
+    assert reading.places == [("/catalog/rows/1", "row_too_large")]
+    assert reading.row.key == "B"
+
+
+def test_a_quote_that_never_closes_is_one_problem_of_its_row(read: Any) -> None:
+    rows = "".join(f"K{place},y\n" for place in range(100))
+    reading = read(f'sku,title\nA,x\nB,"y\n{rows}', limits=CatalogLimits(max_row_bytes=100))
+    assert reading.places == [("/catalog/rows/2", "row_too_large")]
+    assert "never closed" in reading.problems[0].detail
+
+
+def test_a_row_of_nothing_but_line_breaks_is_limited_too(read: Any) -> None:
+    reading = read('sku,title\nA,"' + "\n" * 1000 + '"\n', limits=CatalogLimits(max_row_bytes=100))
+    assert reading.places == [("/catalog/rows/1", "row_too_large")]
+
+
+def test_a_row_of_exactly_the_limit_is_read(read: Any) -> None:
+    reading = read(f"sku,title\r\nA,{'x' * 98}\r\n", limits=CatalogLimits(max_row_bytes=100))
+    assert reading.problems == []
+
+
+def test_every_header_named_twice_is_named(refused: Any) -> None:
+    places = refused("sku,a,a,b,b \nA,1,2,3,4\n")
+    assert places == [("/catalog/source", "header_duplicated")] * 2
+
+
+def test_too_many_columns_are_refused(refused: Any) -> None:
+    header = ",".join(["sku", *(f"c{place}" for place in range(10))])
+    places = refused(f"{header}\nA\n", limits=CatalogLimits(max_columns=10))
+    assert places == [("/catalog/source", "too_many_columns")]
+
+
+def test_too_many_rows_end_the_reading(read: Any) -> None:
+    reading = read("sku\nA\nB\nC\nD\n", limits=CatalogLimits(max_rows=2))
+    assert [row.key for row in reading.rows] == ["A", "B"]
+    assert reading.places == [("/catalog/source", "too_many_rows")]
+
+
+def test_a_table_of_nothing_or_only_a_header_is_refused(refused: Any) -> None:
+    assert refused("") == refused("\n\n") == refused("sku,title\n") == [("/catalog/source", "catalog_empty")]

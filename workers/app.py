@@ -1,0 +1,253 @@
+"""The composition root of the worker process: it builds, and it starts and stops what it built.
+
+arq carries the coarse jobs. Shifts live as long as their worker and are not jobs: see docs/adr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from arq.worker import Worker
+from redis.asyncio import Redis
+
+from core.clock import Clock, SystemClock
+from core.documents import Documents
+from core.queue import EXPIRES_EXTRA_MS, QUEUE, deserialize, redis_settings, serialize
+from core.settings import Settings
+from core.state.batches import BatchStore
+from core.state.claims import Caps, ClaimStore
+from core.state.connection import check, connect, connect_blocking
+from core.state.lanes import LaneStore
+from core.state.plans import PlanStore
+from core.state.tasks import TaskStore
+from core.storage.opening import open_store
+from core.telemetry.metrics import Metrics
+from schemas.errors import DarkroomError, UnavailableError
+from workers.catalogs.reading import CatalogLimits
+from workers.fetching.fetcher import Fetcher
+from workers.images.client import ImagesClient
+from workers.jobs import plan_function
+from workers.keeper import PictureKeeper
+from workers.lease import LeaseKeeper
+from workers.planning.planner import Planner
+from workers.planning.source import SourceOpener
+from workers.preparer import Preparer
+from workers.references import ReferenceKeeper
+from workers.rescuer import Rescuer
+from workers.runner import AttemptRunner
+from workers.shelf import CampaignShelf
+from workers.shift import Shift, Slots
+from workers.spool import Spool, SpoolFolder
+
+CLOSE_S = 2.0
+"""How long cancelled loops are waited for: redis-py can swallow a cancellation that arrives while it connects."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """Everything a worker process runs."""
+
+    settings: Settings
+    redis: Redis
+    documents: Documents
+    clients: dict[str, ImagesClient]
+    fetcher: Fetcher
+    lanes: LaneStore
+    lease: LeaseKeeper
+    rescuer: Rescuer
+    shifts: list[Shift]
+    jobs: Worker
+    folder: SpoolFolder
+    spool: Spool
+    metrics: Metrics
+    clock: Clock
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Works until `stop` is set, then drains. How many paid calls were still running when time was up."""
+        for problem in await check(self.redis):
+            _log.warning("redis.misconfigured", problem=problem)
+        self.lease.start()
+        working = [
+            asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), self._rounds())
+        ]
+        jobs = asyncio.create_task(self.jobs.main())
+        _log.info("worker.started", lanes=sorted(self.settings.lanes), slots=self.settings.worker.slots)
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait({stopping, jobs, *working}, return_when=asyncio.FIRST_COMPLETED)
+            left = await self._stop()
+            for task in done - {stopping}:
+                task.result()  # nothing but `stop` ends these: what did is an error, and the process must not go on
+            return left
+        finally:
+            await self._close([jobs, stopping, *working])
+
+    async def _rounds(self) -> None:
+        """Configure, rescue, replay and expire, at the start and every few seconds; safe beside other workers'."""
+        while True:
+            rescuer = self.rescuer
+            for work in (self._configure_lanes, rescuer.take_back, rescuer.replay_spools, rescuer.expire):
+                await self._round(work)
+            self.metrics.spool_files.set(self.spool.count_pictures())
+            await self.clock.sleep(self.settings.worker.rescue_every_s)
+
+    async def _configure_lanes(self) -> int:
+        """Writes the configured limits where they are new, or where Redis was emptied."""
+        for name, lane in self.settings.lanes.items():
+            limits = {
+                "requests": lane.requests_per_minute,
+                "images": lane.images_per_minute,
+                "tokens": lane.tokens_per_minute,
+            }
+            known = {dimension: limit for dimension, limit in limits.items() if limit is not None}
+            await self.lanes.configure(name, limits=known, max_concurrency=lane.max_concurrency)
+        return len(self.settings.lanes)
+
+    async def _round(self, work: Callable[[], Awaitable[int]]) -> None:
+        try:
+            await work()
+        except (DarkroomError, OSError) as error:
+            _log.warning("round.failed", round=getattr(work, "__name__", ""), reason=str(error))
+
+    async def _stop(self) -> int:
+        """No more claims; what is in flight is paid and is waited for."""
+        for shift in self.shifts:
+            shift.stop()
+        _log.info("worker.draining", drain_s=self.settings.worker.drain_s)
+        left = sum(
+            await asyncio.gather(*(shift.drain(self.settings.worker.drain_s) for shift in self.shifts))
+        )
+        _log.info("worker.drained", left=left)
+        return left
+
+    async def _close(self, tasks: list[asyncio.Task[object]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CLOSE_S)
+        with suppress(asyncio.CancelledError):
+            await self.jobs.close()
+        self.lease.stop()
+        for client in self.clients.values():
+            await client.aclose()
+        await self.fetcher.aclose()
+        await self.documents.store.aclose()
+        await self.redis.aclose()
+        self.folder.release()
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
+    """A worker process, not yet started.
+
+    Raises:
+        UnavailableError: the spool's disk does not take it.
+    """
+    clock = clock or SystemClock()
+    name = settings.worker.name or f"{socket.gethostname()}-{os.getpid()}"
+    url = settings.redis.url.get_secret_value()
+    redis = connect(url)
+    store = open_store(
+        settings.storage.url, endpoint_url=settings.storage.endpoint_url, threads=settings.storage.threads
+    )
+    documents, batches, tasks = Documents(store), BatchStore(redis), TaskStore(redis)
+    caps = Caps(settings.budgets.tenant_month_usd, settings.budgets.house_day_usd)
+    claims, lanes, metrics, fetcher = (
+        ClaimStore(redis, caps),
+        LaneStore(redis),
+        Metrics(),
+        Fetcher(settings.fetch),
+    )
+    spool = Spool(settings.spool.dir / "attempts", settings.spool.min_free_bytes)
+    try:
+        folder = spool.open(name)
+    except OSError as error:
+        raise UnavailableError(f"The spool at {settings.spool.dir} cannot be used: {error}") from error
+    keeper = PictureKeeper(name, documents=documents, tasks=tasks, clock=clock)
+    references = ReferenceKeeper(
+        settings.spool.dir / "references",
+        documents=documents,
+        batches=batches,
+        tasks=tasks,
+        fetcher=fetcher,
+        settings=settings.fetch,
+    )
+    clients = {
+        lane: ImagesClient(
+            config.base_url,
+            config.api_key.get_secret_value(),
+            clock=clock.monotonic,
+            read_timeout_s=settings.worker.call_deadline_s,
+            deadline_s=settings.worker.call_deadline_s,
+        )
+        for lane, config in settings.lanes.items()
+    }
+    runner = AttemptRunner(
+        worker=name,
+        shelf=CampaignShelf(documents, batches, settings),
+        preparer=Preparer(documents, references),
+        clients=clients,
+        spool=folder,
+        keeper=keeper,
+        tasks=tasks,
+        lanes=lanes,
+        metrics=metrics,
+        clock=clock,
+        chance=random.random,
+    )
+    slots = Slots(settings.worker.slots)
+    shifts = [
+        Shift(lane, claims=claims, tasks=tasks, runner=runner, slots=slots, has_room=spool.has_room)
+        for lane in settings.lanes
+    ]
+    planner = Planner(
+        documents=documents,
+        batches=batches,
+        plans=PlanStore(redis),
+        opener=SourceOpener(documents, fetcher, settings.fetch, CatalogLimits()),
+        settings=settings,
+        clock=clock,
+    )
+    return WorkerProcess(
+        settings=settings,
+        redis=redis,
+        documents=documents,
+        clients=clients,
+        fetcher=fetcher,
+        lanes=lanes,
+        lease=LeaseKeeper(
+            connect_blocking(url), name, lease_s=settings.worker.lease_s, renew_s=settings.worker.renew_s
+        ),
+        rescuer=Rescuer(
+            worker=name, claims=claims, tasks=tasks, batches=batches, keeper=keeper, spool=spool, clock=clock
+        ),
+        shifts=shifts,
+        jobs=_arq_worker(url, planner, batches, clock),
+        folder=folder,
+        spool=spool,
+        metrics=metrics,
+        clock=clock,
+    )
+
+
+def _arq_worker(url: str, planner: Planner, batches: BatchStore, clock: Clock) -> Worker:
+    return Worker(
+        functions=[plan_function(planner, batches, clock.now_ms)],
+        queue_name=QUEUE,
+        redis_settings=redis_settings(url),
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        expires_extra_ms=EXPIRES_EXTRA_MS,
+        handle_signals=False,
+        max_jobs=2,
+        poll_delay=0.2,
+        health_check_interval=15,
+        log_results=False,
+    )

@@ -1,0 +1,37 @@
+"""The coarse jobs that arq carries to this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from arq.worker import Function, func
+
+from core.queue import PlanJob
+from core.state.batches import BatchStore
+from schemas.errors import UnavailableError
+from workers.planning.planner import Planner
+
+PLAN_TIMEOUT_S = 900
+"""A plan of 1,000,000 tasks takes under a minute; a job whose worker was killed is taken up again after this."""
+
+_log = structlog.get_logger()
+
+
+def plan_function(planner: Planner, batches: BatchStore, now_ms: Callable[[], int]) -> Function:
+    """The job `plan`, bound to what it needs."""
+
+    async def plan(_: dict[Any, Any], *arguments: Any, **__: Any) -> None:
+        job = PlanJob(**arguments[0])
+        try:
+            await planner.plan(job)
+        except UnavailableError:
+            raise  # arq tries again
+        except Exception as error:
+            _log.exception("plan.crashed", plan=job.plan_id, batch=job.batch_id)
+            if job.batch_id is not None:
+                refusal = f"The plan failed by an error of ours: {type(error).__name__}."
+                await batches.reject(job.batch_id, refusal=refusal, problems=[], finished_at_ms=now_ms())
+
+    return func(plan, name="plan", timeout=PLAN_TIMEOUT_S, keep_result=0, max_tries=20)

@@ -1,0 +1,277 @@
+"""The planner: reads the catalog as a stream, checks and pages it, prices the work, and opens or rejects the batch."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+import structlog
+
+from core.clock import Clock
+from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
+from core.queue import PlanJob
+from core.settings import Settings
+from core.state.batches import BatchStore
+from core.state.plans import PlanStore
+from schemas.catalog import Row
+from schemas.errors import ManifestError, NotFoundError, Problem
+from schemas.expansion import Expansion
+from schemas.manifest import Manifest
+from schemas.plan import Plan, PlanCatalog, PlanCost, PlanDuration, PlanFile, PlanProblem, PlanTasks
+from schemas.pricing import micros, usd
+from workers.planning.checker import RowChecker
+from workers.planning.pricer import PricedBlock, Pricer, cost_of, duration_of, flows_of, tasks_of
+from workers.planning.source import Source, SourceOpener
+
+MAX_PROBLEMS = 100
+MAX_FILES_SHOWN = 10_000
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is found out while planning."""
+
+    problems: list[Problem] = field(default_factory=list)
+    rows: int = 0
+    source: Source | None = None
+    files: dict[str, Upload | None] = field(default_factory=dict)
+    blocks: list[PricedBlock] = field(default_factory=list)
+    checker: RowChecker | None = None
+    digest: str | None = None
+    refusal: str | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.problems) > MAX_PROBLEMS
+
+
+class Planner:
+    """Plans manifests; one at a time is enough for a process."""
+
+    def __init__(
+        self,
+        *,
+        documents: Documents,
+        batches: BatchStore,
+        plans: PlanStore,
+        opener: SourceOpener,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._documents = documents
+        self._batches = batches
+        self._plans = plans
+        self._opener = opener
+        self._settings = settings
+        self._clock = clock
+
+    async def plan(self, job: PlanJob) -> Plan:
+        """Plans a manifest and keeps the plan; a batch is then opened, or rejected with every problem."""
+        manifest = await self._documents.get_manifest(job.tenant, job.batch_id or job.plan_id)
+        draft = _Draft()
+        with tempfile.TemporaryDirectory(prefix="darkroom-plan-") as scratch:
+            try:
+                await self._survey(job, manifest, draft, Path(scratch))
+            except ManifestError as error:
+                draft.problems += error.problems
+        plan = _plan_of(job, manifest, draft, self._settings)
+        await self._plans.put(job.tenant, job.plan_id, plan)
+        if job.batch_id is not None:
+            await self._settle(job.tenant, job.batch_id, manifest, plan, draft)
+        _log.info(
+            "plan.made",
+            plan=job.plan_id,
+            tasks=plan.tasks.total,
+            problems=len(plan.errors),
+            accepted=plan.accepted,
+        )
+        return plan
+
+    async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
+        """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
+        draft.source = await self._opener.open(job.tenant, manifest, scratch)
+        rows_file, attrs = scratch / "rows.jsonl", dict[str, None]()
+        await asyncio.to_thread(_copy_rows, draft, rows_file, attrs)
+        if draft.rows == 0 and not draft.problems:
+            draft.problems.append(Problem("/catalog/source", "empty", "the catalog has no rows"))
+        expansion = Expansion(manifest, draft.rows)
+        if expansion.total > self._settings.service.max_tasks:
+            most = self._settings.service.max_tasks
+            draft.problems.append(
+                Problem(
+                    "",
+                    "too_many_tasks",
+                    f"this makes {expansion.total:,} pictures; at most {most:,} are allowed",
+                )
+            )
+        draft.checker = RowChecker(manifest, expansion, draft.source.mapping)
+        draft.problems += draft.checker.unknown_fields(attrs)
+        if not draft.is_full and not any(problem.code == "unknown_field" for problem in draft.problems):
+            await self._check_pages(job, draft, rows_file, attrs)
+        pricer = Pricer(expansion, draft.checker.tallies, self._settings)
+        draft.problems += pricer.problems()
+        if not draft.problems:
+            draft.blocks = pricer.blocks()
+            draft.refusal = self._refusal(manifest, draft.blocks)
+
+    async def _check_pages(
+        self, job: PlanJob, draft: _Draft, rows_file: Path, attrs: dict[str, None]
+    ) -> None:
+        digest = hashlib.sha256()
+        with rows_file.open("rb") as lines:
+            for page in range(-(-draft.rows // PAGE_ROWS)):
+                rows, names, problems = await asyncio.to_thread(
+                    _check_page, draft, lines, attrs, digest.update
+                )
+                draft.problems += problems
+                await self._find_files(job.tenant, draft, names)
+                if job.batch_id is not None and not draft.problems:
+                    planned = [
+                        PlannedRow(row, _pinned(draft, needed))
+                        for row, needed in zip(rows, names, strict=True)
+                    ]
+                    await self._documents.put_page(job.tenant, job.batch_id, page, planned)
+                if draft.is_full:
+                    return
+        draft.digest = digest.hexdigest()
+
+    async def _find_files(self, tenant: str, draft: _Draft, names: list[dict[str, str]]) -> None:
+        """Looks up uploads not met before, side by side; a missing one is a problem of each row that needs it."""
+        new = sorted({name for needed in names for name in needed} - draft.files.keys())
+        draft.files |= zip(
+            new, await asyncio.gather(*(self._found(tenant, name) for name in new)), strict=True
+        )
+        draft.problems += [
+            Problem(pointer, "missing_file", f"'{name}' was not uploaded")
+            for needed in names
+            for name, pointer in needed.items()
+            if draft.files[name] is None
+        ]
+
+    async def _found(self, tenant: str, name: str) -> Upload | None:
+        try:
+            return await self._documents.find_upload(tenant, name)
+        except ValueError:  # not a name that anything can be stored under
+            return None
+
+    def _refusal(self, manifest: Manifest, blocks: list[PricedBlock]) -> str | None:
+        likely = sum(priced.likely_usd_micros for priced in blocks)
+        if self._settings.budgets.tenant_month_usd is None:
+            return "This tenant has no monthly budget, so it cannot spend; set DARKROOM_BUDGETS__TENANT_MONTH_USD."
+        caps = {
+            "the manifest's cap": micros(manifest.spend.cap_usd) if manifest.spend.cap_usd else None,
+            "the tenant's monthly budget": self._settings.budgets.tenant_month_usd,
+            "the house's daily budget": self._settings.budgets.house_day_usd,
+        }
+        for name, cap in caps.items():
+            if cap is not None and likely > cap:
+                return f"This will likely cost ${usd(likely)}, which is over {name} of ${usd(cap)}."
+        return None
+
+    async def _settle(
+        self, tenant: str, batch_id: str, manifest: Manifest, plan: Plan, draft: _Draft
+    ) -> None:
+        with suppress(NotFoundError):
+            batch = await self._batches.get(tenant, batch_id)
+            if not plan.accepted:
+                refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."
+                await self._batches.reject(
+                    batch_id,
+                    refusal=refusal,
+                    problems=draft.problems[:MAX_PROBLEMS],
+                    finished_at_ms=self._clock.now_ms(),
+                )
+                return
+            await self._batches.start(
+                batch,
+                total=plan.tasks.total,
+                rows=draft.rows,
+                estimated_usd_micros=micros(plan.cost.likely),
+                flows=flows_of(draft.blocks, manifest.samples),
+                deadline_ms=int(manifest.deadline.timestamp() * 1000) if manifest.deadline else None,
+            )
+
+
+def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
+    """First pass: good rows to a file, one a line; the names of all columns to `attrs`."""
+    assert draft.source is not None
+    with path.open("wb") as out:
+        for row in draft.source.rows:
+            if isinstance(row, Problem):
+                draft.problems.append(row)
+                if draft.is_full:
+                    return
+                continue
+            draft.rows += 1
+            attrs.update(dict.fromkeys(row.attrs))
+            out.write(orjson.dumps(row.model_dump()) + b"\n")
+
+
+def _check_page(
+    draft: _Draft, lines: Iterator[bytes], attrs: dict[str, None], digest: Callable[[bytes], None]
+) -> tuple[list[Row], list[dict[str, str]], list[Problem]]:
+    """Second pass over one page: its rows, with every column that any row has; for each row the files it needs
+    (name -> pointer of the row); and what is wrong."""
+    assert draft.checker is not None
+    rows: list[Row] = []
+    files: list[dict[str, str]] = []
+    problems: list[Problem] = []
+    for line in islice(lines, PAGE_ROWS):
+        digest(line)
+        fields = orjson.loads(line)
+        row = Row(**{**fields, "attrs": {**attrs, **fields["attrs"]}})
+        needed = dict[str, str]()
+        for found in draft.checker.check(row):
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                needed[found] = f"/catalog/rows/{row.number}"
+        rows.append(row)
+        files.append(needed)
+    return rows, files, problems
+
+
+def _pinned(draft: _Draft, needed: dict[str, str]) -> dict[str, str]:
+    return {name: upload.sha256 for name in needed if (upload := draft.files[name]) is not None}
+
+
+def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings) -> Plan:
+    shown = sorted(draft.files.items())[:MAX_FILES_SHOWN]
+    priced = bool(draft.blocks)
+    empty = PlanTasks(total=0, by_template={}, by_size={}, by_model={})
+    cost = PlanCost(likely="0.00", high="0.00", cap=manifest.spend.cap_usd, by_template={})
+    mapping = draft.source.mapping if draft.source else {}
+    plan = Plan(
+        id=job.plan_id,
+        accepted=priced and draft.refusal is None,
+        refusal=draft.refusal,
+        name=manifest.name,
+        tasks=tasks_of(draft.blocks) if priced else empty,
+        cost=cost_of(draft.blocks, manifest.spend.cap_usd) if priced else cost,
+        duration=duration_of(draft.blocks, settings.lanes)
+        if priced
+        else PlanDuration(seconds=None, limited_by=None),
+        catalog=PlanCatalog(
+            rows=draft.rows,
+            dialect=draft.source.dialect if draft.source else None,
+            mapping={name: ", ".join(columns) for name, columns in mapping.items()},
+        ),
+        prompts=tuple(draft.checker.prompts) if draft.checker else (),
+        files=tuple(PlanFile(name=name, sha256=upload.sha256 if upload else None) for name, upload in shown),
+        files_total=len(draft.files),
+        errors=tuple(PlanProblem(**problem.as_dict()) for problem in draft.problems[:MAX_PROBLEMS]),
+        errors_truncated=len(draft.problems) > MAX_PROBLEMS,
+    )
+    words = manifest.model_dump_json(by_alias=True) + (draft.digest or "") + plan.cost.model_dump_json()
+    files = str([(name, upload.sha256 if upload else None) for name, upload in sorted(draft.files.items())])
+    return plan.model_copy(update={"digest": hashlib.sha256((words + files).encode()).hexdigest()})

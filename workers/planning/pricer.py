@@ -1,0 +1,185 @@
+"""Pricing a checked manifest: what each picture will likely cost, what is held for it, and by which lane it goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from core.settings import LaneSettings, Settings
+from core.state.batches import Flow
+from schemas.errors import Problem
+from schemas.expansion import Block, Expansion
+from schemas.lane import Limits, duration_s, slots_needed
+from schemas.model import Model, find_model
+from schemas.plan import PlanCost, PlanDuration, PlanTasks
+from schemas.pricing import Quote, micros, quote, usd
+from schemas.size import resolve_size
+from workers.planning.checker import PromptTally
+
+ASSUMED_LATENCY_S = 80.0
+"""Of a medium 1024 x 1024 picture of gpt-image-2, until a lane has measured its own. Source: ofox.ai, 2026."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricedBlock:
+    """A template's tasks with their lane and one quote per size."""
+
+    block: Block
+    model: str
+    lane: str
+    quotes: tuple[Quote, ...]
+
+    @property
+    def per_size(self) -> int:
+        return self.block.count // len(self.block.sizes)
+
+    @property
+    def likely_usd_micros(self) -> int:
+        return sum(priced.likely_usd_micros for priced in self.quotes) * self.per_size
+
+    @property
+    def high_usd_micros(self) -> int:
+        return sum(priced.high_usd_micros for priced in self.quotes) * self.per_size
+
+    @property
+    def likely_tokens(self) -> int:
+        return sum(priced.likely_tokens for priced in self.quotes) * self.per_size
+
+
+class Pricer:
+    """Prices the blocks of one expansion."""
+
+    def __init__(self, expansion: Expansion, tallies: Mapping[str, PromptTally], settings: Settings) -> None:
+        self._expansion = expansion
+        self._manifest = expansion.manifest
+        self._settings = settings
+        self._tallies = tallies
+
+    def problems(self) -> Iterator[Problem]:
+        """Models that no lane serves, and pictures that need more tokens than a lane has in a minute."""
+        for name in self._manifest.templates:
+            model = self._model(name)
+            lane = self._settings.lane_of(model.name)
+            own = self._manifest.templates[name].image.model is not None
+            pointer = f"/templates/{name}/image/model" if own else "/image/model"
+            if lane is None:
+                lanes = ", ".join(sorted(self._settings.lanes)) or "none is configured"
+                yield Problem(pointer, "no_lane", f"no lane serves {model.name} here; lanes: {lanes}")
+                continue
+            limit = self._settings.lanes[lane].tokens_per_minute
+            most = max(priced.high_tokens for priced in self._quotes(name))
+            if limit is not None and most > limit:
+                detail = f"one picture may need {most:,} tokens, and lane '{lane}' has {limit:,.0f} a minute"
+                yield Problem(pointer, "over_limit", detail)
+
+    def blocks(self) -> list[PricedBlock]:
+        """Every block priced; call it when `problems` found none."""
+        found = []
+        for block in self._expansion.blocks:
+            model = self._model(block.template)
+            lane = self._settings.lane_of(model.name)
+            assert lane is not None, "problems() names templates without a lane"
+            found.append(PricedBlock(block, model.name, lane, self._quotes(block.template)))
+        return found
+
+    def _model(self, template: str) -> Model:
+        model = find_model(self._manifest.image_of(template).model or "")
+        assert model is not None, "an accepted manifest names live models"
+        return model
+
+    def _quotes(self, name: str) -> tuple[Quote, ...]:
+        """One quote per size: likely by the mean prompt, high by the longest."""
+        template, image, model = (
+            self._manifest.templates[name],
+            self._manifest.image_of(name),
+            self._model(name),
+        )
+        tally = self._tallies.get(name, PromptTally())
+        references = len(template.references) + (template.parent is not None)
+
+        def quoted(size: str, prompt_bytes: int) -> Quote:
+            return quote(
+                model,
+                quality=image.quality or "auto",
+                size=None if size == "auto" else resolve_size(size, model),
+                prompt_bytes=prompt_bytes,
+                references=references,
+                mask=template.mask is not None,
+            )
+
+        return tuple(
+            Quote(likely.likely_usd_micros, high.high_usd_micros, likely.likely_tokens, high.high_tokens)
+            for likely, high in (
+                (quoted(size, tally.mean_bytes), quoted(size, tally.longest_bytes))
+                for size in self._manifest.sizes_of(name)
+            )
+        )
+
+
+def flows_of(blocks: list[PricedBlock], samples: int) -> list[Flow]:
+    """The batch's share of each lane, as the claim script counts through it."""
+    return [
+        Flow(
+            lane=lane,
+            length=sum(
+                priced.block.count for priced in blocks if priced.lane == lane and not priced.block.parent
+            ),
+            blocks=tuple(
+                {
+                    "first": priced.block.first,
+                    "count": priced.block.count,
+                    "samples": samples,
+                    "dependent": priced.block.parent is not None,
+                    "holds": [found.high_usd_micros for found in priced.quotes],
+                    "tokens": [found.high_tokens for found in priced.quotes],
+                }
+                for priced in blocks
+                if priced.lane == lane
+            ),
+        )
+        for lane in sorted({priced.lane for priced in blocks})
+    ]
+
+
+def tasks_of(blocks: list[PricedBlock]) -> PlanTasks:
+    by_template, by_size, by_model = Counter[str](), Counter[str](), Counter[str]()
+    for priced in blocks:
+        by_template[priced.block.template] += priced.block.count
+        by_model[priced.model] += priced.block.count
+        for size in priced.block.sizes:
+            by_size[size] += priced.per_size
+    return PlanTasks(total=by_template.total(), by_template=by_template, by_size=by_size, by_model=by_model)
+
+
+def cost_of(blocks: list[PricedBlock], cap_usd: str | None) -> PlanCost:
+    return PlanCost(
+        likely=usd(sum(priced.likely_usd_micros for priced in blocks)),
+        high=usd(sum(priced.high_usd_micros for priced in blocks)),
+        cap=None if cap_usd is None else usd(micros(cap_usd)),
+        by_template={priced.block.template: usd(priced.likely_usd_micros) for priced in blocks},
+    )
+
+
+def duration_of(blocks: list[PricedBlock], lanes: Mapping[str, LaneSettings]) -> PlanDuration:
+    """Lanes work side by side, so the slowest decides."""
+    slowest, binding = 0.0, None
+    for lane in {priced.lane for priced in blocks}:
+        mine = [priced for priced in blocks if priced.lane == lane]
+        images, tokens = sum(b.block.count for b in mine), sum(b.likely_tokens for b in mine)
+        settings = lanes[lane]
+        limits = Limits(
+            requests_per_minute=settings.requests_per_minute,
+            images_per_minute=settings.images_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
+        seconds, dimension = duration_s(images, tokens, limits)
+        if dimension is not None and seconds > slowest:
+            slowest, binding = seconds, (lane, dimension)
+    if binding is None:
+        return PlanDuration(seconds=None, limited_by=None)
+    rate = lanes[binding[0]].images_per_minute
+    slots = None if rate is None else slots_needed(rate, ASSUMED_LATENCY_S)
+    return PlanDuration(
+        seconds=round(slowest, 1), limited_by=f"{binding[0]}: {binding[1]} a minute", slots_needed=slots
+    )

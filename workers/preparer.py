@@ -1,0 +1,159 @@
+"""The preparer: from a claim to a request that can be sent and an order that outlives it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from core.documents import Documents, PlannedRow
+from schemas.claim import Claim
+from schemas.expansion import Cell
+from schemas.failure import Failure, FailureClass
+from schemas.image import ImageFormat, ImageRequest, Reference
+from schemas.manifest import ImageSettings
+from schemas.model import Model, find_model
+from schemas.pricing import quote
+from schemas.size import Size, resolve_size
+from schemas.template import TemplateError, parsed
+from workers.order import Order, fingerprint_of
+from workers.references import BadReferenceError, ReferenceKeeper
+from workers.rendering import cell_values, output_key, row_values
+from workers.shelf import Campaign
+
+MAX_FETCHES = 5
+"""Tries of a task whose reference's server does not answer, before the reference counts as bad."""
+
+_PARAMETERS = ("compression", "background", "moderation", "complexity")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request ready to go, and its order."""
+
+    order: Order
+    request: ImageRequest
+
+
+class Preparer:
+    """Renders the prompt and brings the references; costs nothing and sends nothing."""
+
+    def __init__(self, documents: Documents, references: ReferenceKeeper) -> None:
+        self._documents = documents
+        self._references = references
+
+    async def prepare(self, claim: Claim, campaign: Campaign, cell: Cell) -> Prepared | Failure:
+        """The request and order of one attempt, or why this task can never be made.
+
+        Raises:
+            UnavailableError: storage does not answer; the claim should be released.
+        """
+        row = await self._documents.planned_row(claim.tenant, claim.batch_id, cell.row)
+        values = cell_values(campaign.manifest, cell, row_values(row.row))
+        try:
+            prompt = parsed(campaign.manifest.templates[cell.template].prompt).render(values)
+            stem = output_key(campaign.manifest, values)
+            references, mask = await self._bring(claim, campaign, cell, row, values)
+        except BadReferenceError as error:
+            again = error.transient and claim.attempt < MAX_FETCHES
+            return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, str(error))
+        except (TemplateError, ValueError) as error:
+            return Failure.of(FailureClass.BAD_ROW, f"Row '{row.row.key}': {error}.")
+        request = _request(claim, campaign.manifest.image_of(cell.template), cell, prompt, references, mask)
+        return Prepared(_order(claim, campaign, cell, row, request, stem), request)
+
+    async def _bring(
+        self, claim: Claim, campaign: Campaign, cell: Cell, row: PlannedRow, values: dict[str, Any]
+    ) -> tuple[tuple[Reference, ...], Reference | None]:
+        template, found = campaign.manifest.templates[cell.template], list[Reference]()
+        parent = campaign.expansion.parent_of(cell)
+        if parent is not None:
+            found.append(await self._references.parent(claim.tenant, claim.batch_id, parent))
+        for text in template.references:
+            found.append(await self._references.named(claim.tenant, row, parsed(text).render(values)))
+        if template.mask is None:
+            return tuple(found), None
+        return tuple(found), await self._references.named(
+            claim.tenant, row, parsed(template.mask).render(values)
+        )
+
+
+def _request(
+    claim: Claim,
+    image: ImageSettings,
+    cell: Cell,
+    prompt: str,
+    references: tuple[Reference, ...],
+    mask: Reference | None,
+) -> ImageRequest:
+    size = cell.size if cell.size == "auto" else str(resolve_size(cell.size, _model(image)))
+    return ImageRequest(
+        model=image.model or "",
+        prompt=prompt,
+        size=size,
+        quality=image.quality or "auto",
+        format=image.format or ImageFormat.PNG,
+        client_request_id=claim.attempt_id,
+        references=references,
+        mask=mask,
+        **{name: getattr(image, name) for name in _PARAMETERS},
+    )
+
+
+def _order(
+    claim: Claim, campaign: Campaign, cell: Cell, row: PlannedRow, request: ImageRequest, stem: str
+) -> Order:
+    manifest = campaign.manifest
+    size = None if request.size == "auto" else Size.parse(request.size)
+    digests = [
+        reference.sha256 for reference in (*request.references, *([request.mask] if request.mask else []))
+    ]
+    named = {"quality": request.quality, "size": request.size, "format": request.format.value}
+    chosen = {name: getattr(request, name) for name in _PARAMETERS if getattr(request, name) is not None}
+    likely = quote(
+        _model(manifest.image_of(cell.template)),
+        quality=request.quality,
+        size=size,
+        prompt_bytes=len(request.prompt.encode()),
+        references=len(request.references),
+        mask=request.mask is not None,
+    )
+    return Order(
+        tenant=claim.tenant,
+        batch_id=claim.batch_id,
+        index=claim.index,
+        attempt=claim.attempt,
+        fence=claim.fence,
+        lane=claim.lane,
+        template=cell.template,
+        row_key=row.row.key,
+        variant=dict(zip(manifest.variants, cell.variant, strict=True)),
+        size=cell.size,
+        sample=cell.sample,
+        asset_stem=stem,
+        model=request.model,
+        parameters={**named, **chosen},
+        format=request.format.value,
+        width=size.width if size else None,
+        height=size.height if size else None,
+        prompt_digest=hashlib.sha256(request.prompt.encode()).hexdigest(),
+        template_version=parsed(manifest.templates[cell.template].prompt).version,
+        references=digests,
+        fingerprint=fingerprint_of(
+            prompt=request.prompt,
+            model=request.model,
+            parameters={**named, **chosen},
+            references=digests,
+            sample=cell.sample,
+        ),
+        likely_usd_micros=likely.likely_usd_micros,
+        likely_tokens=likely.likely_tokens,
+        ready=campaign.ready_after(cell),
+        fail=campaign.lost_with(cell),
+    )
+
+
+def _model(image: ImageSettings) -> Model:
+    model = find_model(image.model or "")
+    assert model is not None, "an accepted manifest names live models"
+    return model

@@ -1,0 +1,210 @@
+"""The heart: one attempt at one task, from a claim to what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+
+from core.clock import Clock
+from core.state.lanes import LaneStore
+from core.state.tasks import Moved, TaskStore
+from core.telemetry.metrics import Metrics
+from schemas.claim import Claim
+from schemas.errors import UnavailableError
+from schemas.expansion import Cell
+from schemas.failure import Charged, Failure
+from schemas.image import Answer
+from schemas.verdict import Done, GiveUp, Lost, Park, Release, RetryIn, Skip, Verdict
+from workers.admission.feedback import lesson_of
+from workers.images.client import ImagesClient
+from workers.keeper import BadPicture, PictureKeeper
+from workers.preparer import Prepared, Preparer
+from workers.retry_policy import History, decide
+from workers.shelf import Campaign, CampaignShelf
+from workers.spool import SpoolFolder
+
+TWIN_WAIT_S = 5.0
+WITHDRAWN_S = 5.0
+"""How long a task rests that was not sent because Redis or storage did not answer."""
+
+SEND_WITHIN_S = 5.0
+"""A permit is good for so long after `sent` was asked for; a process that was frozen longer does not send."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class AttemptRunner:
+    """Runs attempts. Holds no state of its own; any number may run side by side."""
+
+    worker: str
+    shelf: CampaignShelf
+    preparer: Preparer
+    clients: Mapping[str, ImagesClient]
+    spool: SpoolFolder
+    keeper: PictureKeeper
+    tasks: TaskStore
+    lanes: LaneStore
+    metrics: Metrics
+    clock: Clock
+    chance: Callable[[], float]
+
+    async def run(self, claim: Claim, start_at_s: float) -> Verdict:
+        """One attempt: prepare, wait for the permit, mark as sent, generate into the spool, keep, finish.
+
+        Args:
+            start_at_s: when the permit is valid, by the monotonic clock.
+        Cancelled: a task not sent yet is found by the rescuer; a sent one is settled from the spool, or parked.
+        """
+        campaign = await self.shelf.get(claim.tenant, claim.batch_id)
+        cell = campaign.expansion.cell(claim.index)
+        try:
+            prepared = await self._ready(claim, campaign, cell, start_at_s)
+        except UnavailableError as error:
+            _log.warning("attempt.withdrawn", reason=error.detail)
+            prepared = RetryIn(WITHDRAWN_S)
+        if not isinstance(prepared, Prepared):
+            return await self._finish(claim, campaign, cell, prepared, sent=False)
+        answer = await self._generate(claim, prepared)
+        verdict = await self._judge(claim, campaign, prepared, answer)
+        return await self._finish(claim, campaign, cell, verdict, sent=True)
+
+    async def _ready(
+        self, claim: Claim, campaign: Campaign, cell: Cell, start_at_s: float
+    ) -> Prepared | Verdict:
+        """A request that has to leave now, or what becomes of a task that is not sent."""
+        prepared = await self.preparer.prepare(claim, campaign, cell)
+        if isinstance(prepared, Failure):
+            return self._decide(claim, campaign, prepared)
+        return await self._mark_sent(claim, prepared, start_at_s) or prepared
+
+    async def _mark_sent(self, claim: Claim, prepared: Prepared, start_at_s: float) -> Verdict | None:
+        """Writes down durably that the request leaves now; None when it may."""
+        entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
+        entry.write_order(prepared.order)
+        await self.clock.sleep(max(0.0, start_at_s - self.clock.monotonic()))
+        asked_s = self.clock.monotonic()
+        moved = await self._move(claim, "sent", fingerprint=prepared.order.fingerprint)
+        if moved.status == "ok" and self.clock.monotonic() - asked_s <= SEND_WITHIN_S:
+            return None
+        entry.remove()
+        return _not_sent(moved)
+
+    async def _generate(self, claim: Claim, prepared: Prepared) -> Answer:
+        entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
+        answer = await self.clients[claim.lane].generate(prepared.request, into=entry.picture)
+        labels = (claim.lane, prepared.request.model, prepared.request.operation)
+        outcome = answer.outcome.failure_class.value if isinstance(answer.outcome, Failure) else "ok"
+        self.metrics.attempts.labels(*labels, outcome).inc()
+        self.metrics.call_seconds.labels(*labels).observe(answer.latency_s)
+        lesson = lesson_of(answer)
+        if not lesson.is_empty:
+            try:
+                await self.lanes.learn(claim.lane, lesson)
+            except (
+                UnavailableError
+            ) as error:  # a lesson lost is learnt from the next answer; a picture is not
+                _log.warning("lesson.lost", reason=error.detail)
+        return answer
+
+    async def _judge(self, claim: Claim, campaign: Campaign, prepared: Prepared, answer: Answer) -> Verdict:
+        """What the answer means for the task; a picture is kept first."""
+        entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
+        if isinstance(answer.outcome, Failure):
+            cost = prepared.order.likely_usd_micros if answer.outcome.charged is Charged.YES else 0
+            return self._decide(claim, campaign, answer.outcome, sent=True, cost=cost)
+        delivery = self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
+        kept = await self.keeper.keep(entry, prepared.order, delivery)
+        if isinstance(kept, BadPicture):
+            return self._decide(claim, campaign, kept.failure, sent=True, cost=kept.cost_usd_micros)
+        return kept
+
+    def _decide(
+        self, claim: Claim, campaign: Campaign, failure: Failure, *, sent: bool = False, cost: int = 0
+    ) -> Verdict:
+        on_doubt = campaign.manifest.spend.on_doubt
+        history = History(claim.sends + sent, claim.attempt, on_doubt, self.chance())
+        return decide(failure, history, cost_usd_micros=cost)
+
+    async def _finish(
+        self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict, *, sent: bool
+    ) -> Verdict:
+        """Writes down what becomes of the task, in one move; then the spool may forget the attempt."""
+        move = _move_of(verdict, campaign, cell, sent=sent)
+        if move is not None:
+            fence = verdict.fence if isinstance(verdict, Done) else claim.fence
+            await self.keeper.persist(lambda: self._move(claim, fence=fence, **move))
+        self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
+        self._report(claim, campaign, cell, verdict)
+        return verdict
+
+    def _report(self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict) -> None:
+        name = type(verdict).__name__.lower()
+        self.metrics.tasks.labels(name).inc()
+        image = campaign.manifest.image_of(cell.template)
+        cost = getattr(verdict, "cost_usd_micros", 0)
+        self.metrics.cost_usd.labels(claim.lane, image.model, image.quality or "auto").inc(cost / 1e6)
+        failure = getattr(verdict, "failure", None)
+        facts = {"failure_class": failure.failure_class.value, "reason": failure.message} if failure else {}
+        _log.info("attempt.ended", verdict=name, template=cell.template, cost_usd_micros=cost, **facts)
+
+    async def _move(self, claim: Claim, to: str, *, fence: int | None = None, **facts: Any) -> Moved:
+        fence = claim.fence if fence is None else fence
+        return await self.tasks.move(
+            batch=claim.batch_id, index=claim.index, fence=fence, to=to, worker=self.worker, **facts
+        )
+
+
+def _not_sent(moved: Moved) -> Verdict:
+    """Why the request does not leave: another task has this picture, or will; the batch ended; the claim is gone."""
+    if moved.status == "duplicate" and moved.same_as is not None:
+        return Skip(moved.same_as) if moved.state == "done" else RetryIn(TWIN_WAIT_S)
+    return Lost() if moved.status in ("stale", "illegal") else Release()
+
+
+def _move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) -> dict[str, Any] | None:
+    """The verdict as a move; what was never used goes back to the limits."""
+    unused = {} if sent else {"unused": "all"}
+    match verdict:
+        case Done():
+            ready = campaign.ready_after(cell)
+            return {"to": "done", "cost": verdict.cost_usd_micros, "tokens": verdict.tokens, "ready": ready}
+        case Skip():
+            return {
+                "to": "skipped",
+                "same_as": verdict.same_as,
+                "ready": campaign.ready_after(cell),
+                **unused,
+            }
+        case RetryIn():
+            delay_us = int(verdict.delay_s * 1e6)
+            spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
+            return {"to": "waiting", "delay_us": delay_us, **spent, **unused}
+        case Release():
+            return {"to": "queued", "failure": _facts(verdict.failure), "unused": "images" if sent else "all"}
+        case Park():
+            return {"to": "parked", "failure": _facts(verdict.failure)}
+        case GiveUp():
+            lost = campaign.lost_with(cell)
+            spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
+            return {"to": "failed", "fail": lost, **spent, **unused}
+        case Lost():
+            return None
+
+
+def _facts(failure: Failure | None) -> dict[str, Any] | None:
+    """A failure as it is kept with the task: what is known, and nothing secret."""
+    if failure is None:
+        return None
+    known = {name: value for name, value in asdict(failure).items() if value not in (None, (), "")}
+    return {
+        "class": known.pop("failure_class").value,
+        **{name: _plain(value) for name, value in known.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

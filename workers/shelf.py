@@ -1,0 +1,70 @@
+"""Manifests of running batches, kept in memory: read once per process, used by every attempt of the batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.documents import Documents
+from core.settings import Settings
+from core.state.batches import BatchStore
+from schemas.expansion import Cell, Expansion
+from schemas.manifest import Manifest
+
+_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A running batch as its workers know it: the manifest, its expansion, and the lane of each template."""
+
+    manifest: Manifest
+    expansion: Expansion
+    lanes: Mapping[str, str]
+
+    def ready_after(self, cell: Cell) -> list[dict[str, object]]:
+        """Children that can start once `cell` is done."""
+        children = map(self.expansion.cell, self.expansion.children_of(cell))
+        return [{"index": child.index, "lane": self.lanes[child.template]} for child in children]
+
+    def lost_with(self, cell: Cell) -> list[int]:
+        """Tasks that cannot be made when `cell` fails."""
+        return list(self.expansion.descendants_of(cell))
+
+
+class CampaignShelf:
+    """The campaigns that were used last."""
+
+    def __init__(self, documents: Documents, batches: BatchStore, settings: Settings) -> None:
+        self._documents = documents
+        self._batches = batches
+        self._settings = settings
+        self._kept: OrderedDict[str, asyncio.Task[Campaign]] = OrderedDict()
+
+    async def get(self, tenant: str, batch_id: str) -> Campaign:
+        """The campaign of a started batch.
+
+        Raises:
+            NotFoundError, UnavailableError: it cannot be read.
+        """
+        if batch_id not in self._kept:
+            self._kept[batch_id] = asyncio.create_task(self._read(tenant, batch_id))
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(batch_id)
+        try:
+            return await asyncio.shield(self._kept[batch_id])
+        except Exception:
+            self._kept.pop(batch_id, None)
+            raise
+
+    async def _read(self, tenant: str, batch_id: str) -> Campaign:
+        batch = await self._batches.get(tenant, batch_id)
+        manifest = await self._documents.get_manifest(tenant, batch_id)
+        lanes = {
+            name: self._settings.lane_of(manifest.image_of(name).model or "") or ""
+            for name in manifest.templates
+        }
+        return Campaign(manifest, Expansion(manifest, batch.rows), lanes)

@@ -1,0 +1,183 @@
+"""A shift: the one claimant of a lane in this process. It claims tasks in blocks and runs them side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from core.clock import Clock
+from core.state.claims import ClaimStore
+from core.state.tasks import TaskStore
+from core.telemetry.metrics import Metrics
+from schemas.claim import Claim
+from schemas.errors import UnavailableError
+from schemas.failure import FailureClass
+from workers.runner import WITHDRAWN_S, AttemptRunner
+
+IDLE_S = 0.5
+"""Longest rest between two claims: a new batch starts within that time, for two small scripts a second."""
+
+BLOCK = 64
+"""Most tasks in one claim; larger blocks gain nothing. Source: measurement of claim sizes, docs/architecture.md."""
+
+_log = structlog.get_logger()
+
+
+class Slots:
+    """How many more calls this process may hold, over all of its lanes."""
+
+    def __init__(self, count: int) -> None:
+        self.free = count
+        self._freed = asyncio.Event()
+
+    def take(self) -> None:
+        self.free -= 1
+
+    def give_back(self) -> None:
+        self.free += 1
+        self._freed.set()
+
+    async def one_freed(self) -> None:
+        self._freed.clear()
+        await self._freed.wait()
+
+    def wake(self) -> None:
+        """Lets whoever waits for a slot look around."""
+        self._freed.set()
+
+
+class Shift:
+    """Runs one lane until it is told to stop.
+
+    Args:
+        has_room: whether the spool can take what would be bought.
+    """
+
+    def __init__(
+        self,
+        lane: str,
+        *,
+        claims: ClaimStore,
+        tasks: TaskStore,
+        runner: AttemptRunner,
+        slots: Slots,
+        has_room: Callable[[], bool],
+    ) -> None:
+        self.lane = lane
+        self._claims = claims
+        self._tasks = tasks
+        self._runner = runner
+        self._slots = slots
+        self._has_room = has_room
+        self._clock: Clock = runner.clock
+        self._metrics: Metrics = runner.metrics
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._claimed_last = asyncio.Event()
+
+    async def work(self) -> None:
+        """Claims and runs until `stop`; attempts in flight go on after that, see `drain`."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    rest_s = await self._claim()
+                except UnavailableError as error:
+                    _log.warning("claim.refused", lane=self.lane, reason=error.detail)
+                    rest_s = WITHDRAWN_S
+                await self._rest(rest_s)
+        finally:
+            self._claimed_last.set()
+
+    def stop(self) -> None:
+        """No more claims."""
+        self._stopping.set()
+        self._slots.wake()
+
+    async def drain(self, timeout_s: float) -> int:
+        """After `stop`: waits for attempts in flight, which are paid; how many still ran when time was up."""
+        await self._claimed_last.wait()
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
+        left = [task for task in self._running if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+    async def _claim(self) -> float:
+        """Starts what may start; how long to rest before asking again, in seconds."""
+        if self._slots.free < 1:
+            await self._slots.one_freed()
+            return 0.0
+        if not self._has_room():
+            _log.error("spool.filled", lane=self.lane)
+            return WITHDRAWN_S
+        want = min(self._slots.free, BLOCK)
+        claims, wait = await self._claims.claim(self.lane, worker=self._runner.worker, want=want)
+        now_s = self._clock.monotonic()
+        for claim in claims:
+            self._start(claim, now_s + claim.start_in_ms / 1000)
+        if wait is None:
+            return 0.0
+        self._metrics.waits.labels(self.lane, wait.limited_by).inc()
+        return min(wait.wait_ms / 1000, IDLE_S)
+
+    def _start(self, claim: Claim, start_at_s: float) -> None:
+        self._slots.take()
+        self._metrics.in_flight.labels(self.lane).inc()
+        task = asyncio.create_task(self._run(claim, start_at_s))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._slots.give_back()
+        self._metrics.in_flight.labels(self.lane).dec()
+
+    async def _run(self, claim: Claim, start_at_s: float) -> None:
+        """One attempt; the edge where the unexpected ends."""
+        structlog.contextvars.bind_contextvars(
+            batch=claim.batch_id,
+            task=claim.index,
+            attempt=claim.attempt,
+            tenant=claim.tenant,
+            lane=claim.lane,
+        )
+        try:
+            await self._runner.run(claim, start_at_s)
+        except Exception as error:
+            _log.exception("attempt.crashed")
+            await self._put_aside(claim, type(error).__name__)
+
+    async def _put_aside(self, claim: Claim, reason: str) -> None:
+        """After an error of our own: parked if it may have been sent, else tried again later."""
+        failure = {
+            "class": FailureClass.DOUBTFUL.value,
+            "message": f"An error in the worker: {reason}.",
+            "charged": "unknown",
+        }
+        move = {
+            "batch": claim.batch_id,
+            "index": claim.index,
+            "fence": claim.fence,
+            "worker": self._runner.worker,
+        }
+        try:
+            parked = await self._tasks.move(**move, to="parked", failure=failure)
+            if parked.status == "illegal":
+                await self._tasks.move(
+                    **move, to="waiting", delay_us=int(WITHDRAWN_S * 1e6), unused="all", crash=True
+                )
+        except UnavailableError as refused:  # the claim stays ours until Redis is back and the lease runs out
+            _log.warning("attempt.stranded", reason=refused.detail)
+
+    async def _rest(self, rest_s: float) -> None:
+        if rest_s <= 0:
+            return
+        sleeping = asyncio.create_task(self._clock.sleep(rest_s))
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (sleeping, stopping):
+            task.cancel()
