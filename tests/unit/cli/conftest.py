@@ -109,13 +109,17 @@ class _Handler(BaseHTTPRequestHandler):
             return it.submit_answer or (202, batch("planning"))
         if path == "/v1/batches":
             return 200, self._page(it.batches, query)
-        if path == f"/v1/batches/{BATCH_ID}":
+        return self._of_batch(path.removeprefix(f"/v1/batches/{BATCH_ID}"), query)
+
+    def _of_batch(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any] | None:
+        it = self.stand_in
+        if path == "":
             return 200, it.look()
-        if path == f"/v1/batches/{BATCH_ID}/cancel":
+        if path == "/cancel":
             return 200, batch("cancelling", total=4, done=1)
-        if path == f"/v1/batches/{BATCH_ID}/results.jsonl":
+        if path == "/results.jsonl":
             return 200, "".join(json.dumps(task) + "\n" for task in it.tasks)
-        if path == f"/v1/batches/{BATCH_ID}/tasks":
+        if path == "/tasks":
             chosen = [task for task in it.tasks if "state" not in query or task["state"] in query["state"]]
             return 200, self._page(chosen, query)
         return None

@@ -1,0 +1,222 @@
+"""The service over HTTP. Answers are plain JSON objects; problems come back as the errors of `schemas.errors`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from cli.exits import WrongUsageError
+from schemas.errors import (
+    ConflictError,
+    DarkroomError,
+    ManifestError,
+    NotFoundError,
+    Problem,
+    SpendRefusedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
+
+Json = dict[str, Any]
+ANSWER_S = 120.0
+"""Longer than a service waits for a plan before it answers 202."""
+PLAN_EVERY_S = 1.0
+PAGE = 200
+_BLOCK_BYTES = 1024 * 1024
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_KINDS = {
+    401: UnauthorizedError,
+    402: SpendRefusedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: TooLargeError,
+    503: UnavailableError,
+}
+
+
+class UnreachableError(UnavailableError):
+    """Nothing answers at this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A manifest as it lies on disk."""
+
+    content: bytes
+    media_type: str
+
+
+class ServiceClient:
+    """One service, one key. Closed by `contextlib.closing`."""
+
+    def __init__(self, url: str, key: str | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.url = url.rstrip("/")
+        self._key = (key or "").strip()
+        self._sleep = sleep
+        if not self.url.startswith(("http://", "https://")):
+            raise WrongUsageError(f"'{url}' is not the address of a service, such as http://127.0.0.1:8080.")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=httpx.Timeout(ANSWER_S, connect=5.0),
+            verify=self.url.startswith(
+                "https://"
+            ),  # reading the certificates takes longer than most commands
+            trust_env=urlsplit(self.url).hostname not in _LOOPBACK,  # no proxy on the way to this machine
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def upload(self, name: str, path: Path) -> None:
+        with path.open("rb") as content:
+            self._send("PUT", f"/v1/uploads/{quote(name)}", content=content)
+
+    def uploaded_sha256(self, name: str) -> str | None:
+        try:
+            return str(self._send("GET", f"/v1/uploads/{quote(name)}").json()["sha256"])
+        except NotFoundError:
+            return None
+
+    def plan(self, document: Document) -> Json:
+        """The plan, waited for; one with problems is returned as well, with its `errors`."""
+        response = self._answer("POST", "/v1/batches:plan", **_body(document))
+        place = urlsplit(response.headers.get("Location", "")).path
+        while response.status_code == httpx.codes.ACCEPTED and place:
+            self._sleep(PLAN_EVERY_S)
+            response = self._answer("GET", place)
+        if response.is_success:
+            return _object(response)
+        plan = _problem(response).get("plan")
+        if isinstance(plan, dict):
+            return plan
+        raise self._error_of(response)
+
+    def submit(self, document: Document, idempotency_key: str) -> tuple[Json, bool]:
+        """The batch, and whether it is one that was submitted earlier under this key."""
+        body = _body(document)
+        body["headers"]["Idempotency-Key"] = idempotency_key
+        response = self._send("POST", "/v1/batches", **body)
+        return _object(response), response.headers.get("Idempotent-Replayed") == "true"
+
+    def batch(self, batch_id: str) -> Json:
+        return _object(self._send("GET", _batch_path(batch_id)))
+
+    def batches(self, limit: int) -> Iterator[Json]:
+        """Newest first, at most `limit`."""
+        return self._listed("/v1/batches", {}, limit)
+
+    def tasks(self, batch_id: str, *, state: str | None = None) -> Iterator[Json]:
+        """Ascending by index."""
+        return self._listed(f"{_batch_path(batch_id)}/tasks", {"state": state} if state else {}, None)
+
+    def cancel(self, batch_id: str) -> Json:
+        return _object(self._send("POST", f"{_batch_path(batch_id)}/cancel"))
+
+    def results(self, batch_id: str) -> Iterator[str]:
+        """One JSON object a line, as the pictures are numbered."""
+        try:
+            with self._http.stream("GET", f"{_batch_path(batch_id)}/results.jsonl") as response:
+                if response.is_error:
+                    response.read()
+                    raise self._error_of(response)
+                yield from (line for line in response.iter_lines() if line)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _listed(self, path: str, query: dict[str, str], limit: int | None) -> Iterator[Json]:
+        left, query = limit, dict(query)
+        while left is None or left > 0:
+            query["limit"] = str(PAGE if left is None else min(PAGE, left))
+            page = _object(self._send("GET", path, params=query))
+            yield from page["data"]
+            left = None if left is None else left - len(page["data"])
+            if not page.get("has_more"):
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        response = self._answer(method, path, **options)
+        if not response.is_success:
+            raise self._error_of(response)
+        return response
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        if isinstance(error, httpx.ReadTimeout):
+            return UnreachableError(f"The service at {self.url} did not answer within {ANSWER_S:.0f} s.")
+        return UnreachableError(
+            f"No service answers at {self.url}. Start one with `darkroom up`, "
+            "or name another with --url or DARKROOM_URL."
+        )
+
+    def _error_of(self, response: httpx.Response) -> DarkroomError:
+        problem = _problem(response)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            return UnauthorizedError(self._key_sentence())
+        errors = problem.get("errors")
+        if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY and isinstance(errors, list) and errors:
+            return ManifestError(problems_of(errors), truncated=bool(problem.get("errors_truncated")))
+        detail = problem.get("detail") or problem.get("title")
+        if not detail:
+            detail = f"The service at {self.url} answered {response.status_code} without saying why."
+        return _KINDS.get(response.status_code, DarkroomError)(str(detail))
+
+    def _key_sentence(self) -> str:
+        if self._key:
+            return f"The service at {self.url} does not accept this key; check --key or DARKROOM_KEY."
+        return f"The service at {self.url} wants a key; set --key or DARKROOM_KEY."
+
+
+def problems_of(errors: list[Json]) -> list[Problem]:
+    return [
+        Problem(str(error.get("pointer", "")), str(error.get("code", "")), str(error.get("detail", "")))
+        for error in errors
+    ]
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while block := content.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _batch_path(batch_id: str) -> str:
+    return f"/v1/batches/{quote(batch_id, safe='')}"
+
+
+def _body(document: Document) -> Json:
+    return {"content": document.content, "headers": {"Content-Type": document.media_type}}
+
+
+def _object(response: httpx.Response) -> Json:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise DarkroomError(f"What answers at {response.url} is not a Darkroom service.")
+    return body
+
+
+def _problem(response: httpx.Response) -> Json:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,191 @@
+"""`darkroom plan` and `darkroom submit`: what it would make and cost, then making it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from cli.client import ServiceClient, problems_of, sha256_of
+from cli.commands.watching import outcome_of, watch_interruptibly, write_batch
+from cli.exits import ExitCode, WrongUsageError
+from cli.manifests import LocalManifest
+from cli.output import Output, is_terminal, say, write, write_record
+from cli.progress import dollars, duration
+from schemas.errors import DarkroomError, ManifestError, SpendRefusedError
+
+Json = dict[str, Any]
+MAX_PLANS = 1000
+"""A plan with many problems stops early, so that each one may make more files known."""
+MANY_FILES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A manifest whose files are all with the service, and its plan."""
+
+    manifest: LocalManifest
+    plan: Json
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOptions:
+    """How to submit.
+
+    Args:
+        max_cost_usd: refuse when the likely cost is over this; decimal dollars.
+        idempotency_key: None: made of the manifest and its files.
+    """
+
+    watch: bool
+    yes: bool
+    max_cost_usd: str | None
+    idempotency_key: str | None
+    output: Output
+
+
+def plan(service: ServiceClient, path: Path, output: Output) -> ExitCode:
+    prepared = prepare(service, path)
+    problems = problems_of(prepared.plan.get("errors") or [])
+    if not problems or output is not Output.TABLE:
+        write_record(prepared.plan, plan_lines(prepared.plan), output)
+    if problems:
+        raise ManifestError(problems, truncated=bool(prepared.plan.get("errors_truncated")))
+    if not prepared.plan.get("accepted"):
+        raise SpendRefusedError(_refusal(prepared.plan))
+    return ExitCode.DONE
+
+
+def submit(service: ServiceClient, path: Path, options: SubmitOptions) -> ExitCode:
+    limit = _dollars(options.max_cost_usd)
+    prepared = prepare(service, path)
+    require_accepted(prepared.plan)
+    _require_consent(prepared.plan, limit, yes=options.yes)
+    key = options.idempotency_key or prepared.digest
+    batch, replayed = service.submit(prepared.manifest.document, key)
+    if replayed:
+        say(
+            "The same manifest and files were submitted before; this is that batch. "
+            "To make everything again, name another --idempotency-key."
+        )
+    if options.output is Output.TABLE:
+        write(batch["id"])
+    if not options.watch:
+        if options.output is not Output.TABLE:
+            write_batch(batch, options.output)
+        return ExitCode.DONE
+    final = watch_interruptibly(service, batch["id"])
+    if options.output is not Output.TABLE:
+        write_batch(final, options.output)
+    return outcome_of(final)
+
+
+def prepare(service: ServiceClient, path: Path) -> Prepared:
+    """Uploads what the service lacks of the files that lie below the manifest's folder, and plans."""
+    manifest = LocalManifest.read(path)
+    digests: dict[str, str] = {}
+    if (catalog := manifest.catalog) is not None:
+        _upload(service, manifest, {catalog: service.uploaded_sha256(catalog)}, digests)
+    for _ in range(MAX_PLANS):
+        found = service.plan(manifest.document)
+        wanted = {file["name"]: file.get("sha256") for file in found.get("files") or []}
+        if not _upload(service, manifest, wanted, digests):
+            return Prepared(manifest, found, manifest.digest(f"{digests[name]} {name}" for name in digests))
+    raise DarkroomError(
+        f"The plan names more files each time; after {MAX_PLANS} plans there is no end to it."
+    )
+
+
+def _upload(
+    service: ServiceClient, manifest: LocalManifest, wanted: dict[str, str | None], digests: dict[str, str]
+) -> int:
+    """Uploads those of `wanted` (name -> SHA-256 the service has) that lie here and differ; how many.
+
+    Args:
+        digests: SHA-256 of every file that lies here, by name; files found in it are not looked at again.
+    """
+    local = {name: manifest.find(name) for name in wanted if name not in digests and "://" not in name}
+    found = {name: path for name, path in local.items() if path is not None}
+    digests |= {name: sha256_of(path) for name, path in found.items()}
+    stale = [name for name in found if digests[name] != wanted[name]]
+    if len(stale) > MANY_FILES:
+        say(f"Uploading {len(stale)} files ...")
+    for name in stale:
+        service.upload(name, found[name])
+    return len(stale)
+
+
+def plan_lines(plan: Json) -> dict[str, str]:
+    tasks, cost, catalog = plan["tasks"], plan["cost"], plan["catalog"]
+    wait = (plan.get("duration") or {}).get("seconds")
+    limited_by = (plan.get("duration") or {}).get("limited_by")
+    lines = {
+        "manifest": str(plan.get("name", "")),
+        "pictures": f"{tasks['total']} ({_parts(tasks['by_template'])}; {_parts(tasks['by_size'])})",
+        "models": _parts(tasks["by_model"]),
+        "catalog": f"{catalog['rows']} rows"
+        + (f", read as {catalog['dialect']}" if catalog.get("dialect") else ""),
+        "cost": f"about {dollars(cost['likely'])}, at most {dollars(cost['high'])}, "
+        + (f"cap {dollars(cost['cap'])}" if cost.get("cap") else "no cap"),
+        "time": f"about {duration(wait)}, limited by {limited_by}"
+        if wait is not None
+        else "no limit is declared",
+        "plan": str(plan.get("id", "")),
+    }
+    if missing := [file["name"] for file in plan.get("files") or [] if not file.get("sha256")]:
+        lines["missing"] = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+    return lines
+
+
+def _parts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def require_accepted(plan: Json) -> None:
+    if problems := problems_of(plan.get("errors") or []):
+        raise ManifestError(problems, truncated=bool(plan.get("errors_truncated")))
+    if not plan.get("accepted"):
+        raise SpendRefusedError(_refusal(plan))
+
+
+def _refusal(plan: Json) -> str:
+    return str(plan.get("refusal") or "The plan was not accepted, and the service does not say why.")
+
+
+def _require_consent(plan: Json, limit: Decimal | None, *, yes: bool) -> None:
+    """A cap in the manifest or on the command line is consent; without one somebody has to say yes."""
+    likely, cap = plan["cost"]["likely"], plan["cost"].get("cap")
+    if limit is not None and Decimal(likely) > limit:
+        raise SpendRefusedError(
+            f"This would cost about {dollars(likely)}, over --max-cost {limit}. Nothing was spent."
+        )
+    if not (yes or cap or limit is not None):
+        ask(
+            f"Make {plan['tasks']['total']} pictures for about {dollars(likely)}, with no spend.cap_usd and no --max-cost?"
+        )
+
+
+def ask(question: str) -> None:
+    """
+    Raises:
+        WrongUsageError: nobody is there to answer.
+        SpendRefusedError: the answer is no.
+    """
+    if not is_terminal(sys.stdin):
+        raise WrongUsageError(f"{question} There is no terminal to ask on; to agree, add --yes.")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise SpendRefusedError("Nothing was submitted and nothing was spent.")
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    try:
+        amount = Decimal(text) if text is not None else None
+    except InvalidOperation as error:
+        raise WrongUsageError(f"--max-cost {text} is not an amount in dollars, such as 20.00.") from error
+    if amount is not None and not (amount.is_finite() and amount >= 0):
+        raise WrongUsageError(f"--max-cost {text} is not an amount in dollars, such as 20.00.")
+    return amount

@@ -1,0 +1,251 @@
+"""The `darkroom` command: names, options and their help. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.exits import ExitCode, exit_code_of
+from cli.output import Output, complain
+from schemas.errors import DarkroomError
+
+if TYPE_CHECKING:
+    from cli.client import ServiceClient
+
+app = typer.Typer(
+    help="A catalog in, pictures out, never paid twice. Standard output is data, standard error is talk.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, YAML or JSON.")]
+BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The id of a batch.")]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How data is written.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder for everything that is kept.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Worker processes.")]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port of the service; 0 takes a free one.")
+]
+ImagesPerMinute = Annotated[
+    int | None,
+    typer.Option("--images-per-minute", min=1, help="Limit of the account [default: simulated 250, real 5]."),
+]
+LatencyFactor = Annotated[
+    float, typer.Option("--latency-factor", min=0, help="Of the simulator; 1 is as slow as the real API.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[
+        str, typer.Option(envvar="DARKROOM_URL", help="Address of the service.")
+    ] = "http://127.0.0.1:8080",
+    key: Annotated[
+        str | None, typer.Option(envvar="DARKROOM_KEY", help="Key of the service.", show_default=False)
+    ] = None,
+) -> None:
+    context.obj = (url, key)
+
+
+@app.command()
+def plan(context: typer.Context, manifest: ManifestPath, output: OutputOption = Output.TABLE) -> None:
+    """Show what a manifest would make and cost. Spends nothing."""
+    from cli.commands import planning
+
+    _with_service(context, lambda service: planning.plan(service, manifest, output))
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    manifest: ManifestPath,
+    watch: Annotated[bool, typer.Option(help="Show progress until it has ended.")] = True,
+    yes: Yes = False,
+    max_cost: Annotated[
+        str | None, typer.Option(metavar="USD", help="Refuse when it would likely cost more.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="Submitting again under the same key makes nothing new. [default: a hash]"),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make the pictures of a manifest."""
+    from cli.commands import planning
+
+    chosen = planning.SubmitOptions(watch, yes, max_cost, idempotency_key, output)
+    _with_service(context, lambda service: planning.submit(service, manifest, chosen))
+
+
+@app.command()
+def watch(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
+    """Show the progress of a batch until it has ended."""
+    from cli.commands import watching
+
+    _with_service(context, lambda service: watching.watch_command(service, batch, output))
+
+
+@app.command("ls")
+def list_batches(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many.")] = 20,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List batches, newest first."""
+    from cli.commands import batches
+
+    _with_service(context, lambda service: batches.ls(service, limit, output))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    batch: BatchId,
+    tasks: Annotated[bool, typer.Option("--tasks", help="List its pictures.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="List those that failed or are in doubt.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show a batch as it stands."""
+    from cli.commands import batches
+
+    _with_service(context, lambda it: batches.show(it, batch, tasks=tasks, failed=failed, output=output))
+
+
+@app.command()
+def cancel(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
+    """Stop a batch; what is in flight is paid, and is kept."""
+    from cli.commands import batches
+
+    _with_service(context, lambda service: batches.cancel(service, batch, output))
+
+
+@app.command()
+def results(
+    context: typer.Context,
+    batch: BatchId,
+    output: OutputOption = Output.JSONL,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Fetch the pictures into it as well.")
+    ] = None,
+) -> None:
+    """List the pictures of a batch that have ended, and fetch them."""
+    from cli.commands import results as command
+
+    _with_service(context, lambda service: command.results(service, batch, output, to))
+
+
+@app.command()
+def up(
+    data: Data = Path(".darkroom"),
+    workers: Workers = 2,
+    port: Port = 8080,
+    live: Annotated[
+        bool, typer.Option("--live/--simulate", help="The real API for real money, or the simulator.")
+    ] = False,
+    images_per_minute: ImagesPerMinute = None,
+    latency_factor: LatencyFactor = 1.0,
+) -> None:
+    """Run Redis, service, workers and simulator here."""
+    from cli.commands import machine
+    from cli.up import UpOptions
+
+    chosen = UpOptions(
+        data=data,
+        workers=workers,
+        port=port,
+        live=live,
+        images_per_minute=images_per_minute,
+        latency_factor=latency_factor,
+    )
+    _exit_with(lambda: machine.up(chosen))
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder for everything that is kept [default: a new one].")
+    ] = None,
+    workers: Workers = 2,
+    live: Annotated[
+        bool, typer.Option("--live/--simulate", envvar="DEMO_LIVE", help="The real API for real money.")
+    ] = False,
+    images_per_minute: ImagesPerMinute = None,
+    latency_factor: LatencyFactor = 0.1,
+    yes: Yes = False,
+) -> None:
+    """Start everything, make the example, stop everything."""
+    from datetime import UTC, datetime
+
+    from cli.commands import machine
+    from cli.up import UpOptions
+
+    folder = data or Path(".darkroom") / f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    chosen = UpOptions(
+        data=folder,
+        workers=workers,
+        port=0,
+        live=live,
+        images_per_minute=images_per_minute,
+        latency_factor=latency_factor,
+    )
+    _exit_with(lambda: machine.demo(chosen, yes=yes))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def simulate(context: typer.Context) -> None:
+    """Run the stand-in for the Images API."""
+    from cli.commands import machine
+
+    _exit_with(lambda: machine.simulate(context.args))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    try:
+        typer.echo(f"darkroom {version_of('darkroom')}")
+    except PackageNotFoundError:
+        typer.echo("darkroom (not installed)")
+
+
+def main() -> None:
+    """The entry point of the script."""
+    app()
+
+
+def _with_service(context: typer.Context, command: Callable[[ServiceClient], ExitCode]) -> None:
+    from contextlib import closing
+
+    from cli.client import ServiceClient
+
+    def connected() -> ExitCode:
+        with closing(ServiceClient(*context.obj)) as service:
+            return command(service)
+
+    _exit_with(connected)
+
+
+def _exit_with(command: Callable[[], ExitCode]) -> None:
+    try:
+        code = command()
+    except DarkroomError as error:
+        complain(error)
+        code = exit_code_of(error)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""A manifest and the files it names, on this disk. Nothing outside the manifest's folder is ever read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from cli.client import Document
+from schemas.errors import DarkroomError, ManifestError, Problem
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalManifest:
+    """A manifest file. Names in it are relative to `folder`, which is resolved.
+
+    Args:
+        catalog: the uploaded name of its catalog, when that is a file and not an address.
+    """
+
+    document: Document
+    folder: Path
+    catalog: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> LocalManifest:
+        """
+        Raises:
+            ManifestError: it is not YAML or JSON, or names a catalog outside its folder.
+            DarkroomError: it cannot be read.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DarkroomError(f"The manifest {path} cannot be read: {error.strerror}.") from error
+        is_json = path.suffix.lower() == ".json"
+        source = _source(_parsed(content, is_json))
+        media_type = "application/json" if is_json else "application/yaml"
+        manifest = cls(Document(content, media_type), path.resolve().parent, source)
+        if source is not None:
+            manifest.find(source, pointer="/catalog/source")
+        return manifest
+
+    def find(self, name: str, *, pointer: str = "") -> Path | None:
+        """The file of this name below the folder; None when there is none.
+
+        Raises:
+            ManifestError: the name leads out of the folder, or is not written plainly.
+        """
+        plain = PurePosixPath(name)
+        if plain.is_absolute() or ".." in plain.parts or str(plain) != name or "\\" in name:
+            detail = f"'{name}' must be a plain path below the manifest's folder, such as photos/shirt.jpg"
+            raise ManifestError([Problem(pointer, "unsafe_path", detail)])
+        path = (self.folder / plain).resolve()
+        if not path.is_relative_to(self.folder):
+            detail = f"'{name}' is a link that leads out of the manifest's folder"
+            raise ManifestError([Problem(pointer, "unsafe_path", detail)])
+        return path if path.is_file() else None
+
+    def digest(self, file_digests: Iterable[str]) -> str:
+        """Names what is submitted: the manifest's bytes and those of the files that go with it."""
+        text = "\n".join([hashlib.sha256(self.document.content).hexdigest(), *sorted(file_digests)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parsed(content: bytes, is_json: bool) -> Any:
+    try:
+        return json.loads(content) if is_json else yaml.load(content, _LOADER)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        place = " ".join(str(error).split())
+        raise ManifestError(
+            [Problem("", "malformed", f"not {'JSON' if is_json else 'YAML'}: {place}")]
+        ) from error
+
+
+def _source(data: Any) -> str | None:
+    catalog = data.get("catalog") if isinstance(data, dict) else None
+    source = catalog.get("source") if isinstance(catalog, dict) else None
+    return source if isinstance(source, str) and source and "://" not in source else None

@@ -1,0 +1,98 @@
+"""What is written where: data to standard output, talk to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TextIO
+
+from schemas.errors import DarkroomError, ManifestError
+
+Json = dict[str, Any]
+
+
+class Output(StrEnum):
+    """How data is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def say(text: str) -> None:
+    """A sentence for the person at the terminal."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def write(text: str) -> None:
+    """A line of data."""
+    print(text, flush=True)
+
+
+def complain(error: DarkroomError) -> None:
+    """Why it did not work: problems one per line as `pointer: detail`, else a sentence."""
+    if not isinstance(error, ManifestError):
+        say(error.detail)
+        return
+    for problem in error.problems:
+        say(str(problem))
+    if error.truncated:
+        say("There are more problems than are listed here.")
+
+
+def write_records(records: Iterable[Json], columns: Mapping[str, str], output: Output) -> None:
+    """Many of a kind. `columns` is heading -> dotted path into a record; only tables leave anything out."""
+    if output is Output.JSONL:
+        for record in records:
+            write(json.dumps(record, ensure_ascii=False))
+    elif output is Output.JSON:
+        write(json.dumps(list(records), ensure_ascii=False, indent=2))
+    else:
+        _write_table(list(columns), [[cell(record, path) for path in columns.values()] for record in records])
+
+
+def write_record(record: Json, lines: Mapping[str, str], output: Output) -> None:
+    """One thing. `lines` is label -> text; only tables leave anything out."""
+    if output is Output.TABLE:
+        width = max(map(len, lines), default=0)
+        for label, text in lines.items():
+            write(f"{label:<{width}}  {printable(text)}".rstrip())
+    else:
+        write(json.dumps(record, ensure_ascii=False, indent=2 if output is Output.JSON else None))
+
+
+def cell(record: Json, path: str) -> str:
+    """The value at a dotted path as text; empty where there is none."""
+    value: Any = record
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return "" if value is None else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Without control characters, which could move the cursor or colour the terminal; new lines stay."""
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+
+
+def _write_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned on a terminal; elsewhere one line per row with tabs, for other programs."""
+    if not is_terminal(sys.stdout):
+        for row in (headings, *rows):
+            write("\t".join(text.replace("\n", " ") for text in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading.upper(), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text) for text in row))
+    Console().print(table)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()

@@ -1,0 +1,229 @@
+"""Everything on one machine: Redis, the simulator or the real API, the service, workers. Nothing needs installing.
+
+The same processes as in production; only settings differ. What is kept lies in one folder: Redis' log of writes,
+storage, spool, logs, and the key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cli.environment import Limits, Variables, live_variables, rehearsal_variables, service_variables
+from cli.exits import WrongUsageError
+from cli.output import say
+from cli.processes import Processes, Program, running
+from cli.redis_server import answers, config_text, find_server
+from schemas.errors import DarkroomError
+
+READY_WITHIN_S = 60.0
+LOADED_WITHIN_S = 300.0
+"""A Redis with much to load answers late."""
+DRAIN_S = 300.0
+GRACE_S = 20.0
+"""Longer than a service gives the answers that are under way."""
+WORKERS, SERVICE, SIMULATOR, REDIS = range(4)  # in the order in which they stop
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What to start.
+
+    Args:
+        port: of the service; 0 takes a free one.
+        live: the real API, for real money.
+        images_per_minute: limit of the account; None: tier 1 when live, else tier 5.
+        latency_factor: of the simulator; 1 is as slow as the real API.
+    """
+
+    data: Path
+    workers: int
+    port: int
+    live: bool
+    images_per_minute: int | None
+    latency_factor: float
+
+    @property
+    def limits(self) -> Limits:
+        images = self.images_per_minute or (5 if self.live else 250)
+        return Limits(images, requests_per_minute=max(500, 2 * images), tokens_per_minute=8_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What answers where."""
+
+    url: str
+    key: str
+    images: str
+    data: Path
+    processes: Processes
+
+
+@contextmanager
+def everything(options: UpOptions, variables: Variables) -> Iterator[Running]:
+    """Everything running and ready; stopped in order at the end of the block, however it ends.
+
+    Raises:
+        WrongUsageError: these options cannot be meant.
+        DarkroomError: something does not start; with the end of its log.
+    """
+    if options.live and not variables.get("OPENAI_API_KEY"):
+        raise WrongUsageError(
+            "--live needs the account's key in OPENAI_API_KEY; without --live nothing is paid."
+        )
+    options = replace(options, data=options.data.resolve(), port=_free_port(options.port))
+    _make_folders(options.data)
+    key = variables.get("DARKROOM_SERVICE__BOOTSTRAP_KEY") or _kept_key(options.data)
+    with _lock(options.data) as lock, running(variables, keep_open=lock) as processes:
+        say("Starting Redis, the service and the workers ...")
+        try:
+            yield _started(options, processes, variables, key)
+        finally:
+            say(
+                "Stopping everything: calls in flight are paid, and are waited for. Ctrl-C ends them at once."
+            )
+
+
+def _started(options: UpOptions, processes: Processes, variables: Variables, key: str) -> Running:
+    start = _Start(options, processes)
+    redis_url = start.redis(variables)
+    told = variables | service_variables(data=options.data, redis_url=redis_url, port=options.port, key=key)
+    told, images = start.images_api(told)
+    start.service(told)
+    start.workers(told)
+    return Running(f"http://127.0.0.1:{options.port}", key, images, options.data, processes)
+
+
+class _Start:
+    """One process after the other."""
+
+    def __init__(self, options: UpOptions, processes: Processes) -> None:
+        self._options = options
+        self._processes = processes
+
+    def redis(self, variables: Variables) -> str:
+        """The address of a Redis: that of DARKROOM_REDIS__URL, else of one of our own."""
+        if url := variables.get("DARKROOM_REDIS__URL"):
+            return url
+        server = find_server()
+        port, password, folder = _free_port(0), secrets.token_hex(16), self._options.data / "redis"
+        config = folder / "redis.conf"
+        _write_secret(config, config_text(port=port, folder=folder, password=password))
+        self._run("redis", (str(server), str(config)), variables, stage=REDIS)
+        self._processes.wait_until(lambda: answers(port, password), "Redis", within_s=LOADED_WITHIN_S)
+        return f"redis://:{password}@127.0.0.1:{port}/0"
+
+    def images_api(self, variables: Variables) -> tuple[Variables, str]:
+        """The settings of the lane, and what it leads to."""
+        options = self._options
+        if options.live:
+            told = live_variables(variables, images_per_minute=options.limits.images_per_minute)
+            return told, f"the real API, at most ${told['DARKROOM_BUDGETS__TENANT_MONTH_USD']} a month"
+        port, limits = _free_port(0), options.limits
+        asked = {
+            "--port": port,
+            "--images-per-minute": limits.images_per_minute,
+            "--requests-per-minute": limits.requests_per_minute,
+            "--tokens-per-minute": limits.tokens_per_minute,
+            "--latency-factor": options.latency_factor,
+        }
+        words = [str(word) for option in asked.items() for word in option]
+        argv = (sys.executable, "-m", "simulator", *words)
+        told = rehearsal_variables(variables, api_url=f"http://127.0.0.1:{port}/v1", limits=limits)
+        self._run("simulator", argv, told, stage=SIMULATOR)
+        self._processes.wait_until(
+            lambda: _status(port, "/_sim/state") == 200, "The simulator", within_s=READY_WITHIN_S
+        )
+        return told, f"simulated at http://127.0.0.1:{port}/v1, nothing is paid"
+
+    def service(self, variables: Variables) -> None:
+        argv = (sys.executable, "-m", "service")
+        self._run("service", argv, variables, stage=SERVICE, stop_within_s=GRACE_S)
+        port = self._options.port
+        self._processes.wait_until(
+            lambda: _status(port, "/readyz") == 200, "The service", within_s=READY_WITHIN_S
+        )
+
+    def workers(self, variables: Variables) -> None:
+        drain_s = float(variables.get("DARKROOM_WORKER__DRAIN_S", DRAIN_S))
+        for number in range(1, self._options.workers + 1):
+            argv = (sys.executable, "-m", "workers")
+            self._run(f"worker-{number}", argv, variables, stage=WORKERS, stop_within_s=drain_s + 10)
+
+    def _run(
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        variables: Variables,
+        *,
+        stage: int,
+        stop_within_s: float = 15.0,
+    ) -> None:
+        data = self._options.data
+        folder = Path.cwd() if self._options.live else data  # a rehearsal reads nobody's darkroom.toml
+        log = data / "logs" / f"{name}.log"
+        self._processes.start(Program(name, argv, variables, folder, log, stage, stop_within_s))
+
+
+def _status(port: int, path: str) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted` if it is free; a free one for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise DarkroomError(f"Port {wanted} of 127.0.0.1 is taken; name another with --port.") from error
+        return int(probe.getsockname()[1])
+
+
+def _make_folders(data: Path) -> None:
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("redis", "storage", "spool", "logs"):
+        (data / name).mkdir(exist_ok=True)
+
+
+def _kept_key(data: Path) -> str:
+    path = data / "key"
+    if not path.exists():
+        _write_secret(path, f"dk_{secrets.token_urlsafe(24)}\n")
+    return path.read_text("ascii").strip()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Readable by the owner alone from the first moment on."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@contextmanager
+def _lock(data: Path) -> Iterator[int]:
+    """Held as long as anything runs on this folder: two Redis servers on one log would destroy it."""
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DarkroomError(
+                f"Something runs on {data} already, or is still stopping; name another with --data."
+            ) from error
+        yield file.fileno()
