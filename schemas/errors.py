@@ -59,7 +59,9 @@ class ManifestError(DarkroomError):
         self.problems = tuple(problems)
         self.truncated = truncated
         count = f"{len(self.problems)}{' or more' if truncated else ''}"
-        super().__init__(f"{count} problem{'s' if len(self.problems) != 1 else ''} in the manifest or its catalog.")
+        super().__init__(
+            f"{count} problem{'s' if len(self.problems) != 1 else ''} in the manifest or its catalog."
+        )
 
 
 class SpendRefusedError(DarkroomError):

@@ -141,4 +141,7 @@ def expand(manifest: Manifest, index: int, *, rows: int) -> Cell:
 def variant_values(manifest: Manifest, variant: tuple[str, ...]) -> Mapping[str, Any]:
     """What a template sees as `variant`: per axis the chosen values, with `name` for the choice itself."""
     axes = manifest.variants.items()
-    return {axis: {"name": choice, **choices[choice]} for (axis, choices), choice in zip(axes, variant, strict=True)}
+    return {
+        axis: {"name": choice, **choices[choice]}
+        for (axis, choices), choice in zip(axes, variant, strict=True)
+    }

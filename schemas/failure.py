@@ -22,7 +22,9 @@ class Reaction(StrEnum):
     PAUSE_LANE = "pause_lane"  # the account refuses everything: the task stays queued
     RETRY = "retry"  # counted against the sends of the task and the retry budget of the lane
     DOUBT = "doubt"  # we may have been charged: park, or one paid retry when the manifest says so
-    RETRY_PAID = "retry_paid"  # we were charged for something useless: one paid retry when the manifest says so
+    RETRY_PAID = (
+        "retry_paid"  # we were charged for something useless: one paid retry when the manifest says so
+    )
     RETRY_PUT = "retry_put"  # the picture is ours: repeat the storing, never the call
     FINAL = "final"  # no repetition helps; named, replayable
 
@@ -61,16 +63,24 @@ class FailureRule:
 
 FAILURE_RULES: dict[FailureClass, FailureRule] = {
     FailureClass.NOT_SENT: FailureRule(
-        Charged.NO, Reaction.RETRY_FREE, "The provider could not be reached; nothing was sent. It is tried again by itself."
+        Charged.NO,
+        Reaction.RETRY_FREE,
+        "The provider could not be reached; nothing was sent. It is tried again by itself.",
     ),
     FailureClass.RATE_LIMITED: FailureRule(
-        Charged.NO, Reaction.WAIT, "The account's rate limit was reached; the task went back to the head of the queue."
+        Charged.NO,
+        Reaction.WAIT,
+        "The account's rate limit was reached; the task went back to the head of the queue.",
     ),
     FailureClass.SLOW_DOWN: FailureRule(
-        Charged.NO, Reaction.WAIT, "The provider asked to slow down; the lane runs at a lower pace for a while."
+        Charged.NO,
+        Reaction.WAIT,
+        "The provider asked to slow down; the lane runs at a lower pace for a while.",
     ),
     FailureClass.QUOTA_EXHAUSTED: FailureRule(
-        Charged.NO, Reaction.PAUSE_LANE, "The account's credit or spend limit is used up; top it up, then resume the lane."
+        Charged.NO,
+        Reaction.PAUSE_LANE,
+        "The account's credit or spend limit is used up; top it up, then resume the lane.",
     ),
     FailureClass.AUTH: FailureRule(
         Charged.NO,
@@ -78,7 +88,9 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
         "The key, the organisation's verification or the access to this model is missing; mend it, then resume the lane.",
     ),
     FailureClass.MODERATION_BLOCKED: FailureRule(
-        Charged.UNKNOWN, Reaction.FINAL, "The provider's safety system refused this prompt or picture; change it."
+        Charged.UNKNOWN,
+        Reaction.FINAL,
+        "The provider's safety system refused this prompt or picture; change it.",
     ),
     FailureClass.INVALID_REQUEST: FailureRule(
         Charged.NO, Reaction.FINAL, "The provider refused a parameter; see the message for its name."
@@ -92,23 +104,33 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
         "The call went out and no complete answer came back, so it may have been charged; it is parked, not repeated.",
     ),
     FailureClass.BAD_OUTPUT: FailureRule(
-        Charged.YES, Reaction.RETRY_PAID, "The provider charged for an answer that is not the picture that was asked for."
+        Charged.YES,
+        Reaction.RETRY_PAID,
+        "The provider charged for an answer that is not the picture that was asked for.",
     ),
     FailureClass.STORAGE: FailureRule(
-        Charged.YES, Reaction.RETRY_PUT, "The picture is paid for and safe in the spool; storing it is repeated."
+        Charged.YES,
+        Reaction.RETRY_PUT,
+        "The picture is paid for and safe in the spool; storing it is repeated.",
     ),
-    FailureClass.BAD_ROW: FailureRule(Charged.NO, Reaction.FINAL, "The template cannot be filled from this row."),
+    FailureClass.BAD_ROW: FailureRule(
+        Charged.NO, Reaction.FINAL, "The template cannot be filled from this row."
+    ),
     FailureClass.BAD_REFERENCE: FailureRule(
         Charged.NO, Reaction.FINAL, "A reference picture is missing or is not a picture the provider takes."
     ),
     FailureClass.PARENT_FAILED: FailureRule(
         Charged.NO, Reaction.FINAL, "The picture this one is made from failed; replay that one first."
     ),
-    FailureClass.OVER_BUDGET: FailureRule(Charged.NO, Reaction.FINAL, "The budget does not cover it; raise the cap."),
+    FailureClass.OVER_BUDGET: FailureRule(
+        Charged.NO, Reaction.FINAL, "The budget does not cover it; raise the cap."
+    ),
     FailureClass.EXPIRED: FailureRule(Charged.NO, Reaction.FINAL, "The deadline passed before it started."),
     FailureClass.CANCELLED: FailureRule(Charged.NO, Reaction.FINAL, "The batch was cancelled."),
     FailureClass.POISON: FailureRule(
-        Charged.UNKNOWN, Reaction.FINAL, "Workers died three times while running it; look at the row and its references."
+        Charged.UNKNOWN,
+        Reaction.FINAL,
+        "Workers died three times while running it; look at the row and its references.",
     ),
 }
 

@@ -74,7 +74,10 @@ class Usage:
     @property
     def total_tokens(self) -> int:
         return (
-            self.input_text_tokens + self.input_image_tokens + self.output_image_tokens + self.output_text_tokens
+            self.input_text_tokens
+            + self.input_image_tokens
+            + self.output_image_tokens
+            + self.output_text_tokens
         )
 
 

@@ -105,11 +105,11 @@ ModelName = Annotated[str, AfterValidator(_known_model)]
 SizeName = Annotated[str, AfterValidator(_known_size)]
 Dollars = Annotated[str, BeforeValidator(_dollars)]
 
+
 def _scalar(value: Any) -> Any:
     if value is not None and not isinstance(value, str | int | float | bool):
         raise ValueError("a variant's value is a text, a number, true, false or null")
     return value
-
 
 
 class Shape(BaseModel):
@@ -177,7 +177,8 @@ class Spend(Shape):
 Scalar = Annotated[Any, AfterValidator(_scalar)]
 Axes = dict[Name, Annotated[dict[Name, dict[Name, Scalar]], Field(min_length=1)]]
 Metadata = dict[
-    Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[str, StringConstraints(max_length=512)]
+    Annotated[str, StringConstraints(min_length=1, max_length=64)],
+    Annotated[str, StringConstraints(max_length=512)],
 ]
 
 

@@ -47,12 +47,12 @@ def _what_remains(data: Any, error: ValidationError) -> Manifest | None:
     pruned: Any = _copied(data)
     for found in error.errors(include_url=False, include_input=False):
         place = pruned
-        *path, last = [part for part in found["loc"] if part != "[key]"] or [None]
-        for part in path:
+        path: list[int | str] = [part for part in found["loc"] if part != "[key]"]
+        for part in path[:-1]:
             if isinstance(place, dict) and part in place:
                 place = place[part]
-        if isinstance(place, dict):
-            place.pop(last, None)
+        if isinstance(place, dict) and path:
+            place.pop(path[-1], None)
     try:
         return Manifest.model_validate(pruned)
     except ValidationError:
@@ -96,8 +96,14 @@ def _not_yet(manifest: Manifest) -> Iterator[Problem]:
     for pointer, used in refused.items():
         if used:
             name = pointer.rsplit("/", 1)[-1]
-            yield Problem(pointer, "not_supported_yet", f"`{name}` is not available in this version; leave it out")
-    if manifest.catalog is not None and manifest.catalog.rows and manifest.catalog.dialect is not Dialect.AUTO:
+            yield Problem(
+                pointer, "not_supported_yet", f"`{name}` is not available in this version; leave it out"
+            )
+    if (
+        manifest.catalog is not None
+        and manifest.catalog.rows
+        and manifest.catalog.dialect is not Dialect.AUTO
+    ):
         yield Problem("/catalog/dialect", "not_applicable", "inline rows have no dialect; leave it out")
 
 
@@ -108,7 +114,9 @@ def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
         return f"/templates/{name}/image/{field}" if getattr(own, field) is not None else f"/image/{field}"
 
     if image.model is None:
-        yield Problem("/image/model", "missing", "'model' is required: name the model that makes the pictures")
+        yield Problem(
+            "/image/model", "missing", "'model' is required: name the model that makes the pictures"
+        )
         return
     model = find_model(image.model)
     assert model is not None, "an unknown model is refused by the shape"
@@ -126,12 +134,18 @@ def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
 
 
 def _choice_problems(model: Model, image: Any, place: Any) -> Iterator[Problem]:
-    choices = {"quality": (*model.qualities, "auto"), "complexity": model.complexities, "background": model.backgrounds}
+    choices = {
+        "quality": (*model.qualities, "auto"),
+        "complexity": model.complexities,
+        "background": model.backgrounds,
+    }
     for field, allowed in choices.items():
         value = getattr(image, field)
         if value is not None and value not in allowed:
             known = f"it knows {', '.join(allowed)}" if allowed else "it has no such setting"
-            yield Problem(place(field), "not_allowed", f"{model.name} does not know {field} '{value}'; {known}")
+            yield Problem(
+                place(field), "not_allowed", f"{model.name} does not know {field} '{value}'; {known}"
+            )
 
 
 def _size_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
@@ -143,7 +157,9 @@ def _size_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
             yield Problem(f"{where}/{place}", "duplicate", f"{size} is named twice")
         elif size == "auto":
             if manifest.spend.cap_usd:
-                yield Problem(f"{where}/{place}", "unpriced", "with a cap the size must be named: 'auto' has no price")
+                yield Problem(
+                    f"{where}/{place}", "unpriced", "with a cap the size must be named: 'auto' has no price"
+                )
         elif model is not None:
             try:
                 resolve_size(size, model)
@@ -155,12 +171,18 @@ def _parent_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
     template = manifest.templates[name]
     images = len(template.references) + (template.parent is not None)
     if images > MAX_REFERENCES:
-        yield Problem(f"/templates/{name}/references", "too_many", f"at most {MAX_REFERENCES}, with the picture of `from`")
+        yield Problem(
+            f"/templates/{name}/references",
+            "too_many",
+            f"at most {MAX_REFERENCES}, with the picture of `from`",
+        )
     if template.mask is not None and images == 0:
         yield Problem(f"/templates/{name}/mask", "conflict", "a mask needs a reference picture that it masks")
     if template.parent is not None and template.parent not in manifest.templates:
         known = ", ".join(other for other in manifest.templates if other != name) or "none"
-        yield Problem(f"/templates/{name}/from", "unknown", f"there is no template '{template.parent}'; known: {known}")
+        yield Problem(
+            f"/templates/{name}/from", "unknown", f"there is no template '{template.parent}'; known: {known}"
+        )
     elif name in _ancestors(manifest, name):
         yield Problem(f"/templates/{name}/from", "circle", f"'{name}' is made from itself")
 
@@ -177,7 +199,11 @@ def _ancestors(manifest: Manifest, name: str) -> set[str]:
 def _reading_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
     """Axes and variant values that a template reads and no variant has. Row fields wait for the catalog."""
     template = manifest.templates[name]
-    texts = {"prompt": template.prompt, "mask": template.mask, **{f"references/{i}": t for i, t in enumerate(template.references)}}
+    texts = {
+        "prompt": template.prompt,
+        "mask": template.mask,
+        **{f"references/{i}": t for i, t in enumerate(template.references)},
+    }
     for field, text in texts.items():
         for path in parsed(text).reads if text else ():
             if detail := _variant_problem(manifest, path.split(".")):

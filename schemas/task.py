@@ -4,8 +4,9 @@
 queued -> claimed -> sent -> spooled -> stored -> done
 waiting (a retry is due)   parked (doubt)   failed   cancelled   skipped
 ```
-`sent` is written before the first byte leaves. A lease lost in `claimed` goes back to `queued`; lost in `sent`
-it becomes `parked`, unless the spool has the answer. A late paid result is taken from any state but `done`.
+`sent` is written before the first byte leaves. A lease lost in `claimed` goes back to `queued`; lost later the
+task is `parked` until the spool gives the answer back or the doubt is resolved. A late paid result is taken
+from any state but `done`.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ _S = TaskState
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     _S.QUEUED: frozenset({_S.CLAIMED, _S.CANCELLED, _S.FAILED}),
     _S.CLAIMED: frozenset({_S.QUEUED, _S.SENT, _S.WAITING, _S.FAILED, _S.SKIPPED, _S.CANCELLED}),
-    _S.SENT: frozenset({_S.QUEUED, _S.SPOOLED, _S.WAITING, _S.PARKED, _S.FAILED}),
-    _S.SPOOLED: frozenset({_S.STORED, _S.WAITING, _S.FAILED}),
-    _S.STORED: frozenset({_S.DONE}),
+    _S.SENT: frozenset({_S.QUEUED, _S.SPOOLED, _S.WAITING, _S.PARKED, _S.FAILED, _S.CANCELLED}),
+    _S.SPOOLED: frozenset({_S.STORED, _S.WAITING, _S.PARKED, _S.FAILED, _S.CANCELLED}),
+    _S.STORED: frozenset({_S.DONE, _S.PARKED}),
     _S.WAITING: frozenset({_S.CLAIMED, _S.CANCELLED, _S.SPOOLED, _S.FAILED}),
     _S.PARKED: frozenset({_S.SPOOLED, _S.QUEUED, _S.WAITING, _S.FAILED}),
     _S.FAILED: frozenset({_S.QUEUED, _S.SPOOLED}),

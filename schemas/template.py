@@ -73,10 +73,14 @@ class PromptTemplate:
         if "date" in analysis.filters:
             raise TemplateError("the filter 'date' is not available in prompts: it can read the clock")
         self.version = hashlib.sha256(text.encode()).hexdigest()
-        self.reads = tuple(sorted({_dotted(v.segments) for found in analysis.globals.values() for v in found}))
+        self.reads = tuple(
+            sorted({_dotted(v.segments) for found in analysis.globals.values() for v in found})
+        )
         unknown = {path.split(".")[0] for path in self.reads} - ROOTS
         if unknown:
-            raise TemplateError(f"'{min(unknown)}' is not known here; a prompt reads {', '.join(sorted(ROOTS))}")
+            raise TemplateError(
+                f"'{min(unknown)}' is not known here; a prompt reads {', '.join(sorted(ROOTS))}"
+            )
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text, with white space at both ends removed.

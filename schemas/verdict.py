@@ -9,12 +9,11 @@ from schemas.failure import Failure
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The picture is stored; `cost_usd_micros` is what the provider's usage says it cost."""
+    """The picture is stored and the task has ended; `cost_usd_micros` is what the provider's usage says it cost."""
 
     asset_key: str
     sha256: str
     cost_usd_micros: int
-    tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class RetryIn:
-    """Try again after `delay_s`; the failed attempt cost `cost_usd_micros`."""
+    """Try again after `delay_s`; the failed attempt cost `cost_usd_micros`. Without a failure it only waits for
+    a twin that makes the same picture."""
 
     delay_s: float
-    failure: Failure
+    failure: Failure | None = None
     cost_usd_micros: int = 0
 
 
@@ -55,4 +55,9 @@ class GiveUp:
     cost_usd_micros: int = 0
 
 
-Verdict = Done | Skip | RetryIn | Release | Park | GiveUp
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The task is not ours any more: nothing is written. What was paid is kept as surplus."""
+
+
+Verdict = Done | Skip | RetryIn | Release | Park | GiveUp | Lost

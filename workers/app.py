@@ -76,8 +76,12 @@ class WorkerProcess:
         for problem in await check(self.redis):
             _log.warning("redis.misconfigured", problem=problem)
         self.lease.start()
+        rescue = self._rounds(self._configure_lanes, self.rescuer.take_back, self.rescuer.expire)
+        replay = self._rounds(
+            self.rescuer.replay_spools
+        )  # apart, because it waits while storage does not answer
         working = [
-            asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), self._rounds())
+            asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), rescue, replay)
         ]
         jobs = asyncio.create_task(self.jobs.main())
         _log.info("worker.started", lanes=sorted(self.settings.lanes), slots=self.settings.worker.slots)
@@ -91,11 +95,10 @@ class WorkerProcess:
         finally:
             await self._close([jobs, stopping, *working])
 
-    async def _rounds(self) -> None:
-        """Configure, rescue, replay and expire, at the start and every few seconds; safe beside other workers'."""
+    async def _rounds(self, *works: Callable[[], Awaitable[int]]) -> None:
+        """Does these at the start and every few seconds; safe beside other workers'."""
         while True:
-            rescuer = self.rescuer
-            for work in (self._configure_lanes, rescuer.take_back, rescuer.replay_spools, rescuer.expire):
+            for work in works:
                 await self._round(work)
             self.metrics.spool_files.set(self.spool.count_pictures())
             await self.clock.sleep(self.settings.worker.rescue_every_s)
@@ -141,7 +144,7 @@ class WorkerProcess:
         await self.fetcher.aclose()
         await self.documents.store.aclose()
         await self.redis.aclose()
-        self.folder.release()
+        self.folder.close()
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
@@ -151,7 +154,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         UnavailableError: the spool's disk does not take it.
     """
     clock = clock or SystemClock()
-    name = settings.worker.name or f"{socket.gethostname()}-{os.getpid()}"
+    name = _life_name(settings)
     url = settings.redis.url.get_secret_value()
     redis = connect(url)
     store = open_store(
@@ -235,6 +238,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         metrics=metrics,
         clock=clock,
     )
+
+
+def _life_name(settings: Settings) -> str:
+    """A name for this life of the process. Were it that of the life before, as process number 1 of a container that
+    starts anew would have it, that one's claims would be renewed for ever and its spool would belong to nobody."""
+    name = settings.worker.name or f"{socket.gethostname()}-{os.getpid()}"
+    return f"{name}-{os.urandom(3).hex()}"
 
 
 def _arq_worker(url: str, planner: Planner, batches: BatchStore, clock: Clock) -> Worker:

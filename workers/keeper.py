@@ -21,7 +21,7 @@ from schemas.image import Generated, ImageFormat
 from schemas.verdict import Done, Lost
 from workers.order import Delivery, Order, cost_of, receipt_of
 from workers.spool import SpoolEntry
-from workers.verifier import verify
+from workers.verifier import Verified, verify
 
 PRICE_LIST = "schemas/data/prices.toml"
 _PATIENCE_S = (0.2, 0.5, 1, 2, 5, 10, 20, 30)
@@ -64,40 +64,63 @@ class PictureKeeper:
         return delivery
 
     async def keep(self, entry: SpoolEntry, order: Order, delivery: Delivery) -> Done | BadPicture | Lost:
-        """Verifies and stores a picture, and says what it cost.
+        """Verifies and stores a picture, and ends its task with it.
 
-        A second picture of a task that has one is stored beside it as surplus, and `Lost` is the answer.
+        A picture of a task that has another one is stored beside it as surplus, and `Lost` is the answer. A task that
+        was taken from us meanwhile is taken back: what is paid for counts, whoever holds the lease.
         Cancelled: the picture stays in the spool; whoever finds it goes on here.
         """
-        fence = await self._announce(order)
         verified = await asyncio.to_thread(verify, entry.picture, order)
         cost, _ = cost_of(order, delivery)
         if isinstance(verified, Failure):
             await self.persist(lambda: self._put_rejected(entry, order))
             return BadPicture(verified, cost)
-        asset = await self.persist(lambda: self._put(entry, order, delivery, surplus=fence is None))
-        receipt = receipt_of(
-            order, delivery, asset=asset, width=verified.width, height=verified.height,
-            price_list=PRICE_LIST, surplus=fence is None,
-        )  # fmt: skip
-        await self.persist(lambda: self._documents.put_receipt(order.tenant, order.batch_id, receipt))
-        if fence is None:
-            await self.persist(lambda: self._move(order, 0, "surplus", cost=cost))
-            return Lost()
-        await self.persist(lambda: self._move(order, fence, "stored", asset=asset, sha256=delivery.sha256))
-        tokens = None if delivery.usage is None else sum(delivery.usage.values())
-        return Done(asset, delivery.sha256, cost, tokens, fence)
+        while (fence := await self._announce(order)) is not None:
+            asset = await self._store(entry, order, delivery, verified, surplus=False)
+            if await self._end(order, fence, delivery, asset=asset, cost=cost):
+                return Done(asset, delivery.sha256, cost)
+        await self._store(entry, order, delivery, verified, surplus=True)
+        await self.post_surplus(order.batch_id, order.index, order.attempt, cost=cost)
+        return Lost()
+
+    async def post_surplus(self, batch_id: str, index: int, attempt: int, *, cost: int) -> None:
+        """Adds what an attempt cost to what was spent, where its task will not: it is not ours any more."""
+        move = {"batch": batch_id, "index": index, "fence": 0, "to": "surplus", "worker": self._worker}
+        await self.persist(lambda: self._tasks.move(**move, attempt=attempt, cost=cost))
 
     async def _announce(self, order: Order) -> int | None:
-        """Moves the task to `spooled`; the fence to go on with, or None when it has a picture already."""
+        """Moves the task to `spooled`; the fence to go on with, or None when it has another picture."""
         moved = await self.persist(lambda: self._move(order, order.fence, "spooled"))
-        if moved.status == "ok":
-            return order.fence
+        if moved.status == "ok" or (moved.status, moved.state) == ("illegal", "stored"):
+            return order.fence  # stored already: whoever did it died before the end, which is repeated
         moved = await self.persist(lambda: self._move(order, order.fence, "spooled", late=True))
         _log.info(
             "result.late", status=moved.status, batch=order.batch_id, task=order.index, attempt=order.attempt
         )
         return moved.fence if moved.status == "ok" else None
+
+    async def _store(
+        self, entry: SpoolEntry, order: Order, delivery: Delivery, verified: Verified, *, surplus: bool
+    ) -> str:
+        """Stores the picture, then its receipt; the key it got."""
+        asset = await self.persist(lambda: self._put(entry, order, delivery, surplus=surplus))
+        receipt = receipt_of(
+            order, delivery, asset=asset, width=verified.width, height=verified.height,
+            price_list=PRICE_LIST, surplus=surplus,
+        )  # fmt: skip
+        await self.persist(lambda: self._documents.put_receipt(order.tenant, order.batch_id, receipt))
+        return asset
+
+    async def _end(self, order: Order, fence: int, delivery: Delivery, *, asset: str, cost: int) -> bool:
+        """Moves the task to its end, in one write; False when somebody took it away before."""
+        tokens = None if delivery.usage is None else sum(delivery.usage.values())
+
+        async def end() -> Moved:
+            stored = self._move(order, fence, "stored", asset=asset, sha256=delivery.sha256)
+            done = self._move(order, fence, "done", cost=cost, tokens=tokens, ready=order.ready)
+            return (await asyncio.gather(stored, done))[1]
+
+        return (await self.persist(end)).status == "ok"
 
     async def _put(self, entry: SpoolEntry, order: Order, delivery: Delivery, *, surplus: bool) -> str:
         """Stores the bytes under the task's key; when something else is there, under the attempt's own."""

@@ -42,12 +42,13 @@ class Preparer:
         self._documents = documents
         self._references = references
 
-    async def prepare(self, claim: Claim, campaign: Campaign, cell: Cell) -> Prepared | Failure:
+    async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared | Failure:
         """The request and order of one attempt, or why this task can never be made.
 
         Raises:
             UnavailableError: storage does not answer; the claim should be released.
         """
+        cell = campaign.expansion.cell(claim.index)
         row = await self._documents.planned_row(claim.tenant, claim.batch_id, cell.row)
         values = cell_values(campaign.manifest, cell, row_values(row.row))
         try:

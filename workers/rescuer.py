@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import structlog
 
 from core.clock import Clock
 from core.state.batches import BatchStore
 from core.state.claims import ClaimStore, LostClaim
 from core.state.tasks import TaskStore
-from schemas.errors import ConflictError, NotFoundError
+from schemas.errors import ConflictError, DarkroomError, NotFoundError
 from schemas.failure import FailureClass
 from schemas.task import TaskState
-from schemas.verdict import Done
 from workers.keeper import BadPicture, PictureKeeper, unwitnessed
+from workers.order import Order
 from workers.retry_policy import MAX_CRASHES
 from workers.spool import Spool, SpoolEntry
 
@@ -49,17 +51,18 @@ class Rescuer:
         return len(lost)
 
     async def replay_spools(self) -> int:
-        """Stores the pictures of processes of this machine that are gone. How many there were."""
+        """Stores the pictures of processes of this machine that are gone. How many there were.
+
+        While storage does not answer this waits; what cannot be stored at all stays, and is named at every round.
+        Cancelled: what is not stored yet stays in its spool.
+        """
         count = 0
         for folder in self._spool.orphans():
-            try:
-                for entry in folder.pictures():
-                    await self._replay(entry)
-                    count += 1
-            except BaseException:
-                folder.release()
-                raise
-            folder.remove()
+            with closing(folder):
+                stored = [await self._replayed(entry) for entry in folder.pictures()]
+                count += sum(stored)
+                if all(stored):
+                    folder.remove()
         return count
 
     async def expire(self) -> int:
@@ -99,22 +102,32 @@ class Rescuer:
             status=moved.status,
         )
 
-    async def _replay(self, entry: SpoolEntry) -> None:
-        order = entry.order()
-        delivery = entry.delivery() or unwitnessed(entry)
-        kept = await self._keeper.keep(entry, order, delivery)
-        move = {"batch": order.batch_id, "index": order.index, "worker": self._worker}
-        if isinstance(kept, Done):
-            done = {"cost": kept.cost_usd_micros, "tokens": kept.tokens, "ready": order.ready}
-            await self._keeper.persist(lambda: self._tasks.move(**move, to="done", fence=kept.fence, **done))
-        elif isinstance(kept, BadPicture):
-            failure = _failure(FailureClass.BAD_OUTPUT, kept.failure.message, charged="yes")
-            bad = {"cost": kept.cost_usd_micros, "failure": failure, "fail": order.fail}
-            await self._keeper.persist(
-                lambda: self._tasks.move(**move, to="failed", fence=order.fence, **bad)
-            )
+    async def _replayed(self, entry: SpoolEntry) -> bool:
+        """Goes on where its process died; False when that cannot be done."""
+        try:
+            order = entry.order()
+            kept = await self._keeper.keep(entry, order, entry.delivery() or unwitnessed(entry))
+            if isinstance(kept, BadPicture):
+                await self._fail(order, kept)
+        except (DarkroomError, OSError, ValueError) as error:
+            _log.error("spool.stuck", entry=entry.name, reason=str(error))
+            return False
         entry.remove()
         _log.info("spool.replayed", batch=order.batch_id, task=order.index, attempt=order.attempt)
+        return True
+
+    async def _fail(self, order: Order, bad: BadPicture) -> None:
+        failure = _failure(FailureClass.BAD_OUTPUT, bad.failure.message, charged="yes")
+        moved = await self._keeper.persist(
+            lambda: self._tasks.move(
+                batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker,
+                to="failed", cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
+            )
+        )  # fmt: skip
+        if moved.status == "stale":
+            await self._keeper.post_surplus(
+                order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros
+            )
 
 
 def _failure(failure_class: FailureClass, message: str, *, charged: str = "unknown") -> dict[str, str]:

@@ -59,27 +59,31 @@ class AttemptRunner:
             start_at_s: when the permit is valid, by the monotonic clock.
         Cancelled: a task not sent yet is found by the rescuer; a sent one is settled from the spool, or parked.
         """
-        campaign = await self.shelf.get(claim.tenant, claim.batch_id)
-        cell = campaign.expansion.cell(claim.index)
         try:
-            prepared = await self._ready(claim, campaign, cell, start_at_s)
+            campaign = await self.shelf.get(claim.tenant, claim.batch_id)
+            prepared = await self._ready(claim, campaign, start_at_s)
         except UnavailableError as error:
-            _log.warning("attempt.withdrawn", reason=error.detail)
-            prepared = RetryIn(WITHDRAWN_S)
+            return await self._withdraw(claim, error)
         if not isinstance(prepared, Prepared):
-            return await self._finish(claim, campaign, cell, prepared, sent=False)
+            return await self._finish(claim, campaign, prepared, sent=False)
         answer = await self._generate(claim, prepared)
         verdict = await self._judge(claim, campaign, prepared, answer)
-        return await self._finish(claim, campaign, cell, verdict, sent=True)
+        return await self._finish(claim, campaign, verdict, sent=True)
 
-    async def _ready(
-        self, claim: Claim, campaign: Campaign, cell: Cell, start_at_s: float
-    ) -> Prepared | Verdict:
+    async def _ready(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Prepared | Verdict:
         """A request that has to leave now, or what becomes of a task that is not sent."""
-        prepared = await self.preparer.prepare(claim, campaign, cell)
+        prepared = await self.preparer.prepare(claim, campaign)
         if isinstance(prepared, Failure):
             return self._decide(claim, campaign, prepared)
         return await self._mark_sent(claim, prepared, start_at_s) or prepared
+
+    async def _withdraw(self, claim: Claim, error: UnavailableError) -> Verdict:
+        """Redis or storage did not answer before anything was sent: the task rests for a moment."""
+        _log.warning("attempt.withdrawn", reason=error.detail)
+        rest: dict[str, Any] = {"delay_us": int(WITHDRAWN_S * 1e6), "unused": "all"}
+        await self.keeper.persist(lambda: self._move(claim, "waiting", **rest))
+        self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
+        return RetryIn(WITHDRAWN_S)
 
     async def _mark_sent(self, claim: Claim, prepared: Prepared, start_at_s: float) -> Verdict | None:
         """Writes down durably that the request leaves now; None when it may."""
@@ -111,11 +115,14 @@ class AttemptRunner:
         return answer
 
     async def _judge(self, claim: Claim, campaign: Campaign, prepared: Prepared, answer: Answer) -> Verdict:
-        """What the answer means for the task; a picture is kept first."""
-        entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
+        """What the answer means for the task; a good picture is stored, and its task ended, here."""
         if isinstance(answer.outcome, Failure):
-            cost = prepared.order.likely_usd_micros if answer.outcome.charged is Charged.YES else 0
+            free = answer.outcome.charged is Charged.NO
+            cost = (
+                0 if free else prepared.order.likely_usd_micros
+            )  # what may have been charged counts as spent
             return self._decide(claim, campaign, answer.outcome, sent=True, cost=cost)
+        entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         delivery = self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
         kept = await self.keeper.keep(entry, prepared.order, delivery)
         if isinstance(kept, BadPicture):
@@ -129,14 +136,14 @@ class AttemptRunner:
         history = History(claim.sends + sent, claim.attempt, on_doubt, self.chance())
         return decide(failure, history, cost_usd_micros=cost)
 
-    async def _finish(
-        self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict, *, sent: bool
-    ) -> Verdict:
+    async def _finish(self, claim: Claim, campaign: Campaign, verdict: Verdict, *, sent: bool) -> Verdict:
         """Writes down what becomes of the task, in one move; then the spool may forget the attempt."""
+        cell = campaign.expansion.cell(claim.index)
         move = _move_of(verdict, campaign, cell, sent=sent)
         if move is not None:
-            fence = verdict.fence if isinstance(verdict, Done) else claim.fence
-            await self.keeper.persist(lambda: self._move(claim, fence=fence, **move))
+            moved = await self.keeper.persist(lambda: self._move(claim, **move))
+            if moved.status != "ok" and move.get("cost"):
+                await self.keeper.post_surplus(claim.batch_id, claim.index, claim.attempt, cost=move["cost"])
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
         self._report(claim, campaign, cell, verdict)
         return verdict
@@ -151,10 +158,9 @@ class AttemptRunner:
         facts = {"failure_class": failure.failure_class.value, "reason": failure.message} if failure else {}
         _log.info("attempt.ended", verdict=name, template=cell.template, cost_usd_micros=cost, **facts)
 
-    async def _move(self, claim: Claim, to: str, *, fence: int | None = None, **facts: Any) -> Moved:
-        fence = claim.fence if fence is None else fence
+    async def _move(self, claim: Claim, to: str, **facts: Any) -> Moved:
         return await self.tasks.move(
-            batch=claim.batch_id, index=claim.index, fence=fence, to=to, worker=self.worker, **facts
+            batch=claim.batch_id, index=claim.index, fence=claim.fence, to=to, worker=self.worker, **facts
         )
 
 
@@ -166,12 +172,9 @@ def _not_sent(moved: Moved) -> Verdict:
 
 
 def _move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) -> dict[str, Any] | None:
-    """The verdict as a move; what was never used goes back to the limits."""
+    """The verdict as a move, if one is left to make; what was never used goes back to the limits."""
     unused = {} if sent else {"unused": "all"}
     match verdict:
-        case Done():
-            ready = campaign.ready_after(cell)
-            return {"to": "done", "cost": verdict.cost_usd_micros, "tokens": verdict.tokens, "ready": ready}
         case Skip():
             return {
                 "to": "skipped",
@@ -191,7 +194,7 @@ def _move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) ->
             lost = campaign.lost_with(cell)
             spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
             return {"to": "failed", "fail": lost, **spent, **unused}
-        case Lost():
+        case Done() | Lost():
             return None
 
 

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from workers.order import Delivery, Order
 
 _ORDER, _PICTURE, _DELIVERY = ".order", ".picture", ".delivery"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,17 @@ class SpoolEntry:
         _write_durably(self.folder / f"{self.name}{_DELIVERY}", msgspec.json.encode(delivery))
 
     def order(self) -> Order:
-        return msgspec.json.decode((self.folder / f"{self.name}{_ORDER}").read_bytes(), type=Order)
+        """What was ordered.
+
+        Raises:
+            OSError, ValueError: it is not there, or not as this version writes it.
+        """
+        return _read(self.folder / f"{self.name}{_ORDER}", Order)
 
     def delivery(self) -> Delivery | None:
-        """What came back, or None when the process died before it could write it down."""
+        """What came back, or None when the process died before it could write it down. Raises as `order` does."""
         try:
-            return msgspec.json.decode((self.folder / f"{self.name}{_DELIVERY}").read_bytes(), type=Delivery)
+            return _read(self.folder / f"{self.name}{_DELIVERY}", Delivery)
         except FileNotFoundError:
             return None
 
@@ -74,9 +81,9 @@ class SpoolFolder:
     def remove(self) -> None:
         """Removes the folder of a process that is gone, with orders that never brought a picture."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self.release()
 
-    def release(self) -> None:
+    def close(self) -> None:
+        """Lets go of the lock; what is in the folder is anybody's then."""
         os.close(self._lock)
 
 
@@ -105,7 +112,7 @@ class Spool:
         return folder
 
     def orphans(self) -> Iterator[SpoolFolder]:
-        """Folders whose process is gone; the caller holds each one's lock until it removes or releases it."""
+        """Folders whose process is gone; the caller holds each one's lock until it closes it."""
         for path in sorted(self._root.iterdir()):
             if path.is_dir() and (folder := _locked(path)) is not None:
                 yield folder
@@ -127,6 +134,13 @@ def _locked(path: Path) -> SpoolFolder | None:
         os.close(lock)
         return None
     return SpoolFolder(path, lock)
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
 
 
 def _write_durably(path: Path, data: bytes) -> None:

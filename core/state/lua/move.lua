@@ -4,7 +4,8 @@
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker} and, as `to` asks for them,
 --   fingerprint (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure (failed), cost,
 --   tokens (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [{index, lane}],
---   fail [index], crash, late (spooled: a paid result, whatever its fence)
+--   fail [index], crash, late (spooled: a paid result, whatever its fence); to = 'surplus' with attempt and cost
+--   changes no task: it posts what was paid beside the picture that the task has, once for each attempt
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: the fence has moved on | illegal: not from this state | cancelled: the batch is
 --   duplicate: task `same_as` has this fingerprint | surplus: the task already has a picture
@@ -41,10 +42,9 @@ local function refusal(move, task, batch_state)
   if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
   if task.state == 'done' then return { status = move.late and 'surplus' or 'stale' } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
-  local may_start = batch_state == 'running' or batch_state == 'paused'
-  if move.to == 'sent' and not may_start then return { status = 'cancelled' } end
-  if move.to == 'queued' and ENDED[task.state] and batch_state == 'cancelling' then return { status = 'cancelled' } end
   if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
+  local is_new = move.to == 'sent' or (move.to == 'queued' and ENDED[task.state])
+  if is_new and batch_state == 'cancelling' then return { status = 'cancelled' } end
   if move.to ~= 'sent' then return end
   local same_as, twin = twin_of(move.batch, move.index, move.fingerprint)
   if same_as then return { status = 'duplicate', same_as = same_as, state = twin.state, asset = twin.asset } end
@@ -83,6 +83,7 @@ end
 local function apply(move)
   local batch_state, lanes = unpack(redis.call('HMGET', batch_key(move.batch), 'state', 'lanes'))
   if not lanes then return { status = 'stale' } end
+  if move.to == 'surplus' then return post_surplus(move, now) end
   move.late = move.late and move.to == 'spooled'
   local task = load_task(move.batch, move.index)
   local refused = refusal(move, task, batch_state)

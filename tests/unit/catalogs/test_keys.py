@@ -55,4 +55,4 @@ def test_a_column_name_in_a_pointer_is_escaped(read: Any) -> None:
 
 def test_reading_twice_gives_the_same_rows(read: Any, sample: Any) -> None:
     reading = read(sample("shopify-old.csv"))
-    assert [row for row in reading.catalog.rows()] == reading.rows
+    assert list(reading.catalog.rows()) == reading.rows

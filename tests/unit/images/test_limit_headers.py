@@ -68,7 +68,10 @@ def test_a_duration_is_read_in_every_spelling(text: str, expected_s: float | Non
             {"retry-after": "1"}, "Please try again in 534ms.", 0.534, id="message before retry-after"
         ),
         pytest.param(
-            {"retry-after": "7"}, C3_MESSAGE.split(" Please")[0], 7, id="retry-after before arithmetic"
+            {"retry-after": "7"},
+            C3_MESSAGE.split(" Please", maxsplit=1)[0],
+            7,
+            id="retry-after before arithmetic",
         ),
         pytest.param(
             {"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT", "date": "Fri, 20 Nov 2026 10:00:00 GMT"},

@@ -9,8 +9,9 @@ local function now_us()
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
--- tostring() would print 1.7951952004066e+15 and lose the end of a microsecond time.
-local function int(number) return string.format('%.0f', number) end
+-- tostring() would print 1.7951952004066e+15 and lose the end of a microsecond time. Minus zero plus zero is zero,
+-- which Redis takes as an integer; '-0' it refuses.
+local function int(number) return string.format('%.0f', number + 0) end
 
 local function exact(number) return string.format('%.17g', number) end
 

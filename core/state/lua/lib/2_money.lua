@@ -46,3 +46,16 @@ local function settle_money(batch, task, cost)
     add(key, 'spent', cost)
   end
 end
+
+-- Posts what was paid beside the picture that a task has, whatever the state of the task: once for each attempt.
+local function post_surplus(paid, now)
+  local key = batch_key(paid.batch)
+  if redis.call('SADD', key .. ':surplus', int(paid.index) .. ':' .. int(paid.attempt)) == 1 then
+    local month, day = budget_keys(redis.call('HGET', key, 'tenant'), now)
+    for _, scope in ipairs({ key, month, day }) do add(scope, 'spent', paid.cost) end
+    add(key, 'n_surplus', 1)
+    add(key, 'surplus_usd_micros', paid.cost)
+    changed(paid.batch)
+  end
+  return { status = 'ok' }
+end

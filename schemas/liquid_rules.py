@@ -1,0 +1,145 @@
+"""Liquid as prompts use it: how an empty value behaves, what each filter may take and give, and the limits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from liquid import Environment
+from liquid.exceptions import LoopIterationLimitError, OutputStreamLimitError, UndefinedError
+from liquid.undefined import StrictUndefined, Undefined
+
+MAX_PROMPT_CHARS = 32_000
+"""Source: OpenAI Images API, `prompt` of GPT image models, checked 2026-11-20."""
+
+MAX_ITEMS = 10_000
+MAX_TEXT_CHARS = 4 * MAX_PROMPT_CHARS
+_MAX_NUMBER_BITS = 256
+_TAKES_EMPTY = frozenset({"default", "size"})
+
+
+class EmptyValueError(UndefinedError):
+    """An empty value was printed or computed with; `path` is its dotted name."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"'{path}' is empty", token=None)
+        self.path = path
+
+
+class _Nothing(str):
+    """What an empty value is in a comparison: equal to nil, `blank` and `empty`, and false."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or other == ""
+
+    __hash__ = str.__hash__
+
+
+Undefined.register(_Nothing)  # what Liquid takes for undefined is false
+
+
+class EmptyValue:
+    """Stands for an empty field: false, takes `default`, has no items, and cannot be printed or computed with."""
+
+    __slots__ = ("path",)
+    force_liquid_default = True
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __liquid__(self) -> _Nothing:
+        return _Nothing()
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: object) -> EmptyValue:
+        if key == "size":
+            raise TypeError("the size of an empty value is its length")
+        return EmptyValue(_joined(self.path, key))
+
+    def __str__(self) -> str:
+        raise EmptyValueError(self.path)
+
+    __repr__ = __str__
+
+
+class Items(list[Any]):
+    """A list of which every place beyond the end is an empty value."""
+
+    def __init__(self, items: list[Any], path: str) -> None:
+        super().__init__(items)
+        self.path = path
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return super().__getitem__(key)
+        except IndexError:
+            return EmptyValue(_joined(self.path, key))
+
+
+class Fields(dict[str, Any]):
+    """An object of named values. It has no text of its own: printing it is an error, never a Python dictionary."""
+
+    def __init__(self, fields: Mapping[str, Any], path: str) -> None:
+        super().__init__(fields)
+        self.path = path
+
+    def __str__(self) -> str:
+        detail = f"'{self.path}' is an object; name one of its fields: {', '.join(list(self)[:10])}"
+        raise UndefinedError(detail, token=None)
+
+    __repr__ = __str__
+
+
+def _joined(path: str, key: object) -> str:
+    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
+
+
+def _guarded(name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that refuses empty values, and whatever would take or make more than a prompt can hold."""
+
+    @functools.wraps(apply)
+    def guarded(left: Any, *arguments: Any, **named: Any) -> Any:
+        for value in (left, *arguments):
+            if isinstance(value, EmptyValue) and name not in _TAKES_EMPTY:
+                raise EmptyValueError(value.path)
+            if isinstance(value, range) and len(value) > MAX_ITEMS:
+                raise LoopIterationLimitError("loop iteration limit reached", token=None)
+        if _made_by(name, left, arguments) > MAX_TEXT_CHARS:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        made = apply(left, *arguments, **named)
+        if isinstance(made, int) and made.bit_length() > _MAX_NUMBER_BITS:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        return EmptyValue(f"the result of '{name}'") if made is None else made
+
+    return guarded
+
+
+def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
+    """Characters that the filters which multiply would make, at most; 0 for the others."""
+    longest = max((len(value) for value in arguments if isinstance(value, str)), default=0)
+    if name == "replace" and isinstance(left, str):
+        return len(left) + (len(left) + 1) * longest
+    if name == "join" and isinstance(left, list | tuple | range):
+        return len(left) * longest + sum(len(item) for item in left if isinstance(item, str))
+    return 0
+
+
+class _PromptEnvironment(Environment):
+    """The limits keep the rendering of one prompt within milliseconds and kilobytes."""
+
+    context_depth_limit = 20
+    loop_iteration_limit = MAX_ITEMS
+    local_namespace_limit = 200_000
+    output_stream_limit = MAX_TEXT_CHARS  # counts UTF-8 bytes; the character limit is checked apart
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, strict_filters=True)
+        self.filters = {name: _guarded(name, apply) for name, apply in self.filters.items()}
+
+
+ENVIRONMENT = _PromptEnvironment()

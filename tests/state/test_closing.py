@@ -1,0 +1,202 @@
+"""Batches that end early, and what still arrives then."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.state import keys
+from schemas.batch import Batch
+from schemas.claim import Claim
+from schemas.errors import ConflictError
+from schemas.failure import FailureClass
+from schemas.task import TaskState
+from tests.state.world import Block, World
+
+LONG_AGO_MS = 1
+
+
+async def opened(world: World, tasks: int = 5, **about: object) -> tuple[Batch, Claim]:
+    """A running batch with one claim."""
+    await world.lane()
+    batch = await world.batch(tasks, **about)
+    (claim,) = await world.claim(1)
+    return batch, claim
+
+
+async def expire(world: World, batch: Batch) -> Batch:
+    """The deadline passes and is noticed."""
+    await world.redis.hset(keys.batch(batch.id), "deadline", LONG_AGO_MS)
+    return await world.batches.close(batch, reason="expired")
+
+
+async def late_result(world: World, claim: Claim, *, cost: int) -> str:
+    moved = await world.move(claim, "spooled", late=True, worker="w2")
+    assert moved.status == "ok"
+    await world.move(claim, "stored", fence=moved.fence)
+    return (await world.move(claim, "done", fence=moved.fence, cost=cost)).status
+
+
+async def test_cancelling_ends_what_waits_and_keeps_what_is_in_flight(world: World) -> None:
+    batch, claim = await opened(world)
+    await world.move(claim, "sent")
+    found = await world.batches.cancel("acme", batch.id)
+    assert (found.state, found.counts["cancelled"], found.counts["running"]) == ("cancelling", 4, 1)
+    await world.walk(claim, "spooled", "stored", "done", cost=7)
+    found = await world.look(batch)
+    assert (found.state, found.counts["done"], found.spent_usd_micros, found.held_usd_micros) == (
+        "cancelled",
+        1,
+        7,
+        0,
+    )
+    assert await world.claim(9) == []
+
+
+async def test_a_claimed_task_of_a_cancelled_batch_is_not_sent(world: World) -> None:
+    batch, claim = await opened(world)
+    await world.batches.cancel("acme", batch.id)
+    assert (await world.move(claim, "sent")).status == "cancelled"
+    await world.move(claim, "cancelled", unused="all")
+    assert (await world.look(batch)).state == "cancelled"
+
+
+@pytest.mark.parametrize("to", ["queued", "waiting"])
+@pytest.mark.parametrize("states", [(), ("sent",), ("sent", "parked")])
+async def test_a_task_that_would_be_tried_again_ends_with_its_cancelled_batch(
+    world: World, to: str, states: tuple[str, ...]
+) -> None:
+    batch, claim = await opened(world)
+    for state in states:
+        await world.move(claim, state)
+    await world.batches.cancel("acme", batch.id)
+    assert (await world.move(claim, to, cost=3)).status == "ok"
+    found = await world.look(batch)
+    assert (found.state, found.counts["cancelled"], found.spent_usd_micros) == ("cancelled", 5, 3)
+    assert (await world.task(claim)).failure == {"class": "cancelled"}
+
+
+async def test_a_task_that_would_be_tried_again_fails_with_its_expired_batch(world: World) -> None:
+    batch, claim = await opened(world)
+    await world.move(claim, "sent")
+    assert (await expire(world, batch)).state == "running"
+    await world.move(claim, "waiting")
+    found = await world.look(batch)
+    assert (found.state, found.failures_by_class) == ("completed", {"expired": 5})
+
+
+async def test_waiting_and_released_tasks_end_when_their_batch_is_closed(world: World) -> None:
+    batch, first = await opened(world)
+    (second,) = await world.claim(1)
+    await world.walk(first, "sent", "waiting", cost=2, delay_us=10**9)
+    await world.move(second, "queued", unused="all")
+    found = await world.batches.cancel("acme", batch.id)
+    assert (found.state, found.counts["cancelled"], found.counts["waiting"]) == ("cancelled", 5, 0)
+    assert ((await world.task(first)).state, (await world.task(first)).cost_usd_micros) == ("cancelled", 2)
+
+
+async def test_a_batch_in_planning_can_be_cancelled_and_then_does_not_start(world: World) -> None:
+    await world.lane()
+    batch = await world.plan({})
+    assert (await world.batches.cancel("acme", batch.id)).state == "cancelled"
+    assert await world.start(batch, {"lane": [Block(3)]}) is False
+    assert await world.claim(9) == []
+
+
+async def test_a_batch_that_was_cancelled_while_it_was_planned_is_not_rejected(world: World) -> None:
+    batch = await world.plan({})
+    await world.batches.cancel("acme", batch.id)
+    await world.batches.reject(batch.id, refusal="over_cap", problems=[], finished_at_ms=5)
+    assert (await world.look(batch)).state == "cancelled"
+
+
+async def test_a_batch_that_has_ended_can_not_be_cancelled(world: World) -> None:
+    batch, claim = await opened(world, 1)
+    await world.finish(claim)
+    with pytest.raises(ConflictError):
+        await world.batches.cancel("acme", batch.id)
+
+
+async def test_a_batch_of_no_tasks_is_completed_when_it_starts(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(0)
+    assert batch.state == "completed"
+
+
+async def test_a_late_result_in_a_cancelled_batch_is_kept_and_paid_and_the_batch_stays_cancelled(
+    world: World,
+) -> None:
+    batch, claim = await opened(world)
+    await world.walk(claim, "sent", "queued")
+    await world.batches.cancel("acme", batch.id)
+    assert await late_result(world, claim, cost=7) == "ok"
+    found = await world.look(batch)
+    assert (found.state, found.counts["done"], found.counts["cancelled"]) == ("cancelled", 1, 4)
+    assert (found.spent_usd_micros, found.held_usd_micros) == (7, 0)
+
+
+async def test_a_late_result_of_a_failed_task_is_kept_and_paid(world: World) -> None:
+    batch, claim = await opened(world, 1)
+    await world.walk(claim, "sent", "failed", cost=3)
+    assert await late_result(world, claim, cost=7) == "ok"
+    found = await world.look(batch)
+    assert (found.state, found.counts["done"], found.spent_usd_micros) == ("completed", 1, 10)
+    assert found.failures_by_class == {}
+
+
+async def test_a_replayed_task_opens_its_cancelled_batch_and_nothing_else_of_it(world: World) -> None:
+    batch, claim = await opened(world)
+    await world.move(claim, "sent")
+    await world.batches.cancel("acme", batch.id)
+    await world.move(claim, "failed")
+    untouched = await world.tasks.move(batch=batch.id, index=3, fence=0, to="queued")
+    assert untouched.status == "ok"
+    assert (await world.look(batch)).state == "running"
+    assert [again.index for again in await world.claim(9)] == [3]
+
+
+async def test_a_replayed_task_of_an_expired_batch_runs_without_a_deadline(world: World) -> None:
+    batch, claim = await opened(world)
+    await expire(world, batch)
+    await world.move(claim, "failed")
+    await world.tasks.move(batch=batch.id, index=2, fence=0, to="queued")
+    (again,) = await world.claim(9)
+    await world.finish(again)
+    found = await world.look(batch)
+    assert (found.state, found.counts["done"], found.failures_by_class) == (
+        "completed",
+        1,
+        {"bad_row": 1, "expired": 3},
+    )
+
+
+async def test_tasks_that_ended_untouched_are_listed_with_the_others(world: World) -> None:
+    batch, claim = await opened(world, 300)
+    await world.move(claim, "failed")
+    await expire(world, batch)
+    batch = await world.look(batch)
+    page, following = await world.tasks.page(batch, start=0, limit=100, state=TaskState.FAILED)
+    assert ([task.index for task in page], following) == (list(range(100)), 100)
+    (alone,), end = await world.tasks.page(
+        batch, start=0, limit=5, failure_class=FailureClass.BAD_ROW, state=TaskState.FAILED
+    )
+    assert (alone.index, end) == (0, None)
+    expired, _ = await world.tasks.page(batch, start=0, limit=2, failure_class=FailureClass.EXPIRED)
+    assert [task.index for task in expired] == [1, 2]
+
+
+async def test_overdue_batches_are_named_until_they_have_ended(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(3, deadline_ms=5)
+    assert await world.batches.overdue(10) == [batch.id]
+    assert await world.claim(9) == []
+    await world.batches.close(batch, reason="expired")
+    assert await world.batches.overdue(10) == []
+
+
+async def test_closing_a_million_tasks_is_as_quick_as_closing_one(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(1_000_000)
+    await world.claim(3)
+    found = await world.batches.cancel("acme", batch.id)
+    assert found.counts["cancelled"] == 999_997
+    assert len(await world.redis.keys("*")) < 25

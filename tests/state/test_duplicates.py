@@ -1,0 +1,69 @@
+"""Two tasks of a batch that would make the same picture."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.state.tasks import Moved
+from schemas.claim import Claim
+from tests.state.world import World
+
+
+async def twins(world: World) -> list[Claim]:
+    """Two claimed tasks, of which the first has been sent with the fingerprint `same`."""
+    await world.lane()
+    await world.batch(3)
+    first, second = await world.claim(2)
+    assert (await world.move(first, "sent", fingerprint="same")).status == "ok"
+    return [first, second]
+
+
+async def test_the_twin_of_a_finished_task_is_told_its_asset(world: World) -> None:
+    first, second = await twins(world)
+    await world.walk(first, "spooled", "stored", "done")
+    moved = await world.move(second, "sent", fingerprint="same")
+    assert moved == Moved("duplicate", same_as=0, state="done", asset="picture.png")
+
+
+@pytest.mark.parametrize("states", [(), ("spooled",), ("spooled", "stored"), ("queued",), ("waiting",)])
+async def test_the_twin_of_a_task_that_may_still_finish_is_told_where_it_stands(
+    world: World, states: tuple[str, ...]
+) -> None:
+    first, second = await twins(world)
+    for state in states:
+        await world.move(first, state)
+    moved = await world.move(second, "sent", fingerprint="same")
+    assert (moved.status, moved.same_as, moved.state) == ("duplicate", 0, states[-1] if states else "sent")
+    assert (await world.task(second)).sends == 0
+
+
+@pytest.mark.parametrize("end", ["failed", "parked"])
+async def test_the_twin_of_a_task_that_will_not_finish_takes_its_place(world: World, end: str) -> None:
+    first, second = await twins(world)
+    await world.move(first, end)
+    assert (await world.move(second, "sent", fingerprint="same")).status == "ok"
+    (third,) = await world.claim(1)
+    assert (await world.move(third, "sent", fingerprint="same")).same_as == second.index
+
+
+async def test_a_task_is_not_its_own_twin_when_it_is_sent_again(world: World) -> None:
+    first, _ = await twins(world)
+    await world.move(first, "queued", unused="all")
+    (again,) = await world.claim(1)
+    assert again.index == first.index
+    assert (await world.move(again, "sent", fingerprint="same")).status == "ok"
+
+
+async def test_the_same_picture_in_another_batch_is_no_twin(world: World) -> None:
+    await twins(world)
+    await world.batch(1, tenant="other")
+    (other,) = [claim for claim in await world.claim(9) if claim.tenant == "other"]
+    assert (await world.move(other, "sent", fingerprint="same")).status == "ok"
+
+
+async def test_a_skipped_task_costs_nothing_and_says_whose_picture_serves(world: World) -> None:
+    first, second = await twins(world)
+    await world.walk(first, "spooled", "stored", "done")
+    await world.move(second, "skipped", same_as=0, unused="all")
+    task = await world.task(second)
+    assert (task.state, task.same_as, task.cost_usd_micros, task.sends) == ("skipped", 0, 0, 0)

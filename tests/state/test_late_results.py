@@ -1,0 +1,120 @@
+"""Paid results whose worker was given up, and workers that come back."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.state import keys
+from tests.state.world import World
+
+
+@pytest.mark.parametrize("states", [("sent",), ("sent", "waiting"), ("sent", "parked"), ("sent", "failed")])
+async def test_a_late_result_is_taken_with_a_new_fence_and_belongs_to_who_brought_it(
+    world: World, states: tuple[str, ...]
+) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.walk(claim, *states)
+    moved = await world.move(claim, "spooled", late=True, worker="w2")
+    assert (moved.status, moved.fence) == ("ok", claim.fence + 1)
+    await world.lose("w2")
+    assert [(lost.worker, lost.index, lost.fence) for lost in await world.claims.lost()] == [
+        ("w2", 0, claim.fence + 1)
+    ]
+    assert await world.claim(9) == []
+    assert (await world.look(batch)).counts["running"] == 1
+
+
+async def test_the_worker_that_was_given_up_can_write_no_more(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.move(claim, "sent")
+    await world.move(claim, "spooled", late=True, worker="w2")
+    assert (await world.move(claim, "spooled")).status == "stale"
+
+
+async def test_bringing_a_late_result_twice_changes_nothing(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.walk(claim, "sent", "parked")
+    first = await world.move(claim, "spooled", late=True, worker="w2")
+    assert await world.move(claim, "spooled", late=True, worker="w2") == first
+
+
+async def test_a_result_for_a_task_that_is_done_is_a_surplus(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.finish(claim, cost=10)
+    assert (await world.move(claim, "spooled", late=True, worker="w2")).status == "surplus"
+    assert (await world.look(batch)).spent_usd_micros == 10
+
+
+async def test_a_worker_that_comes_back_to_a_parked_task_holds_it_again(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.walk(claim, "sent", "parked")
+    assert (await world.move(claim, "spooled")).status == "ok"
+    await world.lose("w1")
+    assert [lost.state for lost in await world.claims.lost()] == ["spooled"]
+
+
+async def test_claims_of_a_worker_that_never_renewed_its_lease_are_missed_after_a_minute(
+    world: World,
+) -> None:
+    await world.lane()
+    await world.batch(1)
+    await world.claim(1, worker="newborn")
+    seconds, _ = await world.redis.time()
+    assert await world.claims.lost() == []
+    assert await world.redis.zscore(keys.WORKERS, "newborn") == pytest.approx((seconds + 60) * 1000, abs=2000)
+
+
+async def test_a_lost_worker_with_more_claims_than_are_asked_for_is_named_again(world: World) -> None:
+    await world.lane()
+    await world.batch(7)
+    claims = {claim.index: claim for claim in await world.claim(7)}
+    await world.lose()
+    found: list[int] = []
+    while lost := await world.claims.lost(limit=3):
+        assert len(lost) <= 3
+        found += [each.index for each in lost]
+        for each in lost:
+            await world.move(claims[each.index], "queued", crash=True, unused="all")
+    assert sorted(found) == list(range(7))
+
+
+async def test_crashes_are_counted_over_all_attempts(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    for crashes in range(3):
+        (claim,) = await world.claim(1)
+        await world.lose()
+        (lost,) = await world.claims.lost()
+        assert (lost.crashes, lost.attempt) == (crashes, crashes + 1)
+        await world.move(claim, "queued", crash=True)
+
+
+async def test_a_task_that_was_ended_before_its_turn_is_passed_over(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(3)
+    for index in (0, 1):
+        moved = await world.tasks.move(
+            batch=batch.id, index=index, fence=0, to="failed", failure={"class": "bad_row"}
+        )
+        assert moved.status == "ok"
+    assert [claim.index for claim in await world.claim(9)] == [2]
+    assert (await world.look(batch)).counts["failed"] == 2
+
+
+async def test_a_waiting_task_that_got_its_late_result_is_not_claimed_again(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.walk(claim, "sent", "waiting", delay_us=0)
+    await world.move(claim, "spooled", late=True, worker="w2")
+    assert await world.claim(9) == []
