@@ -1,0 +1,108 @@
+"""The composition root of the service: it opens doors, and nothing else chooses implementations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from secrets import token_bytes
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from core.clock import Clock, SystemClock
+from core.documents import Documents
+from core.queue import JobQueue
+from core.settings import Settings
+from core.state.batches import BatchStore
+from core.state.connection import check, connect
+from core.state.plans import PlanStore
+from core.state.tasks import TaskStore
+from core.storage.opening import open_store
+from core.storage.store import ObjectStore
+from core.telemetry.metrics import Metrics
+from service import problems
+from service.contract import openapi
+from service.contract.cursors import Cursors
+from service.equipment import Chance, Equipment
+from service.middleware import RequestObserver
+from service.routes import batches, operation, plans, tasks, uploads
+
+API_VERSION = "1.0"
+
+log = structlog.get_logger()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = token_bytes) -> FastAPI:
+    """The application. Redis and the queue are opened when it starts; everything is closed when it stops.
+
+    Raises:
+        ValueError: the address of the storage is none.
+    """
+    clock, metrics = clock or SystemClock(), Metrics()
+    storage = settings.storage
+    store = open_store(storage.url, endpoint_url=storage.endpoint_url, threads=storage.threads)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _opened(settings, store, clock=clock, chance=chance, metrics=metrics) as equipment:
+            app.state.equipment = equipment
+            yield
+
+    app = _assembled(lifespan)
+    app.add_middleware(RequestObserver, metrics=metrics, clock=clock, chance=chance)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document; it does not depend on settings."""
+    return openapi.document(_assembled(None))
+
+
+def _assembled(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -> FastAPI:
+    app = FastAPI(
+        title="Darkroom",
+        version=API_VERSION,
+        lifespan=lifespan,
+        docs_url=None,  # the pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    for module in (batches, tasks, plans, uploads, operation):
+        app.include_router(module.router)
+    problems.install(app)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, store: ObjectStore, *, clock: Clock, chance: Chance, metrics: Metrics
+) -> AsyncIterator[Equipment]:
+    """
+    Raises:
+        UnavailableError: Redis does not answer.
+    """
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(store.aclose)
+        redis = connect(settings.redis.url.get_secret_value())
+        closing.push_async_callback(redis.aclose)
+        queue = await JobQueue.open(settings.redis.url.get_secret_value())
+        closing.push_async_callback(queue.aclose)
+        for warning in await check(redis):
+            log.warning("redis.misconfigured", reason=warning)
+        key = settings.service.bootstrap_key
+        yield Equipment(
+            settings=settings,
+            clock=clock,
+            chance=chance,
+            metrics=metrics,
+            redis=redis,
+            documents=Documents(store),
+            batches=BatchStore(redis),
+            tasks=TaskStore(redis),
+            plans=PlanStore(redis),
+            queue=queue,
+            cursors=Cursors(key.get_secret_value().encode() if key else chance(32)),
+        )

@@ -1,0 +1,76 @@
+"""For machines and operators, without a key: health, figures, and what the problem types mean."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Response
+
+from core.state.connection import check
+from core.state.overview import overview
+from schemas.errors import NotFoundError, Problem, UnavailableError
+from service.contract.openapi import problems
+from service.contract.shapes import Health, ProblemPage
+from service.equipment import Desk, Equipment
+from service.problems import PROBLEM_TYPES, ProblemError
+from service.routes.gauges import render_gauges
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/livez", operation_id="getLiveness", summary="Is the process alive?", responses=problems())
+async def livez() -> Health:
+    return Health()
+
+
+@router.get("/readyz", operation_id="getReadiness", summary="Can it do its work?", responses=problems())
+async def readyz(desk: Desk) -> Health:
+    """503 with the reasons while Redis or the object storage does not answer."""
+    warnings, storage = await asyncio.gather(
+        check(desk.redis), desk.documents.store.check(), return_exceptions=True
+    )
+    reasons = [
+        Problem(f"/{door}", "unavailable", str(outcome))
+        for door, outcome in (("redis", warnings), ("storage", storage))
+        if isinstance(outcome, BaseException)
+    ]
+    if isinstance(warnings, BaseException) or reasons:
+        raise ProblemError("unavailable", " ".join(reason.detail for reason in reasons), problems=reasons)
+    return Health(warnings=warnings)
+
+
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems()},
+)
+async def metrics(desk: Desk) -> Response:
+    return Response(
+        desk.metrics.render() + await _gauges(desk),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+async def _gauges(desk: Equipment) -> bytes:
+    """Without Redis the figures of this process are still worth having."""
+    try:
+        return render_gauges(await overview(desk.redis))
+    except UnavailableError:
+        return render_gauges(None)
+
+
+@router.get(
+    "/problems/{code}",
+    operation_id="getProblemType",
+    summary="What a problem type means",
+    responses=problems(404),
+)
+async def problem_type(code: str) -> ProblemPage:
+    kind = PROBLEM_TYPES.get(code)
+    if kind is None:
+        raise NotFoundError(f"There is no problem type '{code[:100]}'; known: {', '.join(PROBLEM_TYPES)}.")
+    return ProblemPage(
+        code=code, status=kind.status, title=kind.title, advice=kind.advice, retryable=kind.retryable
+    )
