@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -102,7 +103,7 @@ class LaneSettings(Group):
         "https://api.openai.com/v1", description="address of the Images API, with its version"
     )
     api_key: SecretStr = Field(description="the account's key")
-    models: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+    models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default_factory=lambda: tuple(model.name for model in live_models()),
         description="models this lane serves, with commas; all live ones unless named",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ _UNSAFE = re.compile(r"[^\w.()+=@~ -]", re.UNICODE)
 def safe_key(text: str) -> str:
     """A relative key that is safe as an S3 key, as a path and in a URL.
 
-    Segments are kept apart by `/`; what is not a letter, digit or one of `._-()+=@~` and space becomes `_`;
+    Segments are kept apart by `/`; what is not a letter, mark, digit or one of `._-()+=@~` and space becomes `_`;
     segments that are empty or mean a folder (`.`, `..`) are dropped, and long ones are cut to 200 bytes.
 
     Raises:
@@ -25,7 +26,7 @@ def safe_key(text: str) -> str:
     """
     segments = []
     for raw in text.split("/"):
-        cut = _UNSAFE.sub("_", raw.strip()).encode()[:200].decode(errors="ignore").strip(" .")
+        cut = _UNSAFE.sub(_safe, raw.strip()).encode()[:200].decode(errors="ignore").strip(" .")
         if cut:
             segments.append(cut)
     key = "/".join(segments)
@@ -34,6 +35,11 @@ def safe_key(text: str) -> str:
     if len(key.encode()) > MAX_KEY_BYTES:
         raise ValueError(f"the output key has more than {MAX_KEY_BYTES} bytes")
     return key
+
+
+def _safe(found: re.Match[str]) -> str:
+    """Marks belong to the letters before them: without its vowel signs a Hindi key is another key."""
+    return found[0] if unicodedata.category(found[0]).startswith("M") else "_"
 
 
 class Receipt(BaseModel):

@@ -38,6 +38,11 @@ class Problem:
         return asdict(self)
 
 
+def escaped(name: str) -> str:
+    """A name as it stands in a JSON Pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 class DarkroomError(Exception):
     """Something Darkroom refuses or cannot do."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import Any
 
 from schemas.manifest import Manifest
@@ -56,14 +57,20 @@ class Expansion:
         self.manifest = manifest
         self.rows = rows
         self.samples = manifest.samples
-        self.variants: tuple[tuple[str, ...], ...] = tuple(product(*(manifest.variants.values())))
+        self._axes: tuple[tuple[str, ...], ...] = tuple(map(tuple, manifest.variants.values()))
+        self.variant_count = prod(map(len, self._axes))
+
+    @cached_property
+    def variants(self) -> tuple[tuple[str, ...], ...]:
+        """Every combination of choices, in order. There may be more than fit in memory: look at `total` first."""
+        return tuple(product(*self._axes))
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         blocks, first = [], 0
         for name, template in self.manifest.templates.items():
             sizes = self.manifest.sizes_of(name)
-            count = self.rows * len(self.variants) * len(sizes) * self.samples
+            count = self.rows * self.variant_count * len(sizes) * self.samples
             blocks.append(Block(name, template.parent, first, count, sizes))
             first += count
         return tuple(blocks)
@@ -85,14 +92,16 @@ class Expansion:
             if 0 <= index - block.first < block.count:
                 rest, sample = divmod(index - block.first, self.samples)
                 rest, size = divmod(rest, len(block.sizes))
-                row, variant = divmod(rest, len(self.variants))
-                return Cell(index, block.template, row, self.variants[variant], block.sizes[size], sample + 1)
+                row, variant = divmod(rest, self.variant_count)
+                return Cell(index, block.template, row, self._variant(variant), block.sizes[size], sample + 1)
         raise IndexError(f"task {index} is not in [0, {self.total})")
 
     def index_of(self, cell: Cell) -> int:
         """The inverse of `cell` (its own `index` is not looked at)."""
         block = self._block(cell.template)
-        rest = cell.row * len(self.variants) + self.variants.index(cell.variant)
+        rest = cell.row
+        for axis, choice in zip(self._axes, cell.variant, strict=True):
+            rest = rest * len(axis) + axis.index(choice)
         rest = rest * len(block.sizes) + block.sizes.index(cell.size)
         return block.first + rest * self.samples + cell.sample - 1
 
@@ -116,6 +125,14 @@ class Expansion:
         """Children, their children and so on: what cannot be made when this one fails."""
         found = self.children_of(cell)
         return found + tuple(deeper for child in found for deeper in self.descendants_of(self.cell(child)))
+
+    def _variant(self, place: int) -> tuple[str, ...]:
+        """The combination at `place`: a number whose digits are the choices, the last axis the lowest."""
+        choices = []
+        for axis in reversed(self._axes):
+            place, digit = divmod(place, len(axis))
+            choices.append(axis[digit])
+        return tuple(reversed(choices))
 
     def _block(self, template: str) -> Block:
         return next(block for block in self.blocks if block.template == template)

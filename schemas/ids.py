@@ -6,7 +6,7 @@ import re
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
-_SHAPE = re.compile(rf"^[a-z]+_[{ALPHABET}]{{{_LENGTH}}}$")
+_SHAPE = re.compile(rf"[a-z]+_[{ALPHABET}]{{{_LENGTH}}}")
 
 
 def new_id(prefix: str, *, now_ms: int, random_bytes: bytes) -> str:
@@ -26,7 +26,7 @@ def new_id(prefix: str, *, now_ms: int, random_bytes: bytes) -> str:
 
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` has the shape of an id with this prefix (so that it may stand in a key or a path)."""
-    return text.startswith(f"{prefix}_") and _SHAPE.match(text) is not None
+    return text.startswith(f"{prefix}_") and _SHAPE.fullmatch(text) is not None
 
 
 def attempt_id(batch_id: str, index: int, attempt: int) -> str:

@@ -121,11 +121,11 @@ def _guarded(name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
 
 def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
     """Characters that the filters which multiply would make, at most; 0 for the others."""
-    longest = max((len(value) for value in arguments if isinstance(value, str)), default=0)
-    if name == "replace" and isinstance(left, str):
-        return len(left) + (len(left) + 1) * longest
+    texts = [len(value) for value in arguments if isinstance(value, str)]
+    if name == "replace" and isinstance(left, str) and len(texts) == 2:
+        return len(left) + left.count(arguments[0]) * texts[1]
     if name == "join" and isinstance(left, list | tuple | range):
-        return len(left) * longest + sum(len(item) for item in left if isinstance(item, str))
+        return len(left) * sum(texts) + sum(len(item) for item in left if isinstance(item, str))
     return 0
 
 

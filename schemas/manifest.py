@@ -22,6 +22,7 @@ from pydantic import (
 
 from schemas.image import ImageFormat
 from schemas.model import refusal_of
+from schemas.pricing import usd
 from schemas.size import Size, find_preset
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 
@@ -92,15 +93,16 @@ def _dollars(value: Any) -> str:
     try:
         amount = Decimal(str(value))
     except InvalidOperation as error:
-        raise ValueError(f"{value!r} is not an amount in dollars; write a decimal such as 250.00") from error
+        detail = f"'{str(value)[:40]}' is not an amount in dollars; write a decimal such as 250.00"
+        raise ValueError(detail) from error
     if not amount.is_finite() or amount <= 0:
         raise ValueError("a cap must be more than 0 dollars")
     if amount > 10_000_000 or amount != round(amount, 6):
         raise ValueError("a cap has at most 6 decimals and is at most 10000000 dollars")
-    return f"{amount:f}"
+    return usd(int(amount * 1_000_000))
 
 
-Liquid = Annotated[str, AfterValidator(_liquid)]
+Liquid = Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARS), AfterValidator(_liquid)]
 ModelName = Annotated[str, AfterValidator(_known_model)]
 SizeName = Annotated[str, AfterValidator(_known_size)]
 Dollars = Annotated[str, BeforeValidator(_dollars)]
@@ -151,7 +153,7 @@ class Template(Shape):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    prompt: Annotated[Liquid, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
+    prompt: Annotated[Liquid, Field(min_length=1)]
     references: tuple[Liquid, ...] = Field(default=(), max_length=16)
     mask: Liquid | None = None
     parent: Name | None = Field(default=None, alias="from")
@@ -190,7 +192,7 @@ class Manifest(Shape):
     priority: Priority = Priority.NORMAL
     metadata: Metadata = Field(default_factory=dict, max_length=16)
     catalog: Catalog | None = None
-    image: ImageSettings
+    image: ImageSettings = ImageSettings()
     templates: dict[Name, Template] = Field(min_length=1, max_length=100)
     variants: Axes = Field(default_factory=dict, max_length=10)
     sizes: tuple[SizeName, ...] = Field(default=("1024x1024",), min_length=1, max_length=100)

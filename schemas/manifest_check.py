@@ -2,77 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.errors import ManifestError, Problem
+from schemas.errors import ManifestError, Problem, escaped
 from schemas.image import ImageFormat
-from schemas.manifest import Dialect, Manifest, Reuse
+from schemas.manifest import Dialect, ImageSettings, Manifest, Reuse
 from schemas.model import Model, find_model
-from schemas.size import resolve_size
+from schemas.size import find_preset, resolve_size
 from schemas.template import parsed
 
 MAX_PROBLEMS = 100
 MAX_REFERENCES = 16
+MAX_ROUNDS = 4
 
 
 def check_manifest(data: Any) -> Manifest:
     """The manifest of a parsed document.
 
     Raises:
-        ManifestError: with every problem, sorted by place; what shape hides is looked for in what remains.
+        ManifestError: with every problem: first those of shape, then those that only a whole manifest can have.
+            What is malformed is replaced by something harmless before going on, so that it hides nothing else.
     """
-    problems: list[Problem] = []
+    problems: dict[Problem, None] = {}
     manifest: Manifest | None = None
-    try:
-        manifest = Manifest.model_validate(data)
-    except ValidationError as error:
-        problems += [_problem(found) for found in error.errors(include_url=False, include_input=False)]
-        manifest = _what_remains(data, error)
+    for _ in range(MAX_ROUNDS):
+        try:
+            manifest = Manifest.model_validate(data)
+            break
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+            broken = [problem.pointer for problem in problems]
+            problems |= {new: None for new in map(_problem, found) if not _follows(new, broken)}
+            data = _mended(data, found)
     if manifest is not None:
-        seen = {problem.pointer for problem in problems}
-        problems += [problem for problem in _semantic_problems(manifest) if problem.pointer not in seen]
-    if problems:
-        raise ManifestError(problems[:MAX_PROBLEMS], truncated=len(problems) > MAX_PROBLEMS)
-    assert manifest is not None
+        broken = [problem.pointer for problem in problems]
+        problems |= dict.fromkeys(
+            problem for problem in _semantic_problems(manifest) if not _follows(problem, broken)
+        )
+    if problems or manifest is None:
+        raise ManifestError(list(problems)[:MAX_PROBLEMS], truncated=len(problems) > MAX_PROBLEMS)
     return manifest
 
 
-def _what_remains(data: Any, error: ValidationError) -> Manifest | None:
-    """The manifest without its malformed fields, when that is one: so that one typing error hides no other."""
+def _follows(problem: Problem, broken: Iterable[str]) -> bool:
+    """Whether a problem may be nothing but the echo of a malformed field."""
+    for pointer in broken:
+        if f"{problem.pointer}/".startswith(f"{pointer}/"):
+            return True
+        if problem.code == "unknown_field" and pointer.startswith("/variants"):
+            return True
+        if problem.code == "unknown" and pointer.startswith("/templates/") and pointer.count("/") == 2:
+            return True
+        if problem.code == "mask_alone" and pointer == problem.pointer.replace("/mask", "/references"):
+            return True
+    return False
+
+
+_STAND_INS: dict[str, Any] = {
+    "name": "-",
+    "prompt": "-",
+    "references": "-",
+    "sizes": "auto",
+    "rows": {},
+    "templates": {"template": {"prompt": "-"}},
+}
+"""What takes the place of a malformed required field or of a malformed item of a list."""
+
+
+def _mended(data: Any, found: Iterable[Any]) -> Any:
+    """The document with each malformed part taken out, or replaced where something has to stand."""
     if not isinstance(data, dict):
-        return None
-    pruned: Any = _copied(data)
-    for found in error.errors(include_url=False, include_input=False):
-        place = pruned
-        path: list[int | str] = [part for part in found["loc"] if part != "[key]"]
+        return data
+    mended: Any = _copied(data)
+    for error in found:
+        path = [part for part in error["loc"] if part != "[key]"]
+        place: Any = mended
         for part in path[:-1]:
-            if isinstance(place, dict) and part in place:
-                place = place[part]
-        if isinstance(place, dict) and path:
-            place.pop(path[-1], None)
-    try:
-        return Manifest.model_validate(pruned)
-    except ValidationError:
-        return None
+            place = place[part] if _has(place, part) else None
+        if path and isinstance(place, dict):
+            _replace(place, path)
+        elif isinstance(place, list) and _has(place, path[-1]):
+            place[path[-1]] = _STAND_INS.get(str(path[-2]))
+    return mended
+
+
+def _replace(place: dict[Any, Any], path: list[Any]) -> None:
+    last = path[-1]
+    if path[0] == "variants" and len(path) == 4:
+        place[last] = None
+    elif last in ("name", "prompt") or path == ["templates"]:
+        place[last] = _STAND_INS[last]
+    else:
+        place.pop(last, None)
+
+
+def _has(place: Any, part: Any) -> bool:
+    if isinstance(place, list):
+        return isinstance(part, int) and part < len(place)
+    return isinstance(place, dict) and part in place
 
 
 def _copied(data: Any) -> Any:
+    """A copy that may be changed, as deep as problems have places; inline rows stay as they are."""
     if isinstance(data, dict):
         return {name: _copied(value) for name, value in data.items()}
-    return data
+    return list(data) if isinstance(data, list | tuple) else data
 
 
 def _problem(found: Any) -> Problem:
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in found["loc"] if part != "[key]"]
-    pointer = "".join(f"/{part}" for part in parts)
+    parts = [part for part in found["loc"] if part != "[key]"]
+    if parts[:2] == ["catalog", "rows"] and len(parts) > 2:
+        parts[2] += 1  # rows are counted as people count
+    pointer = "".join(f"/{escaped(str(part))}" for part in parts)
     kind, message = found["type"], found["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        message = f"'{found['loc'][-1]}' is not a field of a manifest here"
+        message = f"'{parts[-1]}' is not a field of a manifest here"
     elif kind == "missing":
-        message = f"'{found['loc'][-1]}' is required"
+        message = f"'{parts[-1]}' is required"
+    elif kind in ("model_type", "dict_type"):
+        message = "this has to be an object with fields"
     return Problem(pointer, kind, message)
 
 
@@ -83,6 +134,7 @@ def _semantic_problems(manifest: Manifest) -> Iterator[Problem]:
         yield from _size_problems(manifest, name)
         yield from _parent_problems(manifest, name)
         yield from _reading_problems(manifest, name)
+    yield from _unread(manifest, "/output/key", manifest.output.key)
 
 
 def _not_yet(manifest: Manifest) -> Iterator[Problem]:
@@ -110,8 +162,10 @@ def _not_yet(manifest: Manifest) -> Iterator[Problem]:
 def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
     image, own = manifest.image_of(name), manifest.templates[name].image
 
-    def place(field: str) -> str:
-        return f"/templates/{name}/image/{field}" if getattr(own, field) is not None else f"/image/{field}"
+    def place(*fields: str) -> str:
+        """Where the first of these fields is the template's own, else among the defaults."""
+        mine = next((field for field in fields if getattr(own, field) is not None), None)
+        return f"/templates/{name}/image/{mine}" if mine else f"/image/{fields[0]}"
 
     if image.model is None:
         yield Problem(
@@ -122,9 +176,10 @@ def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
     assert model is not None, "an unknown model is refused by the shape"
     yield from _choice_problems(model, image, place)
     if image.background == "transparent" and image.format is ImageFormat.JPEG:
-        yield Problem(place("background"), "conflict", "jpeg has no transparency; use png or webp")
+        yield Problem(place("background", "format"), "conflict", "jpeg has no transparency; use png or webp")
     if image.compression is not None and (image.format or ImageFormat.PNG) is ImageFormat.PNG:
-        yield Problem(place("compression"), "conflict", "compression is for jpeg and webp; png has none")
+        detail = "compression is for jpeg and webp; png has none"
+        yield Problem(place("compression", "format"), "conflict", detail)
     if manifest.spend.cap_usd and (image.quality or "auto") == "auto":
         yield Problem(
             place("quality"),
@@ -133,11 +188,12 @@ def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
         )
 
 
-def _choice_problems(model: Model, image: Any, place: Any) -> Iterator[Problem]:
+def _choice_problems(model: Model, image: ImageSettings, place: Callable[..., str]) -> Iterator[Problem]:
     choices = {
         "quality": (*model.qualities, "auto"),
         "complexity": model.complexities,
         "background": model.backgrounds,
+        "format": model.formats,
     }
     for field, allowed in choices.items():
         value = getattr(image, field)
@@ -149,22 +205,34 @@ def _choice_problems(model: Model, image: Any, place: Any) -> Iterator[Problem]:
 
 
 def _size_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
-    model = find_model(manifest.image_of(name).model or "")
-    where = f"/templates/{name}/sizes" if manifest.templates[name].sizes else "/sizes"
-    sizes = manifest.sizes_of(name)
-    for place, size in enumerate(sizes):
-        if size in sizes[:place]:
-            yield Problem(f"{where}/{place}", "duplicate", f"{size} is named twice")
-        elif size == "auto":
+    template, model = manifest.templates[name], find_model(manifest.image_of(name).model or "")
+    where = f"/templates/{name}/sizes" if template.sizes else "/sizes"
+    reads_size = "size" in {path for _, text in _texts(manifest, name) for path in parsed(text).reads}
+    seen: dict[object, str] = {}
+    for place, size in enumerate(manifest.sizes_of(name)):
+        pixels: object = size
+        if size == "auto":
             if manifest.spend.cap_usd:
-                yield Problem(
-                    f"{where}/{place}", "unpriced", "with a cap the size must be named: 'auto' has no price"
-                )
+                detail = "with a cap the size must be named: 'auto' has no price"
+                yield Problem(f"{where}/{place}", "unpriced", detail)
         elif model is not None:
             try:
-                resolve_size(size, model)
+                pixels = (resolve_size(size, model), reads_size and size)
             except ValueError as error:
                 yield Problem(f"{where}/{place}", "illegal_size", str(error))
+        if pixels in seen:
+            yield Problem(f"{where}/{place}", "duplicate", _same_size(size, seen[pixels]))
+        seen.setdefault(pixels, size)
+
+
+def _same_size(size: str, earlier: str) -> str:
+    if size == earlier:
+        return f"{size} is named twice"
+    presets = " and ".join(name for name in (size, earlier) if find_preset(name))
+    return (
+        f"{size} asks for the same picture as {earlier} ({presets}: a preset); leave one out, "
+        "or let the prompt read `size`"
+    )
 
 
 def _parent_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
@@ -177,7 +245,9 @@ def _parent_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
             f"at most {MAX_REFERENCES}, with the picture of `from`",
         )
     if template.mask is not None and images == 0:
-        yield Problem(f"/templates/{name}/mask", "conflict", "a mask needs a reference picture that it masks")
+        yield Problem(
+            f"/templates/{name}/mask", "mask_alone", "a mask needs a reference picture that it masks"
+        )
     if template.parent is not None and template.parent not in manifest.templates:
         known = ", ".join(other for other in manifest.templates if other != name) or "none"
         yield Problem(
@@ -196,18 +266,26 @@ def _ancestors(manifest: Manifest, name: str) -> set[str]:
     return found
 
 
-def _reading_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
-    """Axes and variant values that a template reads and no variant has. Row fields wait for the catalog."""
+def _texts(manifest: Manifest, name: str) -> Iterator[tuple[str, str]]:
+    """The texts that decide a template's picture, with their places."""
     template = manifest.templates[name]
-    texts = {
-        "prompt": template.prompt,
-        "mask": template.mask,
-        **{f"references/{i}": t for i, t in enumerate(template.references)},
-    }
-    for field, text in texts.items():
-        for path in parsed(text).reads if text else ():
-            if detail := _variant_problem(manifest, path.split(".")):
-                yield Problem(f"/templates/{name}/{field}", "unknown_field", f"{path}: {detail}")
+    yield f"/templates/{name}/prompt", template.prompt
+    for place, reference in enumerate(template.references):
+        yield f"/templates/{name}/references/{place}", reference
+    if template.mask is not None:
+        yield f"/templates/{name}/mask", template.mask
+
+
+def _reading_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
+    for pointer, text in _texts(manifest, name):
+        yield from _unread(manifest, pointer, text)
+
+
+def _unread(manifest: Manifest, pointer: str, text: str) -> Iterator[Problem]:
+    """Axes and variant values that a text reads and no variant has. Row fields wait for the catalog."""
+    for path in parsed(text).reads:
+        if detail := _variant_problem(manifest, path.split(".")):
+            yield Problem(pointer, "unknown_field", f"{path}: {detail}")
 
 
 def _variant_problem(manifest: Manifest, path: list[str]) -> str | None:

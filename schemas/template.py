@@ -1,26 +1,29 @@
 """Prompt templates: Liquid, the merchant's own template language, with every limit set.
 
 A template sees `row`, `variant`, `variant_key`, `template`, `size` and `sample`, and nothing else: no files,
-no clock, no other templates. A row's own fields always exist; an empty one is falsy, takes `default`, and
+no clock, no other templates. A row's own fields always exist; an empty one is false, takes `default`, and
 cannot be printed: a prompt with a hole in it costs as much as a good one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from liquid import Environment
-from liquid.exceptions import LiquidError, UndefinedError
-from liquid.undefined import FalsyStrictUndefined, StrictUndefined
+from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, UndefinedError
 
-MAX_PROMPT_CHARS = 32_000
-"""Source: OpenAI Images API, `prompt` of GPT image models, checked 2026-11-20."""
+from schemas.liquid_rules import ENVIRONMENT, MAX_PROMPT_CHARS, EmptyValue, EmptyValueError, Fields, Items
+
+__all__ = ["MAX_PROMPT_CHARS", "ROOTS", "PromptTemplate", "TemplateError", "parsed", "visible"]
 
 ROOTS = frozenset({"row", "variant", "variant_key", "template", "size", "sample"})
 _REFUSED_TAGS = frozenset({"include", "render", "extends", "block", "tablerow", "translate"})
+_OTHER_ERRORS = (RecursionError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_BRACKETED = re.compile(r"\[(?:'([^']*)'|\"([^\"]*)\")\]")
 
 
 class TemplateError(ValueError):
@@ -34,25 +37,6 @@ class TemplateError(ValueError):
         self.field = field
 
 
-class _EmptyValue(FalsyStrictUndefined):
-    """Stands for an empty field of a row: falsy, nil in comparisons, replaced by `default`, never printed."""
-
-    force_liquid_default = True
-    allowed_properties = FalsyStrictUndefined.allowed_properties | {"force_liquid_default"}
-
-
-class _PromptEnvironment(Environment):
-    """The limits keep the rendering of one prompt within milliseconds and kilobytes."""
-
-    context_depth_limit = 20
-    loop_iteration_limit = 10_000
-    local_namespace_limit = 200_000
-    output_stream_limit = 4 * MAX_PROMPT_CHARS  # counts UTF-8 bytes; the character limit is checked apart
-
-
-_ENVIRONMENT = _PromptEnvironment(undefined=StrictUndefined, strict_filters=True)
-
-
 class PromptTemplate:
     """A parsed template.
 
@@ -63,15 +47,13 @@ class PromptTemplate:
 
     def __init__(self, text: str) -> None:
         try:
-            self._template = _ENVIRONMENT.from_string(text)
+            self._template = ENVIRONMENT.from_string(text)
             analysis = self._template.analyze(include_partials=False)
-        except (LiquidError, RecursionError) as error:
-            raise TemplateError(_sentence(error)) from error
-        refused = _REFUSED_TAGS & analysis.tags.keys()
-        if refused:
-            raise TemplateError(f"the tag '{min(refused)}' is not available in prompts")
-        if "date" in analysis.filters:
-            raise TemplateError("the filter 'date' is not available in prompts: it can read the clock")
+        except LiquidError as error:
+            raise TemplateError(str(error.message).strip()) from error
+        except RecursionError as error:
+            raise TemplateError("it is nested too deeply") from error
+        _refuse_unknown(analysis.tags.keys(), analysis.filters.keys())
         self.version = hashlib.sha256(text.encode()).hexdigest()
         self.reads = tuple(
             sorted({_dotted(v.segments) for found in analysis.globals.values() for v in found})
@@ -83,24 +65,35 @@ class PromptTemplate:
             )
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """The text, with white space at both ends removed.
+        """The text, with white space at both ends removed and every line ended by `\\n`.
 
         Raises:
-            TemplateError: a value is unknown or empty, or a limit is passed.
+            TemplateError: a value is unknown or empty, or a limit is passed. It names values and holds none.
         """
         try:
             return self._template.render(values).strip()
+        except EmptyValueError as error:
+            raise TemplateError(str(error.message), field=error.path) from error
         except UndefinedError as error:
-            raise TemplateError(_sentence(error), field=self._field_of(error)) from error
-        except (LiquidError, RecursionError, ValueError, TypeError) as error:
-            raise TemplateError(_sentence(error)) from error
+            raise self._unknown(str(error.message)) from error
+        except ResourceLimitError as error:
+            raise TemplateError(f"it makes or takes too much: {error.message}") from error
+        except LiquidTypeError as error:
+            raise TemplateError(str(error.message)) from error
+        except LiquidError as error:
+            raise TemplateError(_QUOTED.sub("'...'", str(error.message))) from error
+        except _OTHER_ERRORS as error:
+            raise TemplateError(f"a filter does not fit its value ({type(error).__name__})") from error
 
-    def _field_of(self, error: UndefinedError) -> str | None:
-        """The value that was missing: by its own name, else by the only list the template indexes."""
-        message = str(error.message)
-        if "'" in message:
-            return message.split("'")[1]
-        return next((path for path in self.reads if path == "row.image_urls"), None)
+    def _unknown(self, message: str) -> TemplateError:
+        """The library names the path it looked up, computed parts included: only what the text says is kept."""
+        path, is_undefined, _ = message.partition(" is undefined")
+        if not is_undefined:
+            return TemplateError(message)
+        names = _BRACKETED.sub(lambda found: f".{found[1] or found[2]}", path).strip("'").split(".")
+        starts = [".".join(names[:count]) for count in range(len(names), 0, -1)]
+        field = next((start for start in starts if start in self.reads), names[0])
+        return TemplateError(f"'{field}' is unknown, or has no such part", field=field)
 
 
 @lru_cache(maxsize=1024)
@@ -114,14 +107,33 @@ def parsed(text: str) -> PromptTemplate:
 
 
 def visible(value: Any, path: str) -> Any:
-    """`value` as templates see it: plain data, with every None replaced by an empty value that knows its path."""
-    if value is None:
-        return _EmptyValue(path, token=None, hint=f"'{path}' is empty")
+    """`value` as templates see it: plain data, in which what is empty knows its path.
+
+    Of a row, empty texts are empty too; a variant may say on purpose that it adds nothing.
+    """
+    if value is None or (value == "" and path.startswith("row.")):
+        return EmptyValue(path)
     if isinstance(value, Mapping):
-        return {str(name): visible(inner, f"{path}.{name}") for name, inner in value.items()}
+        return Fields({str(name): visible(inner, f"{path}.{name}") for name, inner in value.items()}, path)
     if isinstance(value, list | tuple):
-        return [visible(inner, f"{path}[{place}]") for place, inner in enumerate(value)]
+        if not value:
+            return EmptyValue(path)
+        return Items([visible(inner, f"{path}[{place}]") for place, inner in enumerate(value)], path)
     return value
+
+
+def _refuse_unknown(tags: Any, filters: Any) -> None:
+    """What is found in the text before it is ever rendered.
+
+    Raises:
+        TemplateError: a tag or filter is not available.
+    """
+    for tag in sorted(_REFUSED_TAGS & tags):
+        raise TemplateError(f"the tag '{tag}' is not available in prompts")
+    if "date" in filters:
+        raise TemplateError("the filter 'date' is not available in prompts: it can read the clock")
+    for name in sorted(filters - ENVIRONMENT.filters.keys()):
+        raise TemplateError(f"there is no filter '{name}'")
 
 
 def _dotted(segments: Any) -> str:
@@ -132,9 +144,3 @@ def _dotted(segments: Any) -> str:
             break
         names.append(segment)
     return ".".join(names)
-
-
-def _sentence(error: BaseException) -> str:
-    """The message without the excerpt of the template that python-liquid prints below it."""
-    text = str(error.message) if isinstance(error, LiquidError) else str(error)
-    return text.strip() or type(error).__name__

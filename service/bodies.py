@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from schemas.errors import Problem, TooLargeError
+from schemas.errors import Problem, TooLargeError, escaped
 from service.problems import ProblemError
 
 FORM_TYPE = "multipart/form-data"
@@ -54,17 +54,18 @@ async def opened_form(request: Request, *, max_bytes: int, max_text_bytes: int) 
     """The parts of a multipart body; its files go when the block ends.
 
     Raises:
-        TooLargeError: it has more than `max_bytes`.
-        ProblemError: it is not a form, or a part of text is over `max_text_bytes`.
+        TooLargeError: it has more than `max_bytes`, or a part of text more than `max_text_bytes`.
+        ProblemError: it is not a form.
     """
     parser = MultiPartParser(
         request.headers, _counted(request, max_bytes), max_files=4, max_fields=4, max_part_size=max_text_bytes
     )
     try:
         form = await parser.parse()
-    except (MultiPartException, KeyError) as error:
-        reason = error.message if isinstance(error, MultiPartException) else "the boundary is missing"
-        raise ProblemError("bad_request", f"The form cannot be read: {reason}") from error
+    except MultiPartException as error:
+        if "exceeded maximum size" in error.message:
+            raise TooLargeError(_most("A part of the form", max_text_bytes)) from error
+        raise ProblemError("bad_request", f"The form cannot be read: {error.message}") from error
     try:
         yield form
     finally:
@@ -78,12 +79,12 @@ def only_parts(form: FormData, known: frozenset[str]) -> None:
     """
     names = [name for name, _ in form.multi_items()]
     problems = [
-        Problem(f"/form/{name}", "unknown_part", f"there is no part '{name}' here")
-        for name in {*names} - known
+        Problem(f"/form/{escaped(name)}", "unknown_part", f"there is no part '{name}' here")
+        for name in sorted({*names} - known)
     ]
     problems += [
         Problem(f"/form/{name}", "repeated_part", "this part comes once")
-        for name in known
+        for name in sorted(known)
         if names.count(name) > 1
     ]
     if problems:
@@ -101,6 +102,8 @@ async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
                 break
             yield block
     if received > max_bytes:
-        raise TooLargeError(
-            f"The body is larger than {max_bytes} bytes, which is the most this address takes."
-        )
+        raise TooLargeError(_most("The body", max_bytes))
+
+
+def _most(what: str, max_bytes: int) -> str:
+    return f"{what} is larger than {max_bytes:,} bytes, which is the most this address takes."

@@ -83,7 +83,7 @@ class RequestObserver:
 
     def _record(self, scope: Scope, status: int, took_s: float) -> None:
         """Figures by the address's pattern, never by the address: ids would make a series each."""
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = getattr(scope.get("route"), "path_format", "unmatched")
         method = scope["method"] if route != "unmatched" else "any"
         self._metrics.requests.labels(method=method, route=route, status=str(status)).inc()
         self._metrics.request_seconds.labels(method=method, route=route).observe(took_s)

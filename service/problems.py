@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from schemas.errors import DarkroomError, ManifestError, Problem
+from schemas.errors import DarkroomError, ManifestError, Problem, escaped
 
 MEDIA_TYPE = "application/problem+json"
 MAX_LISTED = 100
@@ -197,7 +197,7 @@ def _misread(error: RequestValidationError) -> ProblemError:
     """Parameters that are not what the address takes: `/query/limit`, `/header/idempotency-key`."""
     problems = []
     for found in error.errors():
-        place = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in found["loc"])
+        place = "/".join(escaped(str(part)) for part in found["loc"])
         sentence = "there is no such parameter here" if found["type"] == "extra_forbidden" else found["msg"]
         problems.append(Problem(f"/{place}", found["type"], sentence))
     return ProblemError(

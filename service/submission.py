@@ -118,30 +118,32 @@ class Submitter:
         Args:
             fingerprint: of everything that was sent; the same key with another one is refused.
         Raises:
-            ProblemError: the batch was rejected, or the key was used for something else.
-            ConflictError: a submission with this key is under way.
+            ProblemError: the batch was rejected, or the key is in use or was used for something else.
             UnavailableError: try again with the same key.
         """
         now_ms = self._desk.clock.now_ms()
-        batch_id, batch = self._new_id("batch", now_ms), None
-        earlier_id = await self._earlier(idempotency_key, fingerprint, batch_id)
-        if earlier_id is not None:
-            batch_id, batch = earlier_id, await self._find(earlier_id)
-            if batch is None and earlier_id > self._id_at("batch", now_ms - _ABANDONED_MS):
-                raise ConflictError(
-                    "A submission with this Idempotency-Key is under way; ask again in a moment."
-                )
+        own_id = self._new_id("batch", now_ms)
+        earlier_id = await self._earlier(idempotency_key, fingerprint, own_id)
+        batch = None if earlier_id is None else await self._resumed(earlier_id, now_ms)
         if batch is None:
-            batch = await self._create(batch_id, manifest, now_ms)
+            batch = await self._create(earlier_id or own_id, manifest, now_ms)
+        batch_id = batch.id
         if batch.state is BatchState.PLANNING:
-            await self._desk.queue.enqueue_plan(PlanJob(batch.plan_id, self._tenant, batch.id))
+            await self._desk.queue.enqueue_plan(PlanJob(batch.plan_id, self._tenant, batch_id))
         batch = await self._waited(
             lambda: self._desk.batches.get(self._tenant, batch_id),
             lambda found: found.state is not BatchState.PLANNING,
             self._desk.settings.service.submit_wait_s,
         )
-        _require_accepted(batch)
+        await self._require_accepted(batch)
         return batch, earlier_id is not None
+
+    async def _resumed(self, batch_id: str, now_ms: int) -> Batch | None:
+        """The batch of an earlier request with the same key; None where that died before there was one."""
+        batch = await self._find(batch_id)
+        if batch is None and batch_id > self._id_at("batch", now_ms - _ABANDONED_MS):
+            raise ProblemError("submission_under_way", "The first request with this key has not ended yet.")
+        return batch
 
     async def _earlier(self, key: str | None, fingerprint: str, batch_id: str) -> str | None:
         if key is None:
@@ -175,6 +177,21 @@ class Submitter:
                 deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
                 created_at_ms=now_ms,
             )
+        )
+
+    async def _require_accepted(self, batch: Batch) -> None:
+        if batch.state is not BatchState.REJECTED:
+            return
+        refusal, members = batch.refusal or "The batch was rejected.", {"batch_id": batch.id}
+        if not batch.problems:
+            raise ProblemError("spend_refused", refusal, members=members)
+        plan = await self._desk.plans.get(self._tenant, batch.plan_id)
+        raise ProblemError(
+            "manifest_invalid",
+            refusal,
+            problems=batch.problems,
+            truncated=plan is not None and plan.errors_truncated,
+            members=members,
         )
 
     async def _is_being_planned(self, plan_id: str) -> bool:
@@ -221,15 +238,3 @@ def fingerprint_of(*parts: bytes) -> str:
 def _sibling(one_id: str, prefix: str) -> str:
     """The plan of a batch, and the batch of a plan, differ in their prefix alone."""
     return f"{prefix}_{one_id.partition('_')[2]}"
-
-
-def _require_accepted(batch: Batch) -> None:
-    if batch.state is not BatchState.REJECTED:
-        return
-    members = {"batch_id": batch.id}
-    if batch.problems:
-        detail = batch.refusal or "The manifest or its catalog has problems."
-        raise ProblemError("manifest_invalid", detail, problems=batch.problems, members=members)
-    raise ProblemError(
-        "spend_refused", batch.refusal or "The budget does not allow this batch.", members=members
-    )

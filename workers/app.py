@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import structlog
 from arq.worker import Worker
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from core.clock import Clock, SystemClock
 from core.documents import Documents
@@ -46,6 +47,7 @@ from workers.shelf import CampaignShelf
 from workers.shift import Shift, Slots
 from workers.spool import Spool, SpoolFolder
 
+JOBS_REST_S = 1.0
 CLOSE_S = 2.0
 """How long cancelled loops are waited for: redis-py can swallow a cancellation that arrives while it connects."""
 
@@ -65,7 +67,7 @@ class WorkerProcess:
     lease: LeaseKeeper
     rescuer: Rescuer
     shifts: list[Shift]
-    jobs: Worker
+    new_jobs: Callable[[], Worker]
     folder: SpoolFolder
     spool: Spool
     metrics: Metrics
@@ -77,23 +79,32 @@ class WorkerProcess:
             _log.warning("redis.misconfigured", problem=problem)
         self.lease.start()
         rescue = self._rounds(self._configure_lanes, self.rescuer.take_back, self.rescuer.expire)
-        replay = self._rounds(
-            self.rescuer.replay_spools
-        )  # apart, because it waits while storage does not answer
-        working = [
-            asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), rescue, replay)
-        ]
-        jobs = asyncio.create_task(self.jobs.main())
+        replay = self._rounds(self.rescuer.replay_spools)  # apart: it waits while storage does not answer
+        works = (*(shift.work() for shift in self.shifts), rescue, replay, self._carry_jobs())
+        working = [asyncio.create_task(work) for work in works]
         _log.info("worker.started", lanes=sorted(self.settings.lanes), slots=self.settings.worker.slots)
         stopping = asyncio.create_task(stop.wait())
         try:
-            done, _ = await asyncio.wait({stopping, jobs, *working}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({stopping, *working}, return_when=asyncio.FIRST_COMPLETED)
             left = await self._stop()
             for task in done - {stopping}:
                 task.result()  # nothing but `stop` ends these: what did is an error, and the process must not go on
             return left
         finally:
-            await self._close([jobs, stopping, *working])
+            await self._close([stopping, *working])
+
+    async def _carry_jobs(self) -> None:
+        """arq's worker dies when Redis goes away; a new one takes its place, and attempts go on."""
+        while True:
+            jobs = self.new_jobs()
+            try:
+                await jobs.main()
+            except (RedisError, OSError) as error:
+                _log.warning("round.failed", round="jobs", reason=type(error).__name__)
+            finally:
+                with suppress(asyncio.CancelledError, RedisError, OSError):
+                    await jobs.close()
+            await self.clock.sleep(JOBS_REST_S)
 
     async def _rounds(self, *works: Callable[[], Awaitable[int]]) -> None:
         """Does these at the start and every few seconds; safe beside other workers'."""
@@ -136,8 +147,6 @@ class WorkerProcess:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=CLOSE_S)
-        with suppress(asyncio.CancelledError):
-            await self.jobs.close()
         self.lease.stop()
         for client in self.clients.values():
             await client.aclose()
@@ -232,7 +241,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
             worker=name, claims=claims, tasks=tasks, batches=batches, keeper=keeper, spool=spool, clock=clock
         ),
         shifts=shifts,
-        jobs=_arq_worker(url, planner, batches, clock),
+        new_jobs=lambda: _arq_worker(url, planner, batches, clock),
         folder=folder,
         spool=spool,
         metrics=metrics,

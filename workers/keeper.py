@@ -75,10 +75,14 @@ class PictureKeeper:
         if isinstance(verified, Failure):
             await self.persist(lambda: self._put_rejected(entry, order))
             return BadPicture(verified, cost)
-        while (fence := await self._announce(order)) is not None:
+        while (moved := await self._announce(order)).status == "ok":
             asset = await self._store(entry, order, delivery, verified, surplus=False)
-            if await self._end(order, fence, delivery, asset=asset, cost=cost):
+            if await self._end(order, moved.fence or order.fence, delivery, asset=asset, cost=cost):
                 return Done(asset, delivery.sha256, cost)
+        if moved.asset is not None and await self._is_of(order, moved.asset):
+            return Done(
+                moved.asset, delivery.sha256, cost
+            )  # whoever ended it died before the spool forgot it
         await self._store(entry, order, delivery, verified, surplus=True)
         await self.post_surplus(order.batch_id, order.index, order.attempt, cost=cost)
         return Lost()
@@ -88,16 +92,25 @@ class PictureKeeper:
         move = {"batch": batch_id, "index": index, "fence": 0, "to": "surplus", "worker": self._worker}
         await self.persist(lambda: self._tasks.move(**move, attempt=attempt, cost=cost))
 
-    async def _announce(self, order: Order) -> int | None:
-        """Moves the task to `spooled`; the fence to go on with, or None when it has another picture."""
+    async def _announce(self, order: Order) -> Moved:
+        """Moves the task to `spooled`; anything but ok says that it has a picture, or will have another one."""
         moved = await self.persist(lambda: self._move(order, order.fence, "spooled"))
-        if moved.status == "ok" or (moved.status, moved.state) == ("illegal", "stored"):
-            return order.fence  # stored already: whoever did it died before the end, which is repeated
+        if moved.status == "ok":
+            return moved
+        if (moved.status, moved.state) == ("illegal", "stored"):  # by somebody who died before the end
+            return Moved("ok")
         moved = await self.persist(lambda: self._move(order, order.fence, "spooled", late=True))
         _log.info(
             "result.late", status=moved.status, batch=order.batch_id, task=order.index, attempt=order.attempt
         )
-        return moved.fence if moved.status == "ok" else None
+        return moved
+
+    async def _is_of(self, order: Order, asset: str) -> bool:
+        """Whether a stored picture is that of this very attempt."""
+        receipt = await self.persist(
+            lambda: self._documents.find_receipt(order.tenant, order.batch_id, asset)
+        )
+        return receipt is not None and receipt.attempt == order.attempt
 
     async def _store(
         self, entry: SpoolEntry, order: Order, delivery: Delivery, verified: Verified, *, surplus: bool

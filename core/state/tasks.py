@@ -32,7 +32,8 @@ class Moved:
     Args:
         status: ok | stale | illegal | cancelled | duplicate | surplus; see `lua/move.lua`.
         fence: of a late result, the fence to go on with.
-        same_as, state, asset: of a duplicate, the task that makes the same picture and where it stands.
+        same_as, state, asset: of a duplicate, the task that makes the same picture and where it stands; of a surplus,
+            the picture that the task has.
     """
 
     status: str

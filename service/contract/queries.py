@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.errors import Problem
+from schemas.errors import Problem, escaped
 from schemas.failure import FailureClass
 from schemas.task import TaskState
 from service.problems import ProblemError
@@ -33,7 +33,7 @@ async def no_query(request: Request) -> None:
         ProblemError: there are query parameters, and this address takes none.
     """
     problems = [
-        Problem(f"/query/{name}", "extra_forbidden", "there is no such parameter here")
+        Problem(f"/query/{escaped(name)}", "extra_forbidden", "there is no such parameter here")
         for name in request.query_params
     ]
     if problems:

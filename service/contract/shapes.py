@@ -157,6 +157,14 @@ class Page(Answer, Generic[Item]):
     next_cursor: str | None
 
 
+class BatchPage(Page[BatchAnswer]):
+    """Batches, newest first."""
+
+
+class TaskPage(Page[TaskAnswer]):
+    """Tasks, by index."""
+
+
 class Health(Answer):
     """`warnings` are sentences about a set-up that works and should not stay as it is."""
 

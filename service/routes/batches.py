@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from service.auth import Tenant
 from service.contract.openapi import MANIFEST_OR_FORM_BODY, keyed_problems
 from service.contract.queries import PageQuery, no_query
-from service.contract.shapes import BatchAnswer, Page
+from service.contract.shapes import BatchAnswer, BatchPage
 from service.equipment import Desk
 from service.routes.incoming import FoundBatch, sent_submission
 from service.submission import Submitter
@@ -50,12 +50,12 @@ async def submit_batch(
 
 
 @router.get("", operation_id="listBatches", summary="List batches, newest first", responses=keyed_problems())
-async def list_batches(desk: Desk, tenant: Tenant, query: Annotated[PageQuery, Query()]) -> Page[BatchAnswer]:
+async def list_batches(desk: Desk, tenant: Tenant, query: Annotated[PageQuery, Query()]) -> BatchPage:
     of = f"{tenant} batches"
     before = desk.cursors.open(query.cursor, of=of) if query.cursor else None
     batches = await desk.batches.page(tenant, limit=query.limit + 1, before=before)
     shown, has_more = batches[: query.limit], len(batches) > query.limit
-    return Page(
+    return BatchPage(
         data=[batch_answer(batch) for batch in shown],
         has_more=has_more,
         next_cursor=desk.cursors.seal(shown[-1].id, of=of) if has_more else None,

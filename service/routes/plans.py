@@ -34,7 +34,7 @@ _PENDING: dict[int | str, dict[str, Any]] = {
     responses={**_PENDING, **keyed_problems(413, 415, 422)},
     openapi_extra=MANIFEST_BODY,
 )
-async def plan_batch(request: Request, response: Response, desk: Desk, tenant: Tenant) -> Plan | Response:
+async def plan_batch(request: Request, desk: Desk, tenant: Tenant) -> Plan | Response:
     """Reads the catalog, checks every row and prices every picture; nothing is spent. A plan over its cap is an answer
     with `accepted: false`; one with problems is a problem that carries the plan."""
     sent = await sent_manifest(request, desk)

@@ -14,7 +14,7 @@ from schemas.errors import NotFoundError
 from schemas.task import ENDED, TaskState
 from service.contract.openapi import keyed_problems
 from service.contract.queries import TaskQuery, no_query
-from service.contract.shapes import Page, TaskAnswer
+from service.contract.shapes import TaskAnswer, TaskPage
 from service.equipment import Desk
 from service.routes.incoming import FoundBatch
 from service.views import TaskDescriber
@@ -28,14 +28,14 @@ _STREAM_PAGE = 500
 
 
 @router.get("/tasks", operation_id="listTasks", summary="List tasks by index", responses=keyed_problems(404))
-async def list_tasks(batch: FoundBatch, desk: Desk, query: Annotated[TaskQuery, Query()]) -> Page[TaskAnswer]:
+async def list_tasks(batch: FoundBatch, desk: Desk, query: Annotated[TaskQuery, Query()]) -> TaskPage:
     of = f"{batch.tenant} tasks {batch.id} {query.state} {query.failure_class}"
     start = int(desk.cursors.open(query.cursor, of=of)) if query.cursor else 0
     tasks, following = await desk.tasks.page(
         batch, start=start, limit=query.limit, state=query.state, failure_class=query.failure_class
     )
     describer = await TaskDescriber.of(desk.documents, batch)
-    return Page(
+    return TaskPage(
         data=await describer.answers(tasks),
         has_more=following is not None,
         next_cursor=None if following is None else desk.cursors.seal(str(following), of=of),

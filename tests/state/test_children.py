@@ -8,8 +8,8 @@ from schemas.batch import Batch
 from schemas.claim import Claim
 from tests.state.world import Block, World
 
-READY = {"ready": [{"index": 1, "lane": "lane"}]}
-FAIL = {"fail": [1]}
+READY: dict[str, Any] = {"ready": [{"index": 1, "lane": "lane"}]}
+FAIL: dict[str, Any] = {"fail": [1]}
 
 
 async def family(world: World) -> tuple[Batch, Claim]:
@@ -109,3 +109,19 @@ async def test_the_child_of_a_cancelled_batch_is_not_readied_by_a_late_parent(wo
     found = await world.look(batch)
     assert (found.state, found.counts["done"], found.counts["cancelled"]) == ("cancelled", 1, 1)
     assert await world.claim(9) == []
+
+
+async def test_a_failed_child_of_a_cancelled_batch_stays_failed_when_its_parent_is_finished_after_all(
+    world: World,
+) -> None:
+    await world.lane()
+    batch = await world.batch([Block(1), Block(1, dependent=True), Block(1)])
+    parent, other = await world.claim(9)
+    await world.walk(parent, "sent", "failed", **FAIL)
+    await world.move(other, "sent")
+    await world.batches.cancel("acme", batch.id)
+    fence = await late(world, parent)
+    for state in ("stored", "done"):
+        await world.move(parent, state, fence=fence, **READY)
+    found = await world.look(batch)
+    assert (found.counts["done"], found.failures_by_class) == (1, {"parent_failed": 1})

@@ -38,7 +38,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.sync = blocking_redis.Redis.from_url(self.url)
+        self.sync: Any = blocking_redis.Redis.from_url(self.url)
         self.sync.flushdb()
         self.client = connect(self.url)
         self.world = World(self.client, month_cap=MONTH_CAP, day_cap=DAY_CAP)
@@ -269,8 +269,8 @@ def test_no_life_of_any_batch_breaks_an_invariant(redis_server: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
+            max_examples=200,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.explicit, Phase.generate, Phase.shrink],

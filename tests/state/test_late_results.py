@@ -53,6 +53,17 @@ async def test_a_result_for_a_task_that_is_done_is_a_surplus(world: World) -> No
     assert (await world.look(batch)).spent_usd_micros == 10
 
 
+async def test_what_was_paid_beside_the_picture_is_posted_once_for_each_attempt(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.finish(claim, cost=10)
+    for attempt in (1, 1, 2):
+        assert (await world.move(claim, "surplus", fence=0, attempt=attempt, cost=3)).status == "ok"
+    assert (await world.look(batch)).spent_usd_micros == 16
+    assert (await world.task(claim)).cost_usd_micros == 10
+
+
 async def test_a_worker_that_comes_back_to_a_parked_task_holds_it_again(world: World) -> None:
     await world.lane()
     await world.batch(1)

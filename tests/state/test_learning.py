@@ -34,7 +34,7 @@ async def stored(world: World, field: str) -> float:
 
 async def now_us(world: World) -> int:
     seconds, micros = await world.redis.time()
-    return seconds * 1_000_000 + micros
+    return int(seconds * 1_000_000 + micros)
 
 
 async def test_a_new_limit_is_adopted_with_the_next_claim(world: World) -> None:
@@ -96,7 +96,7 @@ async def test_a_limit_of_one_a_minute_is_used_to_the_full(world: World) -> None
 async def test_slow_down_halves_the_pace_for_a_quarter_of_an_hour(world: World) -> None:
     await world.lane(images=600)
     await world.batch(40)
-    await world.lanes.learn("lane", Lesson(slow_down=True))
+    await world.lanes.learn("lane", Lesson(slow_down=True, blocked_s=(("requests", 5.0),)))
     assert await interval_ms(world) == pytest.approx(100 / 0.485, abs=1.01)
     assert await stored(world, "pace_from") - await now_us(world) == pytest.approx(QUARTER_US, abs=1e6)
 

@@ -57,7 +57,7 @@ class World:
     """The stores on one Redis."""
 
     def __init__(self, client: Redis, *, month_cap: int | None = PLENTY, day_cap: int | None = None) -> None:
-        self.redis = client
+        self.redis: Any = client  # redis-py types its own methods as if they were not always awaitable
         self.batches = BatchStore(client)
         self.tasks = TaskStore(client)
         self.claims = ClaimStore(client, Caps(month_cap, day_cap))

@@ -27,12 +27,14 @@ from schemas.expansion import Expansion
 from schemas.manifest import Manifest
 from schemas.plan import Plan, PlanCatalog, PlanCost, PlanDuration, PlanFile, PlanProblem, PlanTasks
 from schemas.pricing import micros, usd
-from workers.planning.checker import RowChecker
+from workers.catalogs.record import row_problem
+from workers.planning.checker import NeededFile, RowChecker
 from workers.planning.pricer import PricedBlock, Pricer, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 
 MAX_PROBLEMS = 100
 MAX_FILES_SHOWN = 10_000
+MAX_COLUMNS_NOTED = 1_000
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -84,7 +86,7 @@ class Planner:
                 await self._survey(job, manifest, draft, Path(scratch))
             except ManifestError as error:
                 draft.problems += error.problems
-        plan = _plan_of(job, manifest, draft, self._settings)
+        plan = await asyncio.to_thread(_plan_of, job, manifest, draft, self._settings)
         await self._plans.put(job.tenant, job.plan_id, plan)
         if job.batch_id is not None:
             await self._settle(job.tenant, job.batch_id, manifest, plan, draft)
@@ -100,23 +102,20 @@ class Planner:
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
         draft.source = await self._opener.open(job.tenant, manifest, scratch)
+        draft.checker = RowChecker(manifest, draft.source.mapping)
         rows_file, attrs = scratch / "rows.jsonl", dict[str, None]()
         await asyncio.to_thread(_copy_rows, draft, rows_file, attrs)
         if draft.rows == 0 and not draft.problems:
             draft.problems.append(Problem("/catalog/source", "empty", "the catalog has no rows"))
         expansion = Expansion(manifest, draft.rows)
-        if expansion.total > self._settings.service.max_tasks:
+        is_too_large = expansion.total > self._settings.service.max_tasks
+        if is_too_large:
             most = self._settings.service.max_tasks
-            draft.problems.append(
-                Problem(
-                    "",
-                    "too_many_tasks",
-                    f"this makes {expansion.total:,} pictures; at most {most:,} are allowed",
-                )
-            )
-        draft.checker = RowChecker(manifest, expansion, draft.source.mapping)
-        draft.problems += draft.checker.unknown_fields(attrs)
-        if not draft.is_full and not any(problem.code == "unknown_field" for problem in draft.problems):
+            detail = f"this makes {expansion.total:,} pictures; at most {most:,} are allowed"
+            draft.problems.append(Problem("", "too_many_tasks", detail))
+        unknown = [] if draft.is_full or not draft.rows else list(draft.checker.unknown_fields(attrs))
+        draft.problems += unknown
+        if not (draft.is_full or unknown or is_too_large):
             await self._check_pages(job, draft, rows_file, attrs)
         pricer = Pricer(expansion, draft.checker.tallies, self._settings)
         draft.problems += pricer.problems()
@@ -136,10 +135,7 @@ class Planner:
                 draft.problems += problems
                 await self._find_files(job.tenant, draft, names)
                 if job.batch_id is not None and not draft.problems:
-                    planned = [
-                        PlannedRow(row, _pinned(draft, needed))
-                        for row, needed in zip(rows, names, strict=True)
-                    ]
+                    planned = await asyncio.to_thread(_planned, draft, rows, names)
                     await self._documents.put_page(job.tenant, job.batch_id, page, planned)
                 if draft.is_full:
                     return
@@ -151,12 +147,13 @@ class Planner:
         draft.files |= zip(
             new, await asyncio.gather(*(self._found(tenant, name) for name in new)), strict=True
         )
-        draft.problems += [
+        missing = [
             Problem(pointer, "missing_file", f"'{name}' was not uploaded")
             for needed in names
             for name, pointer in needed.items()
             if draft.files[name] is None
         ]
+        draft.problems = list(dict.fromkeys([*draft.problems, *missing]))
 
     async def _found(self, tenant: str, name: str) -> Upload | None:
         try:
@@ -203,8 +200,10 @@ class Planner:
 
 
 def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
-    """First pass: good rows to a file, one a line; the names of all columns to `attrs`."""
+    """First pass: good rows to a file, one a line; the names of their columns to `attrs`, all that are read."""
     assert draft.source is not None
+    assert draft.checker is not None
+    read = draft.checker.fields_read
     with path.open("wb") as out:
         for row in draft.source.rows:
             if isinstance(row, Problem):
@@ -213,32 +212,47 @@ def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
                     return
                 continue
             draft.rows += 1
-            attrs.update(dict.fromkeys(row.attrs))
-            out.write(orjson.dumps(row.model_dump()) + b"\n")
+            attrs |= {name: None for name in row.attrs if name in read or len(attrs) < MAX_COLUMNS_NOTED}
+            try:
+                out.write(orjson.dumps(row.model_dump()) + b"\n")
+            except TypeError:
+                detail = "it holds a number of more than 64 bits or a text that is not Unicode"
+                draft.problems.append(row_problem(row.number, "bad_value", detail))
 
 
 def _check_page(
     draft: _Draft, lines: Iterator[bytes], attrs: dict[str, None], digest: Callable[[bytes], None]
 ) -> tuple[list[Row], list[dict[str, str]], list[Problem]]:
-    """Second pass over one page: its rows, with every column that any row has; for each row the files it needs
-    (name -> pointer of the row); and what is wrong."""
+    """Second pass over one page: its rows, with every column that any row has and a text reads; for each row the
+    files it needs (name -> place to blame); and what is wrong."""
     assert draft.checker is not None
+    read = draft.checker.fields_read
+    filled = attrs if read & {"attrs", "*"} else {name: None for name in attrs if name in read}
     rows: list[Row] = []
     files: list[dict[str, str]] = []
     problems: list[Problem] = []
     for line in islice(lines, PAGE_ROWS):
         digest(line)
         fields = orjson.loads(line)
-        row = Row(**{**fields, "attrs": {**attrs, **fields["attrs"]}})
+        row = Row(**{**fields, "attrs": {**filled, **fields["attrs"]}})
         needed = dict[str, str]()
         for found in draft.checker.check(row):
-            if isinstance(found, Problem):
-                problems.append(found)
+            if isinstance(found, NeededFile):
+                needed[found.name] = found.pointer
             else:
-                needed[found] = f"/catalog/rows/{row.number}"
+                problems.append(found)
         rows.append(row)
         files.append(needed)
     return rows, files, problems
+
+
+def _planned(draft: _Draft, rows: list[Row], files: list[dict[str, str]]) -> list[PlannedRow]:
+    """Rows as workers will read them: with the files they need, and without the source's own columns if no text
+    reads those."""
+    assert draft.checker is not None
+    if not draft.checker.fields_read & {"raw", "*"}:
+        rows = [row.model_copy(update={"raw": {}}) for row in rows]
+    return [PlannedRow(row, _pinned(draft, needed)) for row, needed in zip(rows, files, strict=True)]
 
 
 def _pinned(draft: _Draft, needed: dict[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,12 @@ class SourceOpener:
         if catalog is None:
             return Source(iter((EMPTY_ROW,)), None, {})
         if catalog.rows is not None:
-            return Source(rows_of(catalog.rows, key=catalog.key), None, {})
+            rows = await asyncio.to_thread(rows_of, catalog.rows, key=catalog.key)
+            return Source(rows, None, {})
         path = scratch / "catalog"
         name = await self._bring(tenant, catalog, path)
-        opened = open_catalog(
-            path, name=name, dialect=catalog.dialect.value, key=catalog.key, limits=self._limits
+        opened = await asyncio.to_thread(
+            open_catalog, path, name=name, dialect=catalog.dialect.value, key=catalog.key, limits=self._limits
         )
         return Source(opened.rows(), opened.dialect, opened.mapping)
 

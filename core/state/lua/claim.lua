@@ -17,31 +17,32 @@ local function flow_of(batch)
   if not flows[batch] then
     local flow = hash(flow_key(batch, ask.lane))
     flow.blocks = cmsgpack.unpack(flow.blocks)
+    local state, deadline = unpack(redis.call('HMGET', batch_key(batch), 'state', 'deadline'))
+    flow.is_open = state == 'running' and (tonumber(deadline or '') or math.huge) * 1000 >= now
     flows[batch] = flow
   end
   return flows[batch]
 end
 
 local function take(batch, flow, index, was_due, hold, tokens)
-  local key = task_key(batch, index)
-  if was_due then redis.call('ZREM', due_key(batch, ask.lane), int(index))
+  local key, task = task_key(batch, index), {}
+  if was_due then
+    redis.call('ZREM', due_key(batch, ask.lane), int(index))
+    task = hash(key)
   else flow.cursor = add(flow_key(batch, ask.lane), 'cursor', 1) end
-  local from, sends = unpack(redis.call('HMGET', key, 'state', 'sends'))
+  local fence, attempt = tonumber(task.fence or 0) + 1, tonumber(task.attempt or 0) + 1
   local month, day = hold_money(batch, flow.tenant, hold, now)
   redis.call('HSET', key, 'state', 'claimed', 'worker', ask.worker, 'lane', ask.lane, 'hold', int(hold),
-    'tokens', int(tokens), 'month', month, 'day', day, 'at', int(now / 1000))
+    'tokens', int(tokens), 'month', month, 'day', day, 'fence', fence, 'attempt', attempt, 'at', int(now / 1000))
   enter_worker(batch, index, ask.worker, ask.lane, now)
-  count_move(batch, index, from or 'queued', 'claimed')
-  return add(key, 'fence', 1), add(key, 'attempt', 1), tonumber(sends or 0)
+  count_move(batch, index, task.state or 'queued', 'claimed')
+  return fence, attempt, tonumber(task.sends or 0)
 end
 
 -- Offers the flow's next task: a claim, or nil with the wait of a limit, or nil when the flow steps aside.
 local function offer(batch, tag)
   local flow = flow_of(batch)
-  local state, deadline = unpack(redis.call('HMGET', batch_key(batch), 'state', 'deadline'))
-  if state ~= 'running' or (tonumber(deadline or '') or math.huge) * 1000 < now then
-    return rest_flow(batch, ask.lane, flow)
-  end
+  if not flow.is_open then return rest_flow(batch, ask.lane, flow) end
   local index, was_due, later = next_of(batch, ask.lane, flow, now)
   if not index then return rest_flow(batch, ask.lane, flow, later) end
   local hold, tokens = price_of(flow, index)

@@ -59,8 +59,8 @@ end
 for _, refusal in ipairs(ask.blocked) do
   latest('blocked:' .. refusal.dimension, now + refusal.wait_us)
 end
-if #ask.blocked > 0 then cut_pace('blocked', 0.9, 0.5, 0) end
-if ask.slow_down then cut_pace('slow_down', 0.5, 0.05, 15 * MINUTE_US) end
+if ask.slow_down then cut_pace('slow_down', 0.5, 0.05, 15 * MINUTE_US)
+elseif #ask.blocked > 0 then cut_pace('blocked', 0.9, 0.5, 0) end
 if ask.paused_us then
   latest('paused_until', now + ask.paused_us)
   redis.call('HSET', key, 'paused_for', ask.reason or 'paused')

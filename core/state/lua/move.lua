@@ -8,7 +8,7 @@
 --   changes no task: it posts what was paid beside the picture that the task has, once for each attempt
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: the fence has moved on | illegal: not from this state | cancelled: the batch is
---   duplicate: task `same_as` has this fingerprint | surplus: the task already has a picture
+--   duplicate: task `same_as` has this fingerprint | surplus: the task already has picture `asset`
 
 local now = now_us()
 local SETTLED = { done = true, waiting = true, queued = true, failed = true, skipped = true, cancelled = true }
@@ -40,7 +40,7 @@ end
 
 local function refusal(move, task, batch_state)
   if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
-  if task.state == 'done' then return { status = move.late and 'surplus' or 'stale' } end
+  if task.state == 'done' then return { status = move.late and 'surplus' or 'stale', asset = task.asset } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
   if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
   local is_new = move.to == 'sent' or (move.to == 'queued' and ENDED[task.state])
@@ -52,10 +52,10 @@ end
 
 local function record(move, task, from)
   local key = task_key(move.batch, move.index)
+  if move.to == 'stored' then redis.call('HSET', key, 'asset', move.asset, 'sha256', move.sha256) end
   redis.call('HSET', key, 'state', move.to, 'at', int(now / 1000))
   if move.to == 'sent' then add(key, 'sends', 1) end
   if move.unused and from == 'sent' then add(key, 'sends', -1) end
-  if move.to == 'stored' then redis.call('HSET', key, 'asset', move.asset, 'sha256', move.sha256) end
   if move.crash then add(key, 'crashes', 1) end
   if move.failure then redis.call('HSET', key, 'failure', cmsgpack.pack(move.failure)) end
   if IN_FLIGHT[from] and (move.late or not IN_FLIGHT[move.to]) then leave_worker(move.batch, move.index, task) end

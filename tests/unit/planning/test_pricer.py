@@ -1,0 +1,124 @@
+"""What a manifest will likely cost, the most it can, and how the claim script counts through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.settings import LaneSettings
+from schemas.expansion import Expansion
+from schemas.manifest import Manifest
+from tests.unit.planning.desk import made_settings
+from workers.planning.checker import PromptTally
+from workers.planning.pricer import PricedBlock, Pricer, cost_of, duration_of, flows_of, tasks_of
+
+EXAMPLE: dict[str, Any] = {
+    "name": "apparel-autumn",
+    "catalog": {"source": "products.csv"},
+    "image": {"model": "gpt-image-2", "quality": "medium", "format": "webp", "compression": 90},
+    "templates": {
+        "hero": {"prompt": "x", "references": ["{{ row.image_urls[0] }}"]},
+        "poster": {"prompt": "x", "from": "hero", "sizes": ["portrait"], "image": {"quality": "high"}},
+    },
+    "variants": {"season": {"spring": {}, "autumn": {}}},
+    "sizes": ["square", "1536x1024"],
+    "samples": 2,
+    "spend": {"cap_usd": "250.00"},
+}
+TALLIES = {"hero": PromptTally(4, 400, 120), "poster": PromptTally(4, 317, 80)}
+LANES = {"main": LaneSettings(api_key="key", images_per_minute=10, tokens_per_minute=100_000)}
+
+
+def priced(
+    folder: Path, data: dict[str, Any] = EXAMPLE, lanes: dict[str, LaneSettings] = LANES
+) -> list[PricedBlock]:
+    """The blocks over two rows."""
+    expansion = Expansion(Manifest.model_validate(data), 2)
+    return Pricer(expansion, TALLIES, made_settings(folder, lanes=lanes)).blocks()
+
+
+def test_the_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:
+    """Output tokens: medium square 1,756 and 1536x1024 1,372; high portrait 5,488. One reference each.
+
+    Likely, micro-dollars: hero (31 text x 5) + (1,280 x 8) + output x 30 = 63,075 and 51,555; poster (80 bytes on
+    average, rounded up: 26 text x 5) + 10,240 + 164,640 = 175,010. Eight pictures each.
+    """
+    cost = cost_of(priced(tmp_path), "250.00")
+
+    assert cost.by_template == {"hero": "0.91704", "poster": "1.40008"}
+    assert (cost.likely, cost.high, cost.cap) == ("2.31712", "2.383232", "250.00")
+
+
+def test_the_claim_script_gets_every_template_with_what_is_held_for_each_size(tmp_path: Path) -> None:
+    """High: every byte of the longest prompt a token and 64 more, a reference 1,536."""
+    [flow] = flows_of(priced(tmp_path), 2)
+
+    assert (flow.lane, flow.length) == ("main", 16)
+    assert flow.blocks == (
+        {
+            "first": 0,
+            "count": 16,
+            "samples": 2,
+            "dependent": False,
+            "holds": [65_888, 54_368],
+            "tokens": [3_476, 3_092],
+        },
+        {
+            "first": 16,
+            "count": 8,
+            "samples": 2,
+            "dependent": True,
+            "holds": [177_648],
+            "tokens": [7_168],
+        },
+    )
+
+
+def test_tasks_are_counted_by_what_they_are(tmp_path: Path) -> None:
+    tasks = tasks_of(priced(tmp_path))
+
+    assert (tasks.total, tasks.by_template) == (24, {"hero": 16, "poster": 8})
+    assert tasks.by_size == {"square": 8, "1536x1024": 8, "portrait": 8}
+
+
+def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_path: Path) -> None:
+    duration = duration_of(priced(tmp_path), LANES)
+
+    assert (duration.seconds, duration.limited_by, duration.slots_needed) == (
+        144.0,
+        "main: images a minute",
+        14,
+    )
+
+
+def test_lanes_without_limits_promise_nothing(tmp_path: Path) -> None:
+    lanes = {"main": LaneSettings(api_key="key")}
+
+    assert duration_of(priced(tmp_path, lanes=lanes), lanes).seconds is None
+
+
+def test_templates_go_to_the_lanes_of_their_models(tmp_path: Path) -> None:
+    lanes = {
+        "old": LaneSettings(api_key="key", models=("gpt-image-2",)),
+        "new": LaneSettings(api_key="key", models=("gpt-image-2.5-flare",)),
+    }
+    poster = {**EXAMPLE["templates"]["poster"], "image": {"model": "gpt-image-2.5-flare", "quality": "low"}}
+    data = {**EXAMPLE, "templates": {**EXAMPLE["templates"], "poster": poster}}
+
+    flows = {flow.lane: flow for flow in flows_of(priced(tmp_path, data, lanes), 2)}
+
+    assert {lane: flow.length for lane, flow in flows.items()} == {"old": 16, "new": 0}
+    assert [block["first"] for block in flows["new"].blocks] == [16]
+
+
+@pytest.mark.parametrize(
+    "change", [{"sizes": ["auto"]}, {"image": {"model": "gpt-image-2", "quality": "auto"}}]
+)
+def test_what_the_provider_chooses_is_priced_as_the_dearest(tmp_path: Path, change: dict[str, Any]) -> None:
+    plain = {**EXAMPLE, "templates": {"hero": {"prompt": "x"}}, "sizes": ["square"], "spend": {}}
+
+    named, chosen = priced(tmp_path, plain), priced(tmp_path, plain | change)
+
+    assert chosen[0].high_usd_micros > named[0].high_usd_micros

@@ -1,0 +1,94 @@
+"""Ids, keys and the closed lists of words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.asset import MAX_KEY_BYTES, safe_key
+from schemas.failure import FAILURE_RULES, Charged, Failure, FailureClass
+from schemas.ids import attempt_id, is_id, new_id
+
+
+@given(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=10))
+def test_ids_sort_by_the_time_they_were_made(earlier: int, later: int, chance: bytes) -> None:
+    earlier, later = sorted((earlier, later))
+
+    first = new_id("batch", now_ms=earlier, random_bytes=chance)
+    second = new_id("batch", now_ms=later, random_bytes=chance)
+
+    assert is_id(first, "batch")
+    assert (first < second) == (earlier < later)
+
+
+@pytest.mark.parametrize("ending", ["\n", "/..", " ", "x", "é"])
+def test_nothing_can_be_hung_onto_an_id(ending: str) -> None:
+    made = new_id("plan", now_ms=1, random_bytes=bytes(10))
+
+    assert is_id(made, "plan")
+    assert not is_id(made + ending, "plan")
+    assert not is_id(made, "batch")
+
+
+def test_an_attempt_is_named_by_batch_task_and_try() -> None:
+    assert attempt_id("batch_1", 7, 2) == "batch_1:7:2"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("sku/hero-1", "sku/hero-1"),
+        ("../../etc/passwd", "etc/passwd"),
+        ("/a//b/./../c/", "a/b/c"),
+        ("a/.. /b", "a/b"),
+        (".hidden/.", "hidden"),
+        ("a\\..\\b", "a_.._b"),
+        ("a?b#c%d:e*f\x00g\nh", "a_b_c_d_e_f_g_h"),
+        ("Größe 42/كنبة/天鵝絨", "Größe 42/كنبة/天鵝絨"),
+        ("हिन्दी", "हिन्दी"),
+        ("x" * 300, "x" * 200),
+        ("é" * 150, "é" * 100),
+    ],
+)
+def test_a_key_is_made_safe(text: str, key: str) -> None:
+    assert safe_key(text) == key
+
+
+def test_letters_with_different_marks_stay_different_keys() -> None:
+    assert safe_key("कि") != safe_key("की")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("../..", "empty"), (" / . ", "empty"), ("/".join(["x" * 150] * 5), "more than 700")]
+)
+def test_a_key_of_which_nothing_is_left_or_too_much_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        safe_key(text)
+
+
+@given(st.text(max_size=300))
+def test_no_key_leaves_its_folder(text: str) -> None:
+    try:
+        key = safe_key(text)
+    except ValueError:
+        return
+
+    assert len(key.encode()) <= MAX_KEY_BYTES
+    assert not any(segment in ("", ".", "..") for segment in key.split("/"))
+    assert not set(key) & set('\\?#%:*"<>|\x00\n\r\t')
+    assert safe_key(key) == key
+
+
+def test_every_failure_class_has_a_rule_and_advice() -> None:
+    assert set(FAILURE_RULES) == set(FailureClass)
+    assert all(rule.advice.endswith(".") for rule in FAILURE_RULES.values())
+
+
+def test_a_failure_is_charged_as_its_class_says_unless_the_facts_say_otherwise() -> None:
+    assert Failure.of(FailureClass.BAD_OUTPUT, "x").charged is Charged.YES
+    assert Failure.of(FailureClass.BAD_OUTPUT, "x", charged=Charged.NO).charged is Charged.NO
+
+
+def test_a_failures_message_is_cut_at_500_characters() -> None:
+    assert len(Failure.of(FailureClass.DOUBTFUL, "x" * 900).message) == 500

@@ -1,0 +1,71 @@
+"""What an attempt cost, and what is kept beside its picture."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from workers.order import Delivery, Order, cost_of, fingerprint_of, receipt_of
+
+
+def test_usage_is_priced_by_the_table(order: Order, delivery: Delivery) -> None:
+    """20 text at $5, 1,280 image at $8 and 1,756 output at $30 a million."""
+    assert cost_of(order, delivery) == (100 + 10_240 + 52_680, False)
+
+
+def test_without_usage_the_estimate_stands_and_says_so(order: Order, delivery: Delivery) -> None:
+    assert cost_of(order, msgspec.structs.replace(delivery, usage=None)) == (52_746, True)
+
+
+def test_a_model_that_has_left_the_table_is_estimated(order: Order, delivery: Delivery) -> None:
+    assert cost_of(msgspec.structs.replace(order, model="gone"), delivery) == (52_746, True)
+
+
+def test_a_receipt_holds_what_was_ordered_what_came_and_what_it_cost(
+    order: Order, delivery: Delivery
+) -> None:
+    receipt = receipt_of(
+        order,
+        delivery,
+        asset="sku-1/hero.png",
+        width=64,
+        height=48,
+        price_list="prices.toml",
+        surplus=False,
+    )
+
+    assert (receipt.task, receipt.attempt, receipt.row_key) == (7, 2, "كنبة-1")
+    assert (Decimal(receipt.cost_usd), receipt.cost_estimated) == (Decimal("0.063020"), False)
+    assert (receipt.bytes, receipt.latency_s, receipt.request_id) == (1234, 12.346, "req_1")
+    assert receipt.references == ("r" * 64,)
+    assert "prompt" not in receipt.model_dump() or not receipt.model_dump()["prompt"]
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("png", "png"), ("jpeg", "jpg"), ("webp", "webp")])
+def test_the_asset_is_named_by_its_format(order: Order, kind: str, ending: str) -> None:
+    assert msgspec.structs.replace(order, format=kind).asset_key == f"sku-1/hero.{ending}"
+
+
+def test_whatever_decides_a_picture_decides_its_fingerprint() -> None:
+    facts: dict[str, Any] = {
+        "prompt": "كنبة",
+        "model": "m",
+        "parameters": {"a": 1, "b": 2},
+        "references": ["x", "y"],
+        "sample": 1,
+    }
+    others: list[dict[str, Any]] = [
+        {"prompt": "كنبه"},
+        {"model": "n"},
+        {"parameters": {"a": 1, "b": 3}},
+        {"references": ["y", "x"]},
+        {"sample": 2},
+    ]
+
+    prints = {fingerprint_of(**facts), *(fingerprint_of(**(facts | other)) for other in others)}
+
+    assert len(prints) == 6
+    assert fingerprint_of(**(facts | {"parameters": {"b": 2, "a": 1}})) == fingerprint_of(**facts)
