@@ -5,14 +5,13 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PACKAGES := schemas core service workers cli simulator
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 ...` names another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $(name))))
 
-.PHONY: help install demo up simulate test check clean
+.PHONY: help install demo up simulate test check docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,9 +49,12 @@ test: $(INSTALLED) ## run the tests (OPTIONS="tests/unit -k money")
 check: $(INSTALLED) ## everything that CI runs: lint, format, types, imports, tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary $(PACKAGES)
+	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest
+
+docs: $(INSTALLED) ## write the parts of docs/ that are made from the code
+	@$(BIN)/python -m tests.house.generate
 
 clean: ## remove .venv and caches; .darkroom stays, because its pictures may be paid
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache

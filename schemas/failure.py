@@ -80,12 +80,12 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
     FailureClass.QUOTA_EXHAUSTED: FailureRule(
         Charged.NO,
         Reaction.PAUSE_LANE,
-        "The account's credit or spend limit is used up; top it up, then resume the lane.",
+        "The account's credit or spend limit is used up; top it up; the lane tries one task again every five minutes.",
     ),
     FailureClass.AUTH: FailureRule(
         Charged.NO,
         Reaction.PAUSE_LANE,
-        "The key, the organisation's verification or the access to this model is missing; mend it, then resume the lane.",
+        "The key, the organisation's verification or the access to this model is missing; mend it; the lane tries one task again every minute.",
     ),
     FailureClass.MODERATION_BLOCKED: FailureRule(
         Charged.UNKNOWN,

@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 def plan_function(planner: Planner, batches: BatchStore, now_ms: Callable[[], int]) -> Function:
     """The job `plan`, bound to what it needs."""
 
-    async def plan(_: dict[Any, Any], *arguments: Any, **__: Any) -> None:
+    async def plan(ctx: dict[Any, Any], *arguments: Any, **options: Any) -> None:
         job = PlanJob(**arguments[0])
         try:
             await planner.plan(job)

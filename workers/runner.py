@@ -17,6 +17,7 @@ from schemas.errors import UnavailableError
 from schemas.expansion import Cell
 from schemas.failure import Charged, Failure
 from schemas.image import Answer
+from schemas.manifest import Reuse
 from schemas.verdict import Done, GiveUp, Lost, Park, Release, RetryIn, Skip, Verdict
 from workers.admission.feedback import lesson_of
 from workers.images.client import ImagesClient
@@ -75,7 +76,8 @@ class AttemptRunner:
         prepared = await self.preparer.prepare(claim, campaign)
         if isinstance(prepared, Failure):
             return self._decide(claim, campaign, prepared)
-        return await self._mark_sent(claim, prepared, start_at_s) or prepared
+        reused = None if campaign.manifest.reuse is Reuse.NEVER else prepared.order.fingerprint
+        return await self._mark_sent(claim, prepared, reused, start_at_s) or prepared
 
     async def _withdraw(self, claim: Claim, error: UnavailableError) -> Verdict:
         """Redis or storage did not answer before anything was sent: the task rests for a moment."""
@@ -85,13 +87,15 @@ class AttemptRunner:
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
         return RetryIn(WITHDRAWN_S)
 
-    async def _mark_sent(self, claim: Claim, prepared: Prepared, start_at_s: float) -> Verdict | None:
+    async def _mark_sent(
+        self, claim: Claim, prepared: Prepared, fingerprint: str | None, start_at_s: float
+    ) -> Verdict | None:
         """Writes down durably that the request leaves now; None when it may."""
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         entry.write_order(prepared.order)
         await self.clock.sleep(max(0.0, start_at_s - self.clock.monotonic()))
         asked_s = self.clock.monotonic()
-        moved = await self._move(claim, "sent", fingerprint=prepared.order.fingerprint)
+        moved = await self._move(claim, "sent", fingerprint=fingerprint)
         if moved.status == "ok" and self.clock.monotonic() - asked_s <= SEND_WITHIN_S:
             return None
         entry.remove()

@@ -55,12 +55,12 @@ def test_no_other_distribution_has_a_package_of_this_name(package: str) -> None:
 
 
 WATCHER = """
-import importlib, os, sys
+import importlib, os, sys, threading
 
 FORBIDDEN = {
     "os.exec", "os.fork", "os.mkdir", "os.posix_spawn", "os.putenv", "os.remove", "os.rename", "os.system",
     "os.unsetenv", "socket.bind", "socket.connect", "socket.getaddrinfo", "sqlite3.connect", "subprocess.Popen",
-    "tempfile.mkdtemp", "tempfile.mkstemp", "_thread.start_joinable_thread", "_thread.start_new_thread",
+    "tempfile.mkdtemp", "tempfile.mkstemp",
 }
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 root, *names = sys.argv[1:]
@@ -95,6 +95,8 @@ def told(method):
 environment = type(os.environ)
 for name in ("__getitem__", "__contains__", "__iter__"):
     setattr(environment, name, told(getattr(environment, name)))
+start = threading.Thread.start
+threading.Thread.start = lambda thread: (ours_did_it(sys._getframe(1)) and found.append(f"{module}: thread"), start(thread))
 sys.addaudithook(watch)
 for module in names:
     importlib.import_module(module)
@@ -128,8 +130,8 @@ def test_importing_any_module_starts_nothing_writes_nothing_and_asks_the_environ
         ("import os; os.environ.get('HOME')", "environment"),
         ("import os; os.getenv('HOME')", "environment"),
         ("open('here', 'w').close()", "open"),
-        ("import threading; threading.Thread(target=print, args=('',)).start()", "_thread.start"),
-        ("import socket; socket.socket().bind(('127.0.0.1', 0))", "socket.bind"),
+        ("import threading; threading.Thread(target=print, args=('',)).start()", "thread"),
+        ("import socket; socket.create_server(('127.0.0.1', 0)).close()", "socket.bind"),
         ("import subprocess, sys; subprocess.run([sys.executable, '-c', ''])", "subprocess.Popen"),
     ],
     ids=["environ", "getenv", "file", "thread", "socket", "process"],

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "core", "service", "workers", "cli", "simulator")
 DOCS = ROOT / "docs"
-_LEFT_OUT = {".venv", ".git", ".darkroom", "dist", "__pycache__"}
+_LEFT_OUT = {"dist", "__pycache__"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -24,8 +24,9 @@ def files(*patterns: str, under: str = ".") -> list[Path]:
 
 
 def _is_left_out(path: Path) -> bool:
-    folders = path.relative_to(ROOT).parts[:-1]
-    return any(folder in _LEFT_OUT or folder.endswith("_cache") for folder in folders)
+    folders = set(path.relative_to(ROOT).parts[:-1])
+    hidden = {folder for folder in folders if folder.startswith(".")} - {".ci"}
+    return bool(hidden or folders & _LEFT_OUT)
 
 
 def modules(*packages: str) -> list[Path]:
