@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from arq.worker import Function, func
+from arq.worker import Function, Retry, func
 
 from core.queue import PlanJob
 from core.state.batches import BatchStore
@@ -15,6 +15,9 @@ from workers.planning.planner import Planner
 
 PLAN_TIMEOUT_S = 900
 """A plan of 1,000,000 tasks takes under a minute; a job whose worker was killed is taken up again after this."""
+
+RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
+"""Redis or storage may be away for a day and a half before a plan is given up."""
 
 _log = structlog.get_logger()
 
@@ -26,12 +29,13 @@ def plan_function(planner: Planner, batches: BatchStore, now_ms: Callable[[], in
         job = PlanJob(**arguments[0])
         try:
             await planner.plan(job)
-        except UnavailableError:
-            raise  # arq tries again
+        except UnavailableError as error:
+            _log.warning("plan.delayed", plan=job.plan_id, batch=job.batch_id, reason=error.detail)
+            raise Retry(defer=min(ctx["job_try"] * RETRY_STEP_S, RETRY_CAP_S)) from error
         except Exception as error:
             _log.exception("plan.crashed", plan=job.plan_id, batch=job.batch_id)
             if job.batch_id is not None:
                 refusal = f"The plan failed by an error of ours: {type(error).__name__}."
                 await batches.reject(job.batch_id, refusal=refusal, problems=[], finished_at_ms=now_ms())
 
-    return func(plan, name="plan", timeout=PLAN_TIMEOUT_S, keep_result=0, max_tries=20)
+    return func(plan, name="plan", timeout=PLAN_TIMEOUT_S, keep_result=0, max_tries=MAX_TRIES)

@@ -68,7 +68,7 @@ class SpoolFolder:
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
-        self._lock = lock
+        self.lock = lock
 
     def entry(self, batch_id: str, index: int, attempt: int) -> SpoolEntry:
         return SpoolEntry(self.path, f"{batch_id}.{index}.{attempt}")
@@ -84,7 +84,7 @@ class SpoolFolder:
 
     def close(self) -> None:
         """Lets go of the lock; what is in the folder is anybody's then."""
-        os.close(self._lock)
+        os.close(self.lock)
 
 
 class Spool:
@@ -99,22 +99,25 @@ class Spool:
         self._min_free_bytes = min_free_bytes
 
     def open(self, worker: str) -> SpoolFolder:
-        """The folder of this process.
+        """The folder of this process, which is locked before others can see it.
 
         Raises:
             OSError: the disk does not take it, or another process of this name is alive.
         """
-        folder = _locked(self._root / worker)
+        path = self._root / worker
+        unseen = path if path.exists() else self._root / f".{worker}"
+        folder = _locked(unseen)
         if folder is None:
             raise OSError(
                 f"another process holds the spool folder of worker '{worker}'; give this one another name"
             )
-        return folder
+        return SpoolFolder(unseen.rename(path), folder.lock)
 
     def orphans(self) -> Iterator[SpoolFolder]:
         """Folders whose process is gone; the caller holds each one's lock until it closes it."""
         for path in sorted(self._root.iterdir()):
-            if path.is_dir() and (folder := _locked(path)) is not None:
+            seen = path.is_dir() and not path.name.startswith(".")
+            if seen and (folder := _locked(path)) is not None:
                 yield folder
 
     def has_room(self) -> bool:

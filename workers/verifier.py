@@ -37,6 +37,8 @@ def verify(path: Path, order: Order) -> Verified | Failure:
                 found = (picture.format or "").lower()
                 if width * height > MAX_PIXELS:
                     return _bad(f"the picture has {width}x{height} pixels, more than are ever asked for")
+                if getattr(picture, "n_frames", 1) > 1:
+                    return _bad("the picture moves; a still one was asked for")
                 if found == "png":
                     picture.verify()
                 else:
