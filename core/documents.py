@@ -5,7 +5,7 @@ tenants/<tenant>/batches/<batch>/manifest.json
 tenants/<tenant>/batches/<batch>/rows/<page>.jsonl      {row, files {name: sha256}}, PAGE_ROWS a page
 tenants/<tenant>/batches/<batch>/pictures/<asset key>   and <asset key>.json, its receipt
 tenants/<tenant>/plans/<plan>/manifest.json
-tenants/<tenant>/uploads/names/<name>                   {sha256, bytes}
+tenants/<tenant>/uploads/names/<sha256 of the name>     {name, sha256, bytes}
 tenants/<tenant>/uploads/contents/<sha256>
 ```
 """
@@ -78,7 +78,7 @@ class Documents:
             await self.store.put_file(contents, path, media_type="application/octet-stream", overwrite=True)
         upload = Upload(name, digest, size)
         await self.store.put_bytes(
-            f"tenants/{tenant}/uploads/names/{name}",
+            _name_key(tenant, name),
             orjson.dumps(asdict(upload)),
             media_type=_JSON,
             overwrite=True,
@@ -88,9 +88,7 @@ class Documents:
     async def find_upload(self, tenant: str, name: str) -> Upload | None:
         """What was last uploaded under this name."""
         try:
-            return Upload(
-                **orjson.loads(await self.store.get_bytes(f"tenants/{tenant}/uploads/names/{name}"))
-            )
+            return Upload(**orjson.loads(await self.store.get_bytes(_name_key(tenant, name))))
         except NotFoundError:
             return None
 
@@ -162,6 +160,11 @@ def picture_key(tenant: str, batch_id: str, asset: str) -> str:
 def _owned(tenant: str, owner_id: str, name: str) -> str:
     shelf = "plans" if owner_id.startswith("plan_") else "batches"
     return f"tenants/{tenant}/{shelf}/{owner_id}/{name}"
+
+
+def _name_key(tenant: str, name: str) -> str:
+    """By digest: on a disk, the name `a` would be in the way of the name `a/b`."""
+    return f"tenants/{tenant}/uploads/names/{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def _page_key(tenant: str, batch_id: str, page: int) -> str:

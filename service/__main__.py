@@ -75,12 +75,12 @@ def main(arguments: list[str]) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    configure(settings.telemetry, process="service")
     try:
         app = build(settings)
     except ValueError as error:
         print(f"DARKROOM_STORAGE__URL: {error}", file=sys.stderr)
         return 2
+    configure(settings.telemetry, process="service")
     return serve(app, settings.service)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
@@ -20,15 +20,19 @@ _TIMEOUT_S = 10.0
 
 
 def connect(url: str) -> Redis:
-    """An asyncio client. Commands that fail are not repeated: every write is a compare-and-set or safe to lose."""
-    client: Redis = Redis.from_url(
+    """An asyncio client. Commands that fail are not repeated: every write is a compare-and-set or safe to lose.
+
+    When all connections are busy a command waits for one, instead of failing at once.
+    """
+    pool = BlockingConnectionPool.from_url(
         url,
         socket_connect_timeout=_TIMEOUT_S,
         socket_timeout=_TIMEOUT_S,
         health_check_interval=30,
         max_connections=50,
+        timeout=_TIMEOUT_S,
     )
-    return client
+    return Redis.from_pool(pool)
 
 
 def connect_blocking(url: str) -> redis.Redis:

@@ -34,7 +34,7 @@ EXAMPLE_MANIFEST: dict[str, Any] = {
     },
     "spend": {"cap_usd": "1.00"},
 }
-_EXAMPLE_YAML = """\
+EXAMPLE_YAML = """\
 name: autumn
 catalog: {source: products.csv, key: sku}
 image: {model: gpt-image-2, quality: medium, format: webp}
@@ -45,7 +45,7 @@ spend: {cap_usd: "250.00"}
 _MANIFEST = {"$ref": _REF.format(model="Manifest")}
 _BODY: dict[str, Any] = {
     "application/json": {"schema": _MANIFEST, "example": EXAMPLE_MANIFEST},
-    "application/yaml": {"schema": _MANIFEST, "example": _EXAMPLE_YAML},
+    "application/yaml": {"schema": _MANIFEST, "example": EXAMPLE_YAML},
 }
 _FORM = {
     "multipart/form-data": {

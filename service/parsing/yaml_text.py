@@ -63,6 +63,7 @@ class _Open:
     lines: dict[str, int] = field(default_factory=dict)
     merged: list[dict[str, Any]] = field(default_factory=list)
     key: str | None = None
+    is_merge: bool = False
     weight: int = NODE_WEIGHT
 
     @property
@@ -111,14 +112,18 @@ class _Builder:
     def _take_scalar(self, event: Any, line: int) -> None:
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             raise _tag_refused(event.tag, line)
-        weight = NODE_WEIGHT + len(event.value)
+        weight, is_plain = NODE_WEIGHT + len(event.value), event.tag is None and event.implicit[0]
         if self._open and self._open[-1].awaits_key:
             self._open[-1].weight += weight
+            self._note(event.anchor, event.value, weight)
             self._begin_entry(event.value, line)
+            self._open[-1].is_merge = is_plain and event.value == _MERGE
         else:
-            plain = event.tag is None and event.implicit[0]
             self._place(
-                _plain_value(event.value, line) if plain else event.value, weight, line, anchor=event.anchor
+                _plain_value(event.value, line) if is_plain else event.value,
+                weight,
+                line,
+                anchor=event.anchor,
             )
 
     def _take_alias(self, anchor: str | None, line: int) -> None:
@@ -148,8 +153,7 @@ class _Builder:
     def _place(self, value: Any, weight: int, line: int, *, anchor: str | None = None) -> None:
         """Puts a whole value where it belongs."""
         self._require_value(line)
-        if anchor is not None:
-            self._anchors[anchor] = (value, weight)
+        self._note(anchor, value, weight)
         if not self._open:
             self.root = value
             return
@@ -161,11 +165,15 @@ class _Builder:
             )
         if node.items is not None:
             node.items.append(value)
-        elif node.key == _MERGE:
+        elif node.is_merge:
             node.merged += _mergeable(value, line)
         elif node.key is not None:
             node.entries[node.key] = value
         node.key = None
+
+    def _note(self, anchor: str | None, value: Any, weight: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (value, weight)
 
     def _require_value(self, line: int) -> None:
         if self._open and self._open[-1].awaits_key:
