@@ -62,7 +62,10 @@ class PlanProblem(_Part):
 
 
 class Plan(_Part):
-    """A dry run. `accepted` is false when there are problems or the likely cost is over the cap."""
+    """A dry run. `accepted` is false when there are problems or the likely cost is over the cap.
+
+    `files` names missing uploads first, then the others, up to 10,000 of `files_total`.
+    """
 
     id: str
     accepted: bool

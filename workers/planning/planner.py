@@ -44,6 +44,9 @@ class _Draft:
     """What is found out while planning."""
 
     problems: list[Problem] = field(default_factory=list)
+    missing: dict[Problem, None] = field(
+        default_factory=dict
+    )  # files, apart: a plan goes on to name them all
     rows: int = 0
     source: Source | None = None
     files: dict[str, Upload | None] = field(default_factory=dict)
@@ -118,7 +121,7 @@ class Planner:
         if not (draft.is_full or unknown or is_too_large):
             await self._check_pages(job, draft, rows_file, attrs)
         pricer = Pricer(expansion, draft.checker.tallies, self._settings)
-        draft.problems += pricer.problems()
+        draft.problems += [*pricer.problems(), *draft.missing]
         if not draft.problems:
             draft.blocks = pricer.blocks()
             draft.refusal = self._refusal(manifest, draft.blocks)
@@ -134,7 +137,7 @@ class Planner:
                 )
                 draft.problems += problems
                 await self._find_files(job.tenant, draft, names)
-                if job.batch_id is not None and not draft.problems:
+                if job.batch_id is not None and not (draft.problems or draft.missing):
                     planned = await asyncio.to_thread(_planned, draft, rows, names)
                     await self._documents.put_page(job.tenant, job.batch_id, page, planned)
                 if draft.is_full:
@@ -147,13 +150,10 @@ class Planner:
         draft.files |= zip(
             new, await asyncio.gather(*(self._found(tenant, name) for name in new)), strict=True
         )
-        missing = [
-            Problem(pointer, "missing_file", f"'{name}' was not uploaded")
-            for needed in names
-            for name, pointer in needed.items()
-            if draft.files[name] is None
-        ]
-        draft.problems = list(dict.fromkeys([*draft.problems, *missing]))
+        for needed in names:
+            for name, pointer in needed.items():
+                if draft.files[name] is None and len(draft.missing) <= MAX_PROBLEMS:
+                    draft.missing[Problem(pointer, "missing_file", f"'{name}' was not uploaded")] = None
 
     async def _found(self, tenant: str, name: str) -> Upload | None:
         try:
@@ -260,7 +260,7 @@ def _pinned(draft: _Draft, needed: dict[str, str]) -> dict[str, str]:
 
 
 def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings) -> Plan:
-    shown = sorted(draft.files.items())[:MAX_FILES_SHOWN]
+    shown = sorted(draft.files.items(), key=lambda found: (found[1] is not None, found[0]))[:MAX_FILES_SHOWN]
     priced = bool(draft.blocks)
     empty = PlanTasks(total=0, by_template={}, by_size={}, by_model={})
     cost = PlanCost(likely="0.00", high="0.00", cap=manifest.spend.cap_usd, by_template={})

@@ -104,7 +104,7 @@ async def test_missing_references_are_named_by_row_or_by_template_whoever_names_
     assert "an uploaded file or an https:// address" in found["/catalog/rows/3"]
     assert len(plan.errors) == 3
     assert [(file.name, file.sha256 is None) for file in plan.files] == [
-        ("a.png", False), ("b.png", True), ("logo.png", True)
+        ("b.png", True), ("logo.png", True), ("a.png", False)
     ]  # fmt: skip
 
 
