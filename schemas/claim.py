@@ -15,6 +15,7 @@ class Claim:
         fence: grows with every claim of the task; a write with an older one is refused.
         attempt: number of this try, from 1.
         sends: how many paid requests earlier attempts have made.
+        crashes: how many earlier attempts ended in an error of ours or with their worker.
         start_in_ms: the permit is valid from then on, counted from the moment of the claim; 0..2000.
         hold_usd_micros: reserved in every budget scope.
         tokens: tokens reserved in the lane's token limit.
@@ -27,6 +28,7 @@ class Claim:
     fence: int
     attempt: int
     sends: int
+    crashes: int
     start_in_ms: int
     hold_usd_micros: int
     tokens: int
@@ -42,7 +44,8 @@ class Wait:
 
     Args:
         wait_ms: when to ask again, > 0.
-        limited_by: requests | images | tokens | concurrency | slots | paused | budget | idle.
+        limited_by: requests | images | tokens | concurrency | slots | paused | breaker | budget |
+            retries | idle.
     """
 
     wait_ms: int

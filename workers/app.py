@@ -201,9 +201,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         )
         for lane, config in settings.lanes.items()
     }
+    shelf = CampaignShelf(documents, batches, settings)
     runner = AttemptRunner(
         worker=name,
-        shelf=CampaignShelf(documents, batches, settings),
+        shelf=shelf,
         preparer=Preparer(documents, references),
         clients=clients,
         spool=folder,
@@ -238,7 +239,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
             connect_blocking(url), name, lease_s=settings.worker.lease_s, renew_s=settings.worker.renew_s
         ),
         rescuer=Rescuer(
-            worker=name, claims=claims, tasks=tasks, batches=batches, keeper=keeper, spool=spool, clock=clock
+            worker=name,
+            claims=claims,
+            tasks=tasks,
+            batches=batches,
+            shelf=shelf,
+            keeper=keeper,
+            spool=spool,
+            clock=clock,
         ),
         shifts=shifts,
         new_jobs=lambda: _arq_worker(url, planner, batches, clock),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,7 @@ from schemas.task import TaskState
 from workers.keeper import BadPicture, PictureKeeper, unwitnessed
 from workers.order import Order
 from workers.retry_policy import MAX_CRASHES
+from workers.shelf import CampaignShelf
 from workers.spool import Spool, SpoolEntry
 
 _log = structlog.get_logger()
@@ -31,6 +33,7 @@ class Rescuer:
         claims: ClaimStore,
         tasks: TaskStore,
         batches: BatchStore,
+        shelf: CampaignShelf,
         keeper: PictureKeeper,
         spool: Spool,
         clock: Clock,
@@ -39,6 +42,7 @@ class Rescuer:
         self._claims = claims
         self._tasks = tasks
         self._batches = batches
+        self._shelf = shelf
         self._keeper = keeper
         self._spool = spool
         self._clock = clock
@@ -79,17 +83,7 @@ class Rescuer:
         return len(overdue)
 
     async def _take_back(self, lost: LostClaim) -> None:
-        sent = lost.state != TaskState.CLAIMED
-        if sent:
-            message = "The worker was lost after the request was sent." if lost.state == TaskState.SENT else (
-                "The worker was lost with the paid picture in its spool; it is stored when that machine is back."
-            )  # fmt: skip
-            facts = {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
-        elif lost.crashes + 1 >= MAX_CRASHES:
-            message = f"{MAX_CRASHES} workers were lost while they held this task."
-            facts = {"to": "failed", "unused": "all", "failure": _failure(FailureClass.POISON, message)}
-        else:
-            facts = {"to": "queued", "unused": "all"}
+        facts = await self._fate_of(lost)
         moved = await self._tasks.move(
             batch=lost.batch_id, index=lost.index, fence=lost.fence, worker=lost.worker, crash=True, **facts
         )
@@ -101,6 +95,21 @@ class Rescuer:
             was=lost.state,
             status=moved.status,
         )
+
+    async def _fate_of(self, lost: LostClaim) -> dict[str, Any]:
+        if lost.state == TaskState.SENT:
+            message = "The worker was lost after the request was sent."
+            return {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
+        if lost.state != TaskState.CLAIMED:
+            message = "The worker was lost with the paid picture in its spool; it is stored when that machine is back."
+            return {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
+        if lost.crashes + 1 < MAX_CRASHES:
+            return {"to": "queued", "unused": "all"}
+        message = f"{MAX_CRASHES} workers were lost while they held this task."
+        tenant = await self._batches.owner_of(lost.batch_id) or ""
+        fail = await self._shelf.lost_with(tenant, lost.batch_id, lost.index)
+        poison = _failure(FailureClass.POISON, message, charged="no")
+        return {"to": "failed", "unused": "all", "failure": poison, "fail": fail}
 
     async def _replayed(self, entry: SpoolEntry) -> bool:
         """Goes on where its process died; False when that cannot be done."""

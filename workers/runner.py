@@ -9,13 +9,13 @@ from typing import Any
 import structlog
 
 from core.clock import Clock
-from core.state.lanes import LaneStore
+from core.state.lanes import LaneStore, Learned
 from core.state.tasks import Moved, TaskStore
 from core.telemetry.metrics import Metrics
 from schemas.claim import Claim
 from schemas.errors import UnavailableError
 from schemas.expansion import Cell
-from schemas.failure import Charged, Failure
+from schemas.failure import Charged, Failure, FailureClass
 from schemas.image import Answer
 from schemas.manifest import Reuse
 from schemas.verdict import Done, GiveUp, Lost, Park, Release, RetryIn, Skip, Verdict
@@ -23,7 +23,7 @@ from workers.admission.feedback import lesson_of
 from workers.images.client import ImagesClient
 from workers.keeper import BadPicture, PictureKeeper
 from workers.preparer import Prepared, Preparer
-from workers.retry_policy import History, decide
+from workers.retry_policy import MAX_CRASHES, History, decide
 from workers.shelf import Campaign, CampaignShelf
 from workers.spool import SpoolFolder
 
@@ -68,7 +68,8 @@ class AttemptRunner:
         if not isinstance(prepared, Prepared):
             return await self._finish(claim, campaign, prepared, sent=False)
         answer = await self._generate(claim, prepared)
-        verdict = await self._judge(claim, campaign, prepared, answer)
+        learned = await self._learn(claim, answer)
+        verdict = await self._judge(claim, campaign, prepared, answer, learned)
         return await self._finish(claim, campaign, verdict, sent=True)
 
     async def _ready(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Prepared | Verdict:
@@ -108,36 +109,49 @@ class AttemptRunner:
         outcome = answer.outcome.failure_class.value if isinstance(answer.outcome, Failure) else "ok"
         self.metrics.attempts.labels(*labels, outcome).inc()
         self.metrics.call_seconds.labels(*labels).observe(answer.latency_s)
-        lesson = lesson_of(answer)
-        if not lesson.is_empty:
-            try:
-                await self.lanes.learn(claim.lane, lesson)
-            except (
-                UnavailableError
-            ) as error:  # a lesson lost is learnt from the next answer; a picture is not
-                _log.warning("lesson.lost", reason=error.detail)
         return answer
 
-    async def _judge(self, claim: Claim, campaign: Campaign, prepared: Prepared, answer: Answer) -> Verdict:
+    async def _learn(self, claim: Claim, answer: Answer) -> Learned:
+        """Teaches the lane; a lesson lost is learnt from the next answer, a picture is not."""
+        lesson = lesson_of(answer)
+        if lesson.is_empty:
+            return Learned()
+        try:
+            return await self.lanes.learn(claim.lane, lesson, attempt_id=claim.attempt_id)
+        except UnavailableError as error:
+            _log.warning("lesson.lost", reason=error.detail)
+            return Learned()
+
+    async def _judge(
+        self, claim: Claim, campaign: Campaign, prepared: Prepared, answer: Answer, learned: Learned
+    ) -> Verdict:
         """What the answer means for the task; a good picture is stored, and its task ended, here."""
         if isinstance(answer.outcome, Failure):
             free = answer.outcome.charged is Charged.NO
             cost = (
                 0 if free else prepared.order.likely_usd_micros
             )  # what may have been charged counts as spent
-            return self._decide(claim, campaign, answer.outcome, sent=True, cost=cost)
+            return self._decide(claim, campaign, answer.outcome, learned, cost=cost)
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         delivery = self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
         kept = await self.keeper.keep(entry, prepared.order, delivery)
         if isinstance(kept, BadPicture):
-            return self._decide(claim, campaign, kept.failure, sent=True, cost=kept.cost_usd_micros)
+            return self._decide(claim, campaign, kept.failure, learned, cost=kept.cost_usd_micros)
         return kept
 
     def _decide(
-        self, claim: Claim, campaign: Campaign, failure: Failure, *, sent: bool = False, cost: int = 0
+        self,
+        claim: Claim,
+        campaign: Campaign,
+        failure: Failure,
+        learned: Learned | None = None,
+        *,
+        cost: int = 0,
     ) -> Verdict:
+        """`learned`: what the answer to the request taught; None when no request was sent."""
+        sends, streak = (claim.sends + 1, learned.streak) if learned else (claim.sends, 0)
         on_doubt = campaign.manifest.spend.on_doubt
-        history = History(claim.sends + sent, claim.attempt, on_doubt, self.chance())
+        history = History(sends, claim.attempt, on_doubt, self.chance(), streak)
         return decide(failure, history, cost_usd_micros=cost)
 
     async def _finish(self, claim: Claim, campaign: Campaign, verdict: Verdict, *, sent: bool) -> Verdict:
@@ -161,6 +175,23 @@ class AttemptRunner:
         failure = getattr(verdict, "failure", None)
         facts = {"failure_class": failure.failure_class.value, "reason": failure.message} if failure else {}
         _log.info("attempt.ended", verdict=name, template=cell.template, cost_usd_micros=cost, **facts)
+
+    async def put_aside(self, claim: Claim, reason: str) -> None:
+        """After an error of our own: parked if the request may have left, else tried again, a few times."""
+        message = f"An error in the worker: {reason}."
+        doubt = {"class": FailureClass.DOUBTFUL.value, "message": message, "charged": "unknown"}
+        parked = await self.keeper.persist(lambda: self._move(claim, "parked", failure=doubt))
+        if parked.status != "illegal":
+            return
+        move: dict[str, Any] = {"to": "waiting", "delay_us": int(WITHDRAWN_S * 1e6)}
+        if claim.crashes + 1 >= MAX_CRASHES:
+            poison = {"class": FailureClass.POISON.value, "message": message, "charged": "no"}
+            lost = await self.keeper.persist(
+                lambda: self.shelf.lost_with(claim.tenant, claim.batch_id, claim.index)
+            )
+            move = {"to": "failed", "failure": poison, "fail": lost}
+        await self.keeper.persist(lambda: self._move(claim, **move, unused="all", crash=True))
+        self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
 
     async def _move(self, claim: Claim, to: str, **facts: Any) -> Moved:
         return await self.tasks.move(

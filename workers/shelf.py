@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.documents import Documents
 from core.settings import Settings
 from core.state.batches import BatchStore
+from schemas.errors import NotFoundError
 from schemas.expansion import Cell, Expansion
 from schemas.manifest import Manifest
 
@@ -59,6 +60,18 @@ class CampaignShelf:
         except Exception:
             self._kept.pop(batch_id, None)
             raise
+
+    async def lost_with(self, tenant: str, batch_id: str, index: int) -> list[int]:
+        """Tasks that cannot be made when task `index` fails; none when the batch cannot be found.
+
+        Raises:
+            UnavailableError: it cannot be read.
+        """
+        try:
+            campaign = await self.get(tenant, batch_id)
+        except NotFoundError:
+            return []
+        return campaign.lost_with(campaign.expansion.cell(index))
 
     async def _read(self, tenant: str, batch_id: str) -> Campaign:
         batch = await self._batches.get(tenant, batch_id)

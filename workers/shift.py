@@ -13,7 +13,6 @@ from core.state.tasks import TaskStore
 from core.telemetry.metrics import Metrics
 from schemas.claim import Claim
 from schemas.errors import UnavailableError
-from schemas.failure import FailureClass
 from workers.runner import WITHDRAWN_S, AttemptRunner
 
 IDLE_S = 0.5
@@ -149,29 +148,7 @@ class Shift:
             await self._runner.run(claim, start_at_s)
         except Exception as error:
             _log.exception("attempt.crashed")
-            await self._put_aside(claim, type(error).__name__)
-
-    async def _put_aside(self, claim: Claim, reason: str) -> None:
-        """After an error of our own: parked if it may have been sent, else tried again later."""
-        failure = {
-            "class": FailureClass.DOUBTFUL.value,
-            "message": f"An error in the worker: {reason}.",
-            "charged": "unknown",
-        }
-        move = {
-            "batch": claim.batch_id,
-            "index": claim.index,
-            "fence": claim.fence,
-            "worker": self._runner.worker,
-        }
-        try:
-            parked = await self._tasks.move(**move, to="parked", failure=failure)
-            if parked.status == "illegal":
-                await self._tasks.move(
-                    **move, to="waiting", delay_us=int(WITHDRAWN_S * 1e6), unused="all", crash=True
-                )
-        except UnavailableError as refused:  # the claim stays ours until Redis is back and the lease runs out
-            _log.warning("attempt.stranded", reason=refused.detail)
+            await self._runner.put_aside(claim, type(error).__name__)
 
     async def _rest(self, rest_s: float) -> None:
         if rest_s <= 0:

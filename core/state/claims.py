@@ -66,6 +66,7 @@ class ClaimStore:
                 fence=found["fence"],
                 attempt=found["attempt"],
                 sends=found["sends"],
+                crashes=found["crashes"],
                 start_in_ms=found["start_in_ms"],
                 hold_usd_micros=found["hold"],
                 tokens=found["tokens"],

@@ -12,13 +12,17 @@ from core.state.connection import command, translated
 
 @dataclass(frozen=True, slots=True)
 class LaneOverview:
-    """One lane now: batches with work, batches asleep until a time, attempts in flight, why it is paused."""
+    """One lane now: batches with work, batches asleep until a time, attempts in flight, why it is paused.
+
+    `slots_needed` is how many attempts in flight would use the whole image limit, once pictures told how long they take.
+    """
 
     name: str
     ready: int
     asleep: int
     in_flight: int
     paused_for: str | None
+    slots_needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ async def _lane(client: Redis, name: str, now_ms: int) -> LaneOverview:
         pipe.zcard(f"{key}:ready")
         pipe.zcard(f"{key}:asleep")
         pipe.zcard(f"{key}:inflight")
-        pipe.hmget(key, ["paused_until", "paused_for"])
-        ready, asleep, in_flight, (until_us, reason) = await pipe.execute()
+        pipe.hmget(key, ["paused_until", "paused_for", "slots_needed"])
+        ready, asleep, in_flight, (until_us, reason, slots) = await pipe.execute()
     paused = until_us is not None and int(until_us) // 1000 > now_ms
-    return LaneOverview(name, ready, asleep, in_flight, reason.decode() if paused and reason else None)
+    paused_for = reason.decode() if paused and reason else None
+    return LaneOverview(name, ready, asleep, in_flight, paused_for, None if slots is None else int(slots))

@@ -21,7 +21,19 @@ from schemas.task import ENDED, IN_FLIGHT, TRANSITIONS
 CLASS_WEIGHTS = {Priority.INTERACTIVE: 8, Priority.NORMAL: 4, Priority.BULK: 1}
 """Weights, not strict priority: nobody starves. Source: docs/architecture.md, Fairness."""
 
-NAMES = ("claim", "close", "configure", "learn", "lost", "move", "reject", "renew", "start")
+NAMES = (
+    "claim",
+    "close",
+    "configure",
+    "learn",
+    "lost",
+    "move",
+    "reject",
+    "renew",
+    "replay",
+    "start",
+    "steer",
+)
 
 pack = msgspec.msgpack.encode
 unpack = msgspec.msgpack.decode

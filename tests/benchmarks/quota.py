@@ -80,8 +80,7 @@ async def _work(fleet: Fleet, account: Account, minutes: float) -> float:
 def _result(
     account: Account, ledger: dict[str, Any], claims: int, started_s: float, ended_s: float
 ) -> Result:
-    sent_s = [call["at"] for call in ledger["calls"]]
-    let_in_s = [call["at"] for call in ledger["calls"] if call["status"] == 200]
+    let_in_s: list[float] = [call["at"] for call in ledger["calls"] if call["status"] == 200]
 
     def per_minute(from_s: float) -> float:
         return 60 * sum(from_s <= at < ended_s for at in let_in_s) / (ended_s - from_s)
@@ -93,7 +92,7 @@ def _result(
         steady=100 * steady / account.images_per_minute,
         per_minute=steady,
         refused=ledger["totals"]["rate_limited"],
-        claims_per_send=claims / max(1, len(sent_s)),
+        claims_per_send=claims / max(1, ledger["totals"]["calls"]),
     )
 
 

@@ -56,6 +56,7 @@ class Machine(RuleBasedStateMachine):
     def lanes(self) -> None:
         for lane in LANES:
             self.run(self.world.lane(lane, max_concurrency=CONCURRENCY))
+            self.sync.hset(f"darkroom:lane:{lane}", mapping={"calls": 10**9, "retry_tenths": 10**9})
 
     @precondition(lambda self: len(self.model) < 4)
     @rule(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from core.state.lanes import Lesson
+from dataclasses import replace
+
+from core.state.lanes import Call, Lesson
 from schemas.failure import Failure, FailureClass
 from schemas.image import Answer
 from workers.retry_policy import PAUSES_S
@@ -13,24 +15,34 @@ UNNAMED_WAIT_S = 5.0
 _KNOWN = ("requests", "images", "tokens")
 
 
+_CALLS = {
+    FailureClass.SERVER_ERROR: Call.FAILED,
+    FailureClass.SLOW_DOWN: Call.FAILED,
+    FailureClass.DOUBTFUL: Call.FAILED,
+}
+_LOST = frozenset({FailureClass.SLOW_DOWN, FailureClass.DOUBTFUL})
+"""What may come of too much in flight. A connection that was never made is the network's, not the provider's."""
+
+
 def lesson_of(answer: Answer) -> Lesson:
-    """The limits the answer told us about, and what its refusal closes: one dimension, the pace, or the lane."""
+    """The limits the answer told us about, what its refusal closes (one dimension, the pace, or the lane), and what it
+    says of the provider's health."""
     readings = tuple(reading for reading in answer.readings if reading.dimension in _KNOWN)
     failure = answer.outcome
     if not isinstance(failure, Failure):
-        return Lesson(readings)
-    match failure.failure_class:
+        return Lesson(readings, call=Call.SUCCEEDED, latency_s=answer.latency_s)
+    kind = failure.failure_class
+    lesson = Lesson(readings, call=_CALLS.get(kind, Call.NEITHER), is_lost=kind in _LOST)
+    wait_s = failure.retry_after_s or UNNAMED_WAIT_S
+    match kind:
         case FailureClass.RATE_LIMITED:
-            return Lesson(readings, blocked_s=((_refused(failure), failure.retry_after_s or UNNAMED_WAIT_S),))
+            return replace(lesson, blocked_s=((_refused(failure), wait_s),))
         case FailureClass.SLOW_DOWN:
-            wait_s = failure.retry_after_s or UNNAMED_WAIT_S
-            return Lesson(readings, blocked_s=(("requests", wait_s),), slow_down=True)
+            return replace(lesson, blocked_s=(("requests", wait_s),), slow_down=True)
         case FailureClass.AUTH | FailureClass.QUOTA_EXHAUSTED:
-            return Lesson(
-                readings, pause_s=PAUSES_S[failure.failure_class], reason=failure.failure_class.value
-            )
+            return replace(lesson, pause_s=PAUSES_S[kind], reason=kind.value)
         case _:
-            return Lesson(readings)
+            return lesson
 
 
 def _refused(failure: Failure) -> str:

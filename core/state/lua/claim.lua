@@ -2,7 +2,7 @@
 -- budget, lease and fence in one step, all or nothing for each task.
 --
 -- ARGV[1] msgpack: lane, worker, want, horizon_us, caps {tenant_month | nil, house_day | nil}
--- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, start_in_ms, hold, tokens}], wait_ms,
+-- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, crashes, start_in_ms, hold, tokens}], wait_ms,
 --   limited_by
 
 local ask = cmsgpack.unpack(ARGV[1])
@@ -11,7 +11,7 @@ local PAGE, PAGES = 16, 4 -- heads looked at, as long as tokens alone hold up th
 local CAPPED_US = 2000000
 local now = now_us()
 local lane = hash(LANE)
-local flows, held_up, was_capped = {}, {}, false
+local flows, held_up, resting = {}, {}, 'idle'
 
 local function flow_of(batch)
   if not flows[batch] then
@@ -36,18 +36,21 @@ local function take(batch, flow, index, was_due, hold, tokens)
     'tokens', int(tokens), 'month', month, 'day', day, 'fence', fence, 'attempt', attempt, 'at', int(now / 1000))
   enter_worker(batch, index, ask.worker, ask.lane, now)
   count_move(batch, index, task.state or 'queued', 'claimed')
-  return fence, attempt, tonumber(task.sends or 0)
+  return fence, attempt, tonumber(task.sends or 0), tonumber(task.crashes or 0)
 end
 
 -- Offers the flow's next task: a claim, or nil with the wait of a limit, or nil when the flow steps aside.
 local function offer(batch, tag)
   local flow = flow_of(batch)
   if not flow.is_open then return rest_flow(batch, ask.lane, flow) end
-  local index, was_due, later = next_of(batch, ask.lane, flow, now)
-  if not index then return rest_flow(batch, ask.lane, flow, later) end
+  local index, later, was_due, again = next_affordable(ask.lane, lane, batch, flow, now)
+  if not index then
+    resting = later and retry_tenths(lane, now) < 10 and 'retries' or resting
+    return rest_flow(batch, ask.lane, flow, later)
+  end
   local hold, tokens = price_of(flow, index)
   if refused_by_budget(batch, flow.tenant, hold, ask.caps, now) then
-    was_capped = true
+    resting = 'budget'
     redis.call('HSET', batch_key(batch), 'limited_by', 'budget')
     return rest_flow(batch, ask.lane, flow, now + CAPPED_US)
   end
@@ -56,12 +59,14 @@ local function offer(batch, tag)
   if start - now > ask.horizon_us then return nil, start - now, binding end
 
   charge_limits(ask.lane, lane, costs, start, now)
+  if again then move_retries(ask.lane, lane, -10, now) end
   advance_flow(batch, ask.lane, flow, tag, dominant_share(lane, costs))
   redis.call('HDEL', batch_key(batch), 'limited_by')
-  local fence, attempt, sends = take(batch, flow, index, was_due, hold, costs.tokens)
+  local fence, attempt, sends, crashes = take(batch, flow, index, was_due, hold, costs.tokens)
+  if lane.broken_until then set_field(ask.lane, lane, 'probe', batch .. ':' .. int(index) .. ':' .. int(attempt)) end
   changed(batch)
   return { batch = batch, tenant = flow.tenant, index = index, fence = fence, attempt = attempt, sends = sends,
-    start_in_ms = math.max(0, math.ceil((start - now) / 1000)), hold = hold, tokens = costs.tokens }
+    crashes = crashes, start_in_ms = math.max(0, math.ceil((start - now) / 1000)), hold = hold, tokens = costs.tokens }
 end
 
 -- The first head that can start, or the shortest wait. Arrival times only grow within one call, so a head that tokens
@@ -84,12 +89,6 @@ local function serve()
   return nil, shortest, limited_by, true
 end
 
-local function wake_sleepers()
-  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', LANE .. ':asleep', '-inf', int(now), 'LIMIT', 0, 100)) do
-    wake_flow(batch, ask.lane)
-  end
-end
-
 local function until_next_sleeper()
   local first = redis.call('ZRANGE', LANE .. ':asleep', 0, 0, 'WITHSCORES')
   return first[2] and math.max(tonumber(first[2]) - now, 1000) or MINUTE_US
@@ -101,14 +100,19 @@ end
 
 local paused_until = tonumber(lane.paused_until or 0)
 if paused_until > now then return answer({}, paused_until - now, 'paused') end
-wake_sleepers()
-local room = tonumber(lane.max_concurrency or 0) - redis.call('ZCARD', LANE .. ':inflight')
-local claims = {}
-while #claims < ask.want do
+local broken = breaker_wait(ask.lane, lane, now)
+if broken then return answer({}, broken, 'breaker') end
+for _, batch in ipairs(redis.call('ZRANGEBYSCORE', LANE .. ':asleep', '-inf', int(now), 'LIMIT', 0, 100)) do
+  wake_flow(batch, ask.lane)
+end
+local room = slots_of(lane, ask.horizon_us, now) - redis.call('ZCARD', LANE .. ':inflight')
+local claims, want = {}, lane.broken_until and 1 or ask.want
+while #claims < want do
   if #claims >= room then return answer(claims, 250000, 'concurrency') end
   local claim, wait, limited_by, had_heads = serve()
   if claim then claims[#claims + 1] = claim
   elseif wait then return answer(claims, math.max(wait - ask.horizon_us / 2, 1000), limited_by)
-  elseif not had_heads then return answer(claims, until_next_sleeper(), was_capped and 'budget' or 'idle') end
+  elseif not had_heads then return answer(claims, until_next_sleeper(), resting) end
 end
+if lane.broken_until then return answer(claims, PROBE_LOOK_US, 'breaker') end
 return answer(claims, 0, 'slots')

@@ -34,6 +34,7 @@ if as == 'failed' and untouched > 0 then add(key .. ':failures', reason, untouch
 local running = tonumber(n[2] or 0)
 redis.call('HSET', key, 'open', int(running))
 redis.call('HSETNX', key, 'untouched_as', reason)
+redis.call('HDEL', key, 'limited_by')
 if as == 'cancelled' then redis.call('HSET', key, 'state', 'cancelling') end
 if running == 0 then close_batch(batch, now) end
 changed(batch)

@@ -1,20 +1,17 @@
--- Teaches a lane what one answer said: limits, how full the provider's bucket is, refusals.
+-- Teaches a lane what one answer said: limits, how full the provider's bucket is, refusals, how the provider does.
 --
--- ARGV[1] msgpack: lane, readings [{dimension, limit, remaining, reset_s}], blocked [{dimension, wait_us}],
---   slow_down, paused_us | nil, reason | nil
--- Returns msgpack: changed [dimension] whose limit is new.
+-- ARGV[1] msgpack: lane, attempt | nil, horizon_us, readings [{dimension, limit, remaining, reset_s}],
+--   blocked [{dimension, wait_us}], slow_down, paused_us | nil, reason | nil,
+--   call = 'succeeded' | 'failed' | 'neither', is_lost, latency_s | nil
+-- Returns msgpack: changed [dimension] whose limit is new, streak: calls that failed since the last that succeeded
 
 local ask = cmsgpack.unpack(ARGV[1])
 local key, now = lane_key(ask.lane), now_us()
 local lane = hash(key)
 local news = {}
 local PROOF = 20 -- readings within 5 % of a continuously refilled bucket prove it
-local ONE_EVENT_US = 30000000 -- calls side by side are refused together: that is one event, and cuts the pace once
 
-local function set(field, value)
-  lane[field] = tostring(value)
-  redis.call('HSET', key, field, value)
-end
+local function set(field, value) set_field(ask.lane, lane, field, value) end
 
 local function latest(field, value) set(field, int(math.max(tonumber(lane[field] or 0), value))) end
 
@@ -27,14 +24,6 @@ local function prove(reading)
   if not fits then set('proven', 0) elseif tonumber(lane.proof) >= PROOF then set('proven', 1) end
 end
 
--- A bucket that others have nearly emptied refuses next: leave it the time to hold two again.
-local function make_room(reading)
-  local wanted = math.min(2, reading.limit)
-  if reading.remaining and reading.remaining < wanted then
-    latest('blocked:' .. reading.dimension, now + (wanted - reading.remaining) * MINUTE_US / reading.limit)
-  end
-end
-
 for _, reading in ipairs(ask.readings) do
   local field = 'limit:' .. reading.dimension
   if reading.limit and reading.limit > 0 then
@@ -43,7 +32,7 @@ for _, reading in ipairs(ask.readings) do
       news[#news + 1] = reading.dimension
     end
     prove(reading)
-    if reading.dimension ~= 'tokens' then make_room(reading) end
+    if reading.remaining then read_bucket(ask.lane, lane, reading.dimension, reading.remaining, now) end
   end
 end
 
@@ -65,4 +54,7 @@ if ask.paused_us then
   latest('paused_until', now + ask.paused_us)
   redis.call('HSET', key, 'paused_for', ask.reason or 'paused')
 end
-return cmsgpack.pack(news)
+if ask.latency_s then observe_latency(ask.lane, lane, ask.latency_s) end
+if ask.call ~= 'neither' then count_call(ask.lane, lane, ask.call, ask.attempt, now) end
+if ask.is_lost then cut_slots(ask.lane, lane, ask.horizon_us, now) end
+return cmsgpack.pack({ changed = news, streak = tonumber(lane.streak or 0) })

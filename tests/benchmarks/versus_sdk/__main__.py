@@ -18,7 +18,7 @@ from tests.benchmarks.versus_sdk.books import books_of, rows
 from tests.benchmarks.versus_sdk.provider import Load, provider
 from tests.benchmarks.versus_sdk.variants import VARIANTS
 
-DEFAULT = ["darkroom", "sdk", "sdk_no_retries"]
+DEFAULT = ["darkroom", "darkroom_retry_once", "sdk"]
 LATENCY_FACTOR = 0.5
 """Ten seconds a picture: 42 calls in flight use 250 a minute, so that fifty, the script's number, is a good guess."""
 
@@ -34,10 +34,12 @@ def main() -> None:
 
 def measured(name: str, load: Load) -> dict[str, str]:
     """One column of the table."""
-    with tempfile.TemporaryDirectory(prefix="darkroom-versus-") as folder:
-        with provider(load, Path(folder) / "simulator.log") as simulator:
-            work = asyncio.run(VARIANTS[name](load, simulator, Path(folder) / "pictures"))
-            return rows(load, work, books_of(load, work, simulator.ledger()))
+    with (
+        tempfile.TemporaryDirectory(prefix="darkroom-versus-") as folder,
+        provider(load, Path(folder) / "simulator.log") as simulator,
+    ):
+        work = asyncio.run(VARIANTS[name](load, simulator, Path(folder) / "pictures"))
+        return rows(load, work, books_of(load, work, simulator.ledger()))
 
 
 def _print(load: Load, columns: dict[str, dict[str, str]]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from schemas.batch import ENDED
 from tests.benchmarks.rig.fleet import KEY, running
@@ -38,7 +38,7 @@ class Work:
     usage: Usage
 
 
-Variant = Callable[[Load, Simulator, Path], Awaitable[Work]]
+Variant = Callable[[Load, Simulator, Path], Coroutine[Any, Any, Work]]
 
 
 async def darkroom(load: Load, simulator: Simulator, folder: Path, *, on_doubt: str) -> Work:
@@ -61,10 +61,10 @@ async def _has_ended(studio: Studio, batch_id: str) -> bool:
 async def sdk(load: Load, simulator: Simulator, folder: Path, *, max_retries: int) -> Work:
     """The script `by_hand` in a process of its own."""
     folder.mkdir()
-    told = {"OPENAI_BASE_URL": f"{simulator.url}/v1", "OPENAI_API_KEY": KEY}
-    words = ["tests.benchmarks.versus_sdk.by_hand", folder, str(load.tasks), str(max_retries)]
+    told = {"OPENAI_BASE_URL": f"{simulator.url}/v1", "OPENAI_API_KEY": KEY, "NO_PROXY": "127.0.0.1"}
+    words = ["tests.benchmarks.versus_sdk.by_hand", str(folder), str(load.tasks), str(max_retries)]
     started_s = time.monotonic()
-    script = Process([sys.executable, "-m", *words], folder / "log", os.environ | told)
+    script = Process([sys.executable, "-m", *words], folder / "log", told)
     try:
         usage = await _watched(script, within_s=PATIENCE * load.ideal_s + 60)
     finally:

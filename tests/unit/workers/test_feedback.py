@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
+from core.state.lanes import Call
 from schemas.failure import Failure, FailureClass
 from schemas.image import Answer, Generated, LimitReading
 from workers.admission.feedback import UNNAMED_WAIT_S, lesson_of
 
 READING = LimitReading("images", limit=50, remaining=3, reset_s=2.0)
+HEALTH = {
+    FailureClass.SERVER_ERROR: (Call.FAILED, False),
+    FailureClass.SLOW_DOWN: (Call.FAILED, True),
+    FailureClass.DOUBTFUL: (Call.FAILED, True),
+}
 PICTURE = Generated(Path("p.png"), "0" * 64, 1, None, None)
 
 
@@ -27,7 +33,21 @@ def test_a_picture_teaches_the_limits_it_told_of() -> None:
 
 
 def test_an_answer_that_says_nothing_is_no_lesson() -> None:
-    assert lesson_of(Answer(PICTURE, 1.0)).is_empty
+    assert lesson_of(answer(FailureClass.INVALID_REQUEST)).is_empty
+
+
+def test_a_picture_speaks_for_the_lane_and_tells_how_long_one_takes() -> None:
+    lesson = lesson_of(Answer(PICTURE, 12.5))
+
+    assert (lesson.call, lesson.is_lost, lesson.latency_s) == (Call.SUCCEEDED, False, 12.5)
+
+
+@pytest.mark.parametrize("kind", sorted(FailureClass))
+def test_only_a_provider_that_fails_speaks_against_the_lane(kind: FailureClass) -> None:
+    lesson = lesson_of(answer(kind))
+    call, is_lost = HEALTH.get(kind, (Call.NEITHER, False))
+
+    assert (lesson.call, lesson.is_lost, lesson.latency_s) == (call, is_lost, None)
 
 
 @pytest.mark.parametrize("dimension", ["requests", "images", "tokens"])
@@ -65,6 +85,7 @@ def test_an_account_that_refuses_everything_pauses_its_lane(kind: FailureClass, 
     sorted(
         set(FailureClass)
         - {FailureClass.RATE_LIMITED, FailureClass.SLOW_DOWN, FailureClass.AUTH, FailureClass.QUOTA_EXHAUSTED}
+        - HEALTH.keys()
     ),
 )
 def test_other_failures_teach_nothing_but_their_readings(kind: FailureClass) -> None:

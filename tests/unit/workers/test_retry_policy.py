@@ -7,7 +7,7 @@ import pytest
 from schemas.failure import FAILURE_RULES, Charged, Failure, FailureClass, Reaction
 from schemas.manifest import OnDoubt
 from schemas.verdict import GiveUp, Park, Release, RetryIn
-from workers.retry_policy import BASE_S, CAP_S, MAX_SENDS, History, decide
+from workers.retry_policy import BASE_S, CAP_S, MAX_SENDS, MAX_SENDS_IN_OUTAGE, History, decide
 
 C, R = FailureClass, Reaction
 PARK, ONCE = OnDoubt.PARK, OnDoubt.RETRY_ONCE
@@ -38,8 +38,10 @@ def failure(kind: FailureClass) -> Failure:
     return Failure.of(kind, "it failed")
 
 
-def history(*, sends: int = 1, attempt: int = 1, on_doubt: OnDoubt = PARK, chance: float = 0.5) -> History:
-    return History(sends=sends, attempt=attempt, on_doubt=on_doubt, chance=chance)
+def history(
+    *, sends: int = 1, attempt: int = 1, on_doubt: OnDoubt = PARK, chance: float = 0.5, streak: int = 0
+) -> History:
+    return History(sends=sends, attempt=attempt, on_doubt=on_doubt, chance=chance, streak=streak)
 
 
 def test_the_table_says_what_each_class_costs_and_asks_for() -> None:
@@ -69,7 +71,25 @@ def test_a_server_error_is_retried_until_the_task_was_sent_three_times(on_doubt:
     ]
 
     assert [type(verdict) for verdict in verdicts] == [RetryIn, RetryIn, GiveUp, GiveUp]
-    assert MAX_SENDS == 3
+    assert (MAX_SENDS, MAX_SENDS_IN_OUTAGE) == (3, 30)
+
+
+@pytest.mark.parametrize(
+    ("sends", "streak", "verdict"),
+    [
+        (2, 0, RetryIn),  # tries are left
+        (3, 0, GiveUp),  # the lane succeeds: the task fails
+        (3, 1, GiveUp),
+        (3, 3, GiveUp),  # nothing else was tried since
+        (3, 4, RetryIn),  # something else failed too: the lane fails
+        (10, 10, GiveUp),
+        (10, 500, RetryIn),
+        (29, 500, RetryIn),
+        (30, 500, GiveUp),  # nothing goes on for ever
+    ],
+)
+def test_an_outage_does_not_use_a_task_up(sends: int, streak: int, verdict: type) -> None:
+    assert type(decide(failure(C.SERVER_ERROR), history(sends=sends, streak=streak))) is verdict
 
 
 def test_a_doubt_is_parked_and_keeps_its_hold() -> None:

@@ -32,4 +32,15 @@ local function add(key, field, amount)
   return tonumber(redis.call('HINCRBY', key, field, int(amount)))
 end
 
+-- A lane is read once in a script; what is written is kept in that copy as well.
+local function set_field(name, lane, field, value)
+  lane[field] = tostring(value)
+  redis.call('HSET', lane_key(name), field, lane[field])
+end
+
+local function drop_fields(name, lane, ...)
+  for _, field in ipairs({ ... }) do lane[field] = nil end
+  redis.call('HDEL', lane_key(name), ...)
+end
+
 local function changed(batch) add(batch_key(batch), 'version', 1) end

@@ -2,6 +2,7 @@
 -- from which its next task may start; each task moves it on by its cost, so no burst is ever sent.
 
 local DIMENSIONS = { 'requests', 'images', 'tokens' }
+local FURTHEST_US = 62000000 -- a bucket is full again within a minute of the last permit, which is two seconds ahead
 
 local function pace(lane, now)
   local target = lane.proven == '1' and 1.0 or 0.97
@@ -24,8 +25,7 @@ local function costs_of(lane, tokens)
 end
 
 local function set_arrival(name, lane, dimension, arrival)
-  lane['arrival:' .. dimension] = int(arrival)
-  redis.call('HSET', lane_key(name), 'arrival:' .. dimension, lane['arrival:' .. dimension])
+  set_field(name, lane, 'arrival:' .. dimension, int(arrival))
 end
 
 -- A missing arrival time is an empty bucket. One further off than a full bucket takes to refill (a minute, at full
@@ -40,6 +40,32 @@ local function arrival_of(name, lane, dimension, cost, interval, now)
   return arrival
 end
 
+-- The provider's bucket, which others may use beside us: the moment from which it holds this task and one more like it.
+-- `full` is when it would be full again: an answer can only put that off, and our own permits move it on.
+local function room_at(name, lane, dimension, cost, now)
+  local full, limit = tonumber(lane['full:' .. dimension] or ''), limit_of(lane, dimension)
+  if not full then return now end
+  if full > now + FURTHEST_US then -- the clock stepped back
+    full = now + FURTHEST_US
+    set_field(name, lane, 'full:' .. dimension, int(full))
+  end
+  return full - (limit - math.min(2 * cost, limit)) / limit * MINUTE_US
+end
+
+local function fill_later(name, lane, dimension, amount, from)
+  local full = tonumber(lane['full:' .. dimension] or '')
+  if not full then return end
+  full = math.max(full, from) + amount * MINUTE_US / limit_of(lane, dimension)
+  set_field(name, lane, 'full:' .. dimension, int(full))
+end
+
+-- What an answer says is in the bucket, others' use included.
+local function read_bucket(name, lane, dimension, remaining, now)
+  local limit = limit_of(lane, dimension)
+  local full = now + math.max(0, limit - math.max(remaining, 0)) / limit * MINUTE_US
+  if full > tonumber(lane['full:' .. dimension] or 0) then set_field(name, lane, 'full:' .. dimension, int(full)) end
+end
+
 -- When a task may start by every limit, and the limit that binds.
 local function start_of(name, lane, costs, now)
   local start, binding = now, nil
@@ -47,7 +73,8 @@ local function start_of(name, lane, costs, now)
     local interval = interval_us(lane, dimension, now)
     if interval and costs[dimension] > 0 then
       local arrival = arrival_of(name, lane, dimension, costs[dimension], interval, now)
-      local at = math.max(arrival, tonumber(lane['blocked:' .. dimension] or 0))
+      local room = room_at(name, lane, dimension, costs[dimension], now)
+      local at = math.max(arrival, room, tonumber(lane['blocked:' .. dimension] or 0))
       if at > start then start, binding = at, dimension end
     end
   end
@@ -70,6 +97,7 @@ local function charge_limits(name, lane, costs, start, now)
     if interval and costs[dimension] > 0 then
       local arrival = math.max(tonumber(lane['arrival:' .. dimension]), start)
       set_arrival(name, lane, dimension, arrival + costs[dimension] * interval)
+      fill_later(name, lane, dimension, costs[dimension], start)
     end
   end
 end
@@ -77,5 +105,7 @@ end
 -- Moves a limit by what was not used (negative) or used beyond the estimate (positive).
 local function correct_limit(name, lane, dimension, amount, now)
   local interval, arrival = interval_us(lane, dimension, now), tonumber(lane['arrival:' .. dimension] or '')
-  if interval and arrival and amount ~= 0 then set_arrival(name, lane, dimension, arrival + amount * interval) end
+  if not (interval and arrival) or amount == 0 then return end
+  set_arrival(name, lane, dimension, arrival + amount * interval)
+  fill_later(name, lane, dimension, amount, amount > 0 and now or 0)
 end
