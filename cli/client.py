@@ -33,6 +33,7 @@ PAGE = 200
 _BLOCK_BYTES = 1024 * 1024
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KINDS = {
+    400: WrongUsageError,
     401: UnauthorizedError,
     402: SpendRefusedError,
     404: NotFoundError,
@@ -120,6 +121,21 @@ class ServiceClient:
 
     def cancel(self, batch_id: str) -> Json:
         return _object(self._send("POST", f"{_batch_path(batch_id)}/cancel"))
+
+    def pause(self, batch_id: str) -> Json:
+        return _object(self._send("POST", f"{_batch_path(batch_id)}/pause"))
+
+    def resume(self, batch_id: str) -> Json:
+        return _object(self._send("POST", f"{_batch_path(batch_id)}/resume"))
+
+    def change(self, batch_id: str, patch: Json) -> Json:
+        """`patch` holds `cap_usd`, `priority` or both."""
+        return _object(self._send("PATCH", _batch_path(batch_id), json=patch))
+
+    def replay(self, batch_id: str, chosen: Json, *, dry_run: bool) -> Json:
+        """The bulk action; `chosen` is its filter."""
+        body = {"action": "replay", "batch_id": batch_id, "filter": chosen, "dry_run": dry_run}
+        return _object(self._send("POST", "/v1/bulk_actions", json=body))
 
     def results(self, batch_id: str) -> Iterator[str]:
         """One JSON object a line, as the pictures are numbered."""

@@ -128,6 +128,73 @@ def cancel(context: typer.Context, batch: BatchId, output: OutputOption = Output
 
 
 @app.command()
+def pause(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
+    """Start nothing new of a batch until it is resumed."""
+    from cli.commands import steering
+
+    _with_service(context, lambda service: steering.pause(service, batch, output))
+
+
+@app.command()
+def resume(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
+    """Let a paused batch go on."""
+    from cli.commands import steering
+
+    _with_service(context, lambda service: steering.resume(service, batch, output))
+
+
+@app.command("set")
+def change(
+    context: typer.Context,
+    batch: BatchId,
+    cap: Annotated[str | None, typer.Option(metavar="USD", help="What it may cost in all.")] = None,
+    priority: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="interactive, normal or bulk.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Change the cap or the priority of a batch that runs."""
+    from cli.commands import steering
+
+    _with_service(
+        context,
+        lambda service: steering.change(service, batch, cap=cap, priority=priority, output=output),
+    )
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    batch: BatchId,
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="Only these failure classes; may be repeated.")
+    ] = None,
+    templates: Annotated[
+        list[str] | None, typer.Option("--template", help="Only these templates; may be repeated.")
+    ] = None,
+    accept_double_charge: Annotated[
+        bool,
+        typer.Option("--accept-double-charge", help="With --class doubtful: parked pictures, too."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count and price.")] = False,
+    yes: Yes = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make pictures of a batch again that failed or were cancelled."""
+    from cli.commands import steering
+
+    chosen = steering.ReplayOptions(
+        classes=classes or [],
+        templates=templates or [],
+        accept_double_charge=accept_double_charge,
+        dry_run=dry_run,
+        yes=yes,
+        output=output,
+    )
+    _with_service(context, lambda service: steering.replay(service, batch, chosen))
+
+
+@app.command()
 def results(
     context: typer.Context,
     batch: BatchId,

@@ -42,7 +42,7 @@ TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     _S.WAITING: frozenset({_S.CLAIMED, _S.CANCELLED, _S.SPOOLED, _S.FAILED}),
     _S.PARKED: frozenset({_S.SPOOLED, _S.QUEUED, _S.WAITING, _S.FAILED}),
     _S.FAILED: frozenset({_S.QUEUED, _S.SPOOLED}),
-    _S.CANCELLED: frozenset({_S.QUEUED, _S.SPOOLED}),
+    _S.CANCELLED: frozenset({_S.QUEUED, _S.SPOOLED, _S.FAILED}),
     _S.SKIPPED: frozenset(),
     _S.DONE: frozenset(),
 }

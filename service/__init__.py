@@ -1,4 +1,4 @@
-"""The HTTP process: it accepts, prices, shows and cancels; it never calls an Images API.
+"""The HTTP process: it accepts, prices, shows, steers and cancels; it never calls an Images API.
 
 Lives here: routes, what they say (`contract`), how bodies are read (`parsing`), and the use cases behind them. A route
 parses, calls one use case and shows the result.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from secrets import token_bytes
@@ -14,6 +15,7 @@ from core.clock import Clock, SystemClock
 from core.documents import Documents
 from core.queue import JobQueue
 from core.settings import Settings
+from core.state.actions import ActionStore
 from core.state.batches import BatchStore
 from core.state.connection import check, connect
 from core.state.plans import PlanStore
@@ -26,7 +28,8 @@ from service.contract import openapi
 from service.contract.cursors import Cursors
 from service.equipment import Chance, Equipment
 from service.middleware import RequestObserver
-from service.routes import batches, operation, plans, tasks, uploads
+from service.replay import finish_left_over
+from service.routes import actions, batches, operation, plans, steering, tasks, uploads
 
 API_VERSION = "1.0"
 
@@ -47,7 +50,10 @@ def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = to
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _opened(settings, store, clock=clock, chance=chance, metrics=metrics) as equipment:
             app.state.equipment = equipment
+            left_over = asyncio.create_task(finish_left_over(equipment))
             yield
+            left_over.cancel()
+            await asyncio.gather(left_over, return_exceptions=True)
 
     app = _assembled(lifespan)
     app.add_middleware(RequestObserver, metrics=metrics, clock=clock, chance=chance)
@@ -69,7 +75,7 @@ def _assembled(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for module in (batches, tasks, plans, uploads, operation):
+    for module in (batches, steering, tasks, actions, plans, uploads, operation):
         app.include_router(module.router)
     problems.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
@@ -103,6 +109,7 @@ async def _opened(
             batches=BatchStore(redis),
             tasks=TaskStore(redis),
             plans=PlanStore(redis),
+            actions=ActionStore(redis),
             queue=queue,
             cursors=Cursors(key.get_secret_value().encode() if key else chance(32)),
         )

@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.documents import Documents
 from core.queue import JobQueue
 from core.settings import Settings
+from core.state.actions import ActionStore
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
 from core.state.tasks import TaskStore
@@ -36,6 +37,7 @@ class Equipment:
     batches: BatchStore
     tasks: TaskStore
     plans: PlanStore
+    actions: ActionStore
     queue: JobQueue
     cursors: Cursors
 

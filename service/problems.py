@@ -68,6 +68,11 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         headers={"Retry-After": "1"},
     ),
     "already_stored": ProblemType(409, "Something is already stored there", "Choose another name."),
+    "precondition_failed": ProblemType(
+        412,
+        "It has changed since it was looked at",
+        "Look at it again; if it is still to be changed, send its new `ETag` as `If-Match`.",
+    ),
     "too_large": ProblemType(
         413,
         "This is over a size limit",

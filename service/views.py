@@ -8,6 +8,7 @@ from typing import Any
 
 from core.clock import moment
 from core.documents import Documents
+from core.state.actions import BulkAction
 from schemas.batch import Batch
 from schemas.catalog import EMPTY_ROW, Row
 from schemas.expansion import Expansion
@@ -21,6 +22,8 @@ from service.contract.shapes import (
     BatchAnswer,
     BatchCost,
     BatchLinks,
+    BulkActionAnswer,
+    BulkActionLinks,
     Counts,
     TaskAnswer,
     TaskCost,
@@ -34,6 +37,23 @@ def batch_path(batch_id: str) -> str:
 
 def plan_path(plan_id: str) -> str:
     return f"/v1/plans/{plan_id}"
+
+
+def action_path(action_id: str) -> str:
+    return f"/v1/bulk_actions/{action_id}"
+
+
+def action_answer(action: BulkAction) -> BulkActionAnswer:
+    return BulkActionAnswer(
+        id=action.id,
+        state=action.state,
+        batch_id=action.batch_id,
+        matched=action.matched,
+        moved=action.moved,
+        estimated_cost_usd=usd(action.estimated_usd_micros),
+        created_at=moment(action.created_at_ms),
+        links=BulkActionLinks(itself=action_path(action.id), batch=batch_path(action.batch_id)),
+    )
 
 
 def batch_answer(batch: Batch) -> BatchAnswer:

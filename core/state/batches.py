@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
@@ -15,6 +15,7 @@ from core.state.scripts import Scripts, pack
 from schemas.batch import Batch, BatchState
 from schemas.errors import ConflictError, NotFoundError, Problem
 from schemas.manifest import Priority
+from schemas.pricing import usd
 
 IDEMPOTENCY_KEPT_S = 72 * 3600
 _COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
@@ -49,6 +50,15 @@ class Flow:
     lane: str
     length: int
     blocks: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be different about a batch from its next claim on; None: as it is."""
+
+    state: Literal[BatchState.PAUSED, BatchState.RUNNING] | None = None
+    cap_usd_micros: int | None = None
+    priority: Priority | None = None
 
 
 class BatchStore:
@@ -164,6 +174,37 @@ class BatchStore:
             NotFoundError, ConflictError: as `get` and `close`.
         """
         return await self.close(await self.get(tenant, batch_id), reason="cancelled")
+
+    async def steer(
+        self, batch: Batch, change: Change, *, versions: Sequence[int] | None = None
+    ) -> Batch | None:
+        """Changes a running or paused batch, or lets it be; None when it is at none of `versions`.
+
+        Raises:
+            ConflictError: it has ended or has not started, or the new cap is under what it holds and has spent.
+        """
+        question = {
+            "batch": batch.id,
+            "versions": versions,
+            "state": change.state,
+            "cap": change.cap_usd_micros,
+            "class": change.priority,
+        }
+        known = {name: value for name, value in question.items() if value is not None}
+        answer = await self._scripts.ask("steer", known)
+        status, spent, held = answer["status"], answer.get("spent", 0), answer.get("held", 0)
+        if status == "stale":
+            return None
+        if status == "ended":
+            raise ConflictError(
+                f"The batch is {answer['state']}; only one that is running or paused takes this."
+            )
+        if status == "low":
+            raise ConflictError(
+                f"${usd(spent)} is spent and ${usd(held)} is held for calls in flight or in doubt; "
+                f"a cap may not be less than both together, ${usd(spent + held)}."
+            )
+        return await self.get(batch.tenant, batch.id)
 
     async def overdue(self, now_ms: int) -> list[str]:
         """Ids of running batches whose deadline has passed."""

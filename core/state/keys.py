@@ -6,6 +6,9 @@ PREFIX = "darkroom:"
 WORKERS = f"{PREFIX}workers"
 LANES = f"{PREFIX}lanes"
 DEADLINES = f"{PREFIX}deadlines"
+ACTIONS = f"{PREFIX}actions"
+"""Bulk actions that are under way."""
+
 ENDED_PER_KEY = 100
 """Ended tasks share a hash by the hundred: one key for all of them instead of one for each."""
 
@@ -29,6 +32,16 @@ def task(batch_id: str, index: int) -> str:
 
 def ended(batch_id: str, index: int) -> str:
     return f"{batch(batch_id)}:ended:{index // ENDED_PER_KEY}"
+
+
+def flow(batch_id: str, lane: str) -> str:
+    """A batch's share of a lane."""
+    return f"{batch(batch_id)}:flow:{lane}"
+
+
+def action(action_id: str) -> str:
+    """A bulk action; with `:parts` behind it, what is left of its selection."""
+    return f"{PREFIX}action:{action_id}"
 
 
 def tenant_batches(tenant: str) -> str:

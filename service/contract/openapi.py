@@ -6,16 +6,19 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.manifest import Manifest
+from service.contract.requests import BatchPatch, ReplayRequest
 from service.contract.shapes import ProblemAnswer
 from service.problems import MEDIA_TYPE, PROBLEM_TYPES
 
 _REF = "#/components/schemas/{model}"
 _TAGS = {
-    "batches": "Submit manifests, watch them, cancel them.",
+    "batches": "Submit manifests, watch them, steer them, cancel them.",
     "tasks": "The single pictures of a batch.",
+    "bulk actions": "Many tasks at once: replays of what failed or was cancelled.",
     "plans": "Dry runs: what a manifest would make and cost, or everything that is wrong with it.",
     "uploads": "Catalogs and reference pictures, under names that manifests use.",
     "operation": "Health, figures, and what the problem types mean.",
@@ -73,6 +76,12 @@ FILE_BODY = {
 }
 
 
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The body of a route that reads it itself, bounded; `document` adds the schema."""
+    content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Error answers of a route, for `responses=`; 500 and 503 are always among them."""
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
@@ -93,7 +102,14 @@ def document(app: FastAPI) -> dict[str, Any]:
         )
         _without_validation_errors(built)
         _, found = models_json_schema(
-            [(Manifest, "validation"), (ProblemAnswer, "serialization")], ref_template=_REF, by_alias=True
+            [
+                (Manifest, "validation"),
+                (BatchPatch, "validation"),
+                (ReplayRequest, "validation"),
+                (ProblemAnswer, "serialization"),
+            ],
+            ref_template=_REF,
+            by_alias=True,
         )
         models = found["$defs"]
         models["Problem"] = models.pop("ProblemAnswer")

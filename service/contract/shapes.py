@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.state.actions import ActionState
 from schemas.batch import BatchState
 from schemas.failure import FailureClass
 from schemas.manifest import Priority
@@ -78,6 +79,28 @@ class BatchAnswer(Answer):
     errors: list[PlanProblem] = Field(description="Of a rejected batch.")
     refusal: str | None = Field(description="Why a batch was rejected.")
     links: BatchLinks
+
+
+class BulkActionLinks(Answer):
+    """Addresses on this service, relative to its root."""
+
+    itself: str = Field(alias="self")
+    batch: str
+
+
+class BulkActionAnswer(Answer):
+    """A replay as it stands now."""
+
+    id: str = Field(examples=["action_01kagzx0t8e7v8r5m2q4w6y9zc"])
+    object: Literal["bulk_action"] = "bulk_action"
+    action: Literal["replay"] = "replay"
+    state: ActionState = Field(description="`stopped`: its batch was cancelled before it was done.")
+    batch_id: str
+    matched: int = Field(description="Tasks that were chosen when it was made.")
+    moved: int = Field(description="Tasks that were put back so far.")
+    estimated_cost_usd: Usd = Field(description="What `matched` pictures will likely cost.")
+    created_at: datetime
+    links: BulkActionLinks
 
 
 class TaskCost(Answer):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from schemas.batch import Batch
-from schemas.errors import NotFoundError, TooLargeError
+from schemas.errors import NotFoundError, Problem, TooLargeError, escaped
 from schemas.ids import is_id
 from schemas.manifest import Manifest
 from service.auth import Tenant
@@ -20,6 +21,8 @@ from service.manifest_text import JSON_TYPES, YAML_TYPES, manifest_data
 from service.problems import ProblemError
 from service.submission import accepted_manifest, fingerprint_of
 from service.uploads import checked_name, empty_file
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 _PARTS = frozenset({"manifest", "catalog"})
 
@@ -58,6 +61,28 @@ async def sent_manifest(request: Request, desk: Equipment) -> Sent:
     content = await read_body(request, max_bytes=desk.settings.service.max_body_bytes)
     data = await asyncio.to_thread(manifest_data, content, media_type)
     return Sent(await _accepted(data, desk), fingerprint_of(content))
+
+
+async def sent_model(request: Request, desk: Equipment, model: type[Asked]) -> Asked:
+    """The small JSON object that is the body.
+
+    Raises:
+        TooLargeError: see `read_body`.
+        ProblemError: it is of another kind, or has problems: all of them, with their places.
+    """
+    media_type = media_type_of(request)
+    if media_type not in JSON_TYPES:
+        raise ProblemError("unsupported_media_type", "Send application/json.")
+    content = await read_body(request, max_bytes=desk.settings.service.max_body_bytes)
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        problems = [
+            Problem("".join(f"/{escaped(str(part))}" for part in found["loc"]), found["type"], found["msg"])
+            for found in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        told = "; ".join(str(problem) for problem in problems[:3])
+        raise ProblemError("bad_request", f"{told}.", problems=problems) from None
 
 
 async def sent_submission(request: Request, desk: Equipment, tenant: str) -> Sent:

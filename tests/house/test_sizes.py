@@ -16,6 +16,7 @@ EXCEPTIONS = {
         "workers/preparer.py: _order": "one line for each field of an order",
     },
     "arguments": {
+        "cli/main.py: replay": "one for each option of the command",
         "cli/main.py: submit": "one for each option of the command",
         "workers/order.py: receipt_of": "keyword-only; the receipt says where each comes from",
         "workers/rescuer.py: Rescuer.__init__": "keyword-only, handed in by the composition root",

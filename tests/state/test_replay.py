@@ -122,7 +122,7 @@ async def test_a_part_of_waiting_children_alone_does_not_stop_the_next_one(world
     await world.lane()
     batch = await world.batch([Block(PART, dependent=True), Block(1)])
     await world.batches.cancel("acme", batch.id)
-    chosen = [*((child, PART) for child in range(PART)), PART]
+    chosen: list[int | tuple[int, int]] = [*((child, PART) for child in range(PART)), PART]
     action = await replay(world, batch, chosen)
     assert (action.state, action.moved) == (COMPLETED, PART + 1)
     assert [claim.index for claim in await world.claim(9)] == [PART]

@@ -1,0 +1,90 @@
+"""`darkroom pause`, `resume`, `set` and `replay`: what a person does to a batch that runs, or that has failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cli.client import ServiceClient
+from cli.commands.planning import ask
+from cli.commands.watching import write_batch
+from cli.exits import ExitCode, WrongUsageError
+from cli.output import Output, say, write_record
+from cli.progress import dollars
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What to make again, and whether to ask first; empty lists choose everything."""
+
+    classes: list[str]
+    templates: list[str]
+    accept_double_charge: bool
+    dry_run: bool
+    yes: bool
+    output: Output
+
+    @property
+    def filter(self) -> Json:
+        chosen: Json = {"class": self.classes, "template": self.templates}
+        found = {name: words for name, words in chosen.items() if words}
+        return {**found, "accept_double_charge": True} if self.accept_double_charge else found
+
+
+def pause(service: ServiceClient, batch_id: str, output: Output) -> ExitCode:
+    batch = service.pause(batch_id)
+    say(f"Nothing new starts; what is in flight ends and is kept. To go on: darkroom resume {batch_id}")
+    write_batch(batch, output)
+    return ExitCode.DONE
+
+
+def resume(service: ServiceClient, batch_id: str, output: Output) -> ExitCode:
+    write_batch(service.resume(batch_id), output)
+    return ExitCode.DONE
+
+
+def change(
+    service: ServiceClient, batch_id: str, *, cap: str | None, priority: str | None, output: Output
+) -> ExitCode:
+    """
+    Raises:
+        WrongUsageError: there is nothing to change, or the service cannot read it.
+    """
+    wanted = {"cap_usd": cap, "priority": priority}
+    patch = {name: value for name, value in wanted.items() if value is not None}
+    if not patch:
+        raise WrongUsageError("There is nothing to change; add --cap or --priority.")
+    write_batch(service.change(batch_id, patch), output)
+    return ExitCode.DONE
+
+
+def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> ExitCode:
+    """Counts and prices first; what is made again is chosen anew once somebody has agreed.
+
+    Raises:
+        WrongUsageError, SpendRefusedError: see `ask`.
+    """
+    found = service.replay(batch_id, options.filter, dry_run=True)
+    if options.dry_run or not found["matched"]:
+        _write_action(found, options.output)
+        return ExitCode.DONE
+    if not options.yes:
+        ask(f"{_summary(found)}{_doubts(options)}. Make them?")
+    _write_action(service.replay(batch_id, options.filter, dry_run=False), options.output)
+    say(f"To watch it: darkroom watch {batch_id}")
+    return ExitCode.DONE
+
+
+def _doubts(options: ReplayOptions) -> str:
+    return "; their earlier calls count as spent" if options.accept_double_charge else ""
+
+
+def _summary(action: Json) -> str:
+    return f"{action['matched']} pictures to make again, for about {dollars(action['estimated_cost_usd'])}"
+
+
+def _write_action(action: Json, output: Output) -> None:
+    lines = {"replay": action["id"], "batch": action["batch_id"], "state": action["state"]}
+    write_record(action, {**lines, "pictures": _summary(action)}, output)
