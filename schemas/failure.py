@@ -85,7 +85,8 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
     FailureClass.AUTH: FailureRule(
         Charged.NO,
         Reaction.PAUSE_LANE,
-        "The key, the organisation's verification or the access to this model is missing; mend it; the lane tries one task again every minute.",
+        "The key, the organisation's verification or the access to this model is missing; "
+        "mend it: the lane tries one task again every minute.",
     ),
     FailureClass.MODERATION_BLOCKED: FailureRule(
         Charged.UNKNOWN,

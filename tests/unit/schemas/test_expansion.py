@@ -25,7 +25,9 @@ def manifest(templates: dict[str, Any], **fields: Any) -> Manifest:
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     """Up to four templates, some made from earlier ones, with their own sizes or the common ones."""
-    some_sizes: st.SearchStrategy[list[str]] = st.lists(st.sampled_from(SIZES), min_size=1, max_size=3, unique=True)
+    some_sizes: st.SearchStrategy[list[str]] = st.lists(
+        st.sampled_from(SIZES), min_size=1, max_size=3, unique=True
+    )
     templates: dict[str, Any] = {}
     for name in "abcd"[: draw(st.integers(1, 4))]:
         parts: dict[str, Any] = {}
@@ -35,7 +37,9 @@ def manifests(draw: st.DrawFn) -> Manifest:
             parts["sizes"] = draw(some_sizes)
         templates[name] = parts
     axes = [draw(st.integers(1, 3)) for _ in range(draw(st.integers(0, 3)))]
-    variants: dict[str, Any] = {f"axis{n}": {f"v{m}": {} for m in range(count)} for n, count in enumerate(axes)}
+    variants: dict[str, Any] = {
+        f"axis{n}": {f"v{m}": {} for m in range(count)} for n, count in enumerate(axes)
+    }
     return manifest(templates, variants=variants, sizes=draw(some_sizes), samples=draw(st.integers(1, 3)))
 
 
