@@ -124,6 +124,11 @@ class Simulator(Process):
             if (call["client_request_id"] or "").startswith(f"{batch_id}:")
         ]
 
+    @property
+    def in_flight(self) -> int:
+        """Calls that it works on now."""
+        return int(self._ask("GET", "ledger?since=1000000")["totals"]["in_flight"])
+
     def _ask(self, method: str, what: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_sim/{what}", data=data, method=method)

@@ -149,6 +149,19 @@ class Studio:
         )
         assert moved.status == "ok"
 
+    async def lose_rows(self, batch_id: str) -> None:
+        """Takes a batch's rows out of storage, which no worker expects."""
+        prefix = f"tenants/{TENANT}/batches/{batch_id}/rows/"
+        for key in [key async for key in self.documents.store.list_keys(prefix)]:
+            await self.documents.store.delete(key)
+
+    async def hurry(self, batch_id: str, lane: str) -> None:
+        """What is due later is due now."""
+        due = f"{keys.batch(batch_id)}:due:{lane}"
+        for member in await self.client.zrange(due, 0, -1):
+            await self.client.zadd(due, {member: 0}, xx=True)
+        await self.client.zadd(f"{keys.lane(lane)}:asleep", {batch_id: 0}, xx=True)
+
     async def forget(self) -> None:
         """Empties Redis and the ledgers, for the next test with the same processes."""
         await self.client.flushall()

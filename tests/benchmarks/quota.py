@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.rig.ending import leaving_nothing
 from tests.benchmarks.rig.fleet import Account, Fleet, running
 from tests.studio import manifest, numbered
 
@@ -56,7 +55,7 @@ class Result:
 
 
 async def measure(account: Account, *, minutes: float, workers: int) -> Result:
-    with tempfile.TemporaryDirectory(prefix="darkroom-quota-") as name:
+    with tempfile.TemporaryDirectory(prefix="darkroom-quota-") as name, leaving_nothing():
         folder = Path(name)
         simulator = account.opened(folder / "simulator.log")
         try:
@@ -98,7 +97,6 @@ def _result(
 
 def main() -> None:
     asked = _parser().parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no process behind
     table = Table(
         *("window", "use", "with the start", "pictures/min", "429s", "claims a send", "target"),
         title=f"{asked.images_per_minute} pictures a minute, {asked.workers} workers, {asked.minutes:g} minutes",

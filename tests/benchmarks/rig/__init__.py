@@ -1,1 +1,1 @@
-"""What benchmarks share: a fleet to measure, and what its processes took. No benchmark lives here."""
+"""What benchmarks share: a fleet to measure, what its processes took, and their end. No benchmark lives here."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tests.benchmarks.versus_sdk as package
+from tests.benchmarks.rig.ending import leaving_nothing
 from tests.benchmarks.rig.fleet import Account
 from tests.benchmarks.versus_sdk.books import books_of, rows
 from tests.benchmarks.versus_sdk.provider import Load, provider
@@ -25,7 +24,6 @@ LATENCY_FACTOR = 0.5
 
 def main() -> None:
     asked = _parser().parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no process behind
     account = Account(asked.images_per_minute, asked.latency_factor)
     load = Load(asked.tasks, account, is_rested=asked.rested)
     columns = {name: measured(name, load) for name in asked.variants}
@@ -36,6 +34,7 @@ def measured(name: str, load: Load) -> dict[str, str]:
     """One column of the table."""
     with (
         tempfile.TemporaryDirectory(prefix="darkroom-versus-") as folder,
+        leaving_nothing(),
         provider(load, Path(folder) / "simulator.log") as simulator,
     ):
         work = asyncio.run(VARIANTS[name](load, simulator, Path(folder) / "pictures"))

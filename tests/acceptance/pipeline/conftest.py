@@ -1,0 +1,54 @@
+"""One house for all of these tests: two lanes, one worker, emptied before each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.processes import RedisServer, Simulator, Worker
+from tests.studio import Place, Studio
+
+MORE = {
+    "DARKROOM_LANES__EAST__MODELS": "gpt-image-2.6-flare,gpt-image-2.6-sunburst",
+    "DARKROOM_LANES__WEST__MODELS": "gpt-image-2.5-flare",
+    "DARKROOM_WORKER__CALL_DEADLINE_S": "3",
+    "DARKROOM_WORKER__SLOTS": "8",
+}
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("house")
+    with ExitStack() as ending:
+        redis = RedisServer(folder / "redis")
+        ending.callback(redis.kill)
+        lanes = {}
+        for name in ("east", "west"):
+            lanes[name] = Simulator(folder / f"{name}.log")
+            ending.callback(lanes[name].kill)
+        yield Place(folder, redis, lanes, more=MORE)
+
+
+@pytest.fixture(scope="session")
+def worker(place: Place) -> Iterator[Worker]:
+    worker = Worker(place.folder / "worker.log", place.settings())
+    yield worker
+    worker.kill()
+
+
+@pytest.fixture
+async def studio(place: Place, worker: Worker) -> AsyncIterator[Studio]:
+    """The house as if it were new."""
+    studio = Studio(place)
+    await studio.forget()
+    yield studio
+    await studio.aclose()
+    assert worker.is_running
+
+
+@pytest.fixture
+def east(place: Place) -> Simulator:
+    """The Images API of most tests."""
+    return place.lanes["east"]
