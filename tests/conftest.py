@@ -48,14 +48,15 @@ def redis_server() -> Iterator[str]:
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            _wait_for_redis(port)
+            wait_for_redis(port)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
             server.wait(timeout=10)
 
 
-def _wait_for_redis(port: int) -> None:
+def wait_for_redis(port: int) -> None:
+    """Returns when the server answers, which it has to within 10 seconds."""
     client = blocking_redis.Redis(port=port)
     for _ in range(200):
         try:
