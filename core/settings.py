@@ -226,10 +226,17 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"  {_variable(found['loc'])}: {found['msg']}" for found in error.errors(include_input=False)
-        ]
+        lines = [f"  {_complaint(found['loc'], found['msg'])}" for found in error.errors(include_input=False)]
         raise SettingsError("\n".join(["The settings have problems:", *lines])) from None
+
+
+def _complaint(loc: tuple[int | str, ...], message: str) -> str:
+    """A problem with the variable to set; of a group that is missing as a whole, its required ones."""
+    group = Settings.model_fields[str(loc[0])].annotation if len(loc) == 1 else None
+    if not (isinstance(group, type) and issubclass(group, Group)):
+        return f"{_variable(loc)}: {message}"
+    required = [name for name, field in group.model_fields.items() if field.is_required()]
+    return ", ".join(_variable((*loc, name)) for name in required) + ": it is missing; set it"
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:

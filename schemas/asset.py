@@ -13,13 +13,15 @@ MAX_KEY_BYTES = 700
 """Leaves room, within the 1,024 bytes of an S3 key, for the tenant, the batch and the endings."""
 
 _UNSAFE = re.compile(r"[^\w.()+=@~ -]", re.UNICODE)
+_FILE_NAME = re.compile(r"\.(png|jpg|webp|json)$", re.IGNORECASE)
 
 
 def safe_key(text: str) -> str:
     """A relative key that is safe as an S3 key, as a path and in a URL.
 
     Segments are kept apart by `/`; what is not a letter, mark, digit or one of `._-()+=@~` and space becomes `_`;
-    segments that are empty or mean a folder (`.`, `..`) are dropped, and long ones are cut to 200 bytes.
+    segments that are empty or mean a folder (`.`, `..`) are dropped, and long ones are cut to 200 bytes. A folder
+    that is named like a picture or a receipt gets a `_` behind it: on a disk it would be in the way of that file.
 
     Raises:
         ValueError: nothing usable is left, or the key is longer than `MAX_KEY_BYTES`.
@@ -29,7 +31,8 @@ def safe_key(text: str) -> str:
         cut = _UNSAFE.sub(_safe, raw.strip()).encode()[:200].decode(errors="ignore").strip(" .")
         if cut:
             segments.append(cut)
-    key = "/".join(segments)
+    folders = [f"{name}_" if _FILE_NAME.search(name) else name for name in segments[:-1]]
+    key = "/".join([*folders, *segments[-1:]])
     if not key:
         raise ValueError("the output key is empty")
     if len(key.encode()) > MAX_KEY_BYTES:

@@ -87,7 +87,7 @@ def refusal_of(name: str) -> str | None:
     if name in _live():
         return None
     if gone := _gone().get(name):
-        return f"{name} is shut down on {gone.shutdown_on}; use {' or '.join(gone.replacements)}."
+        return f"{name} is no longer taken: its shutdown date is {gone.shutdown_on}; use {' or '.join(gone.replacements)}."
     return f"There is no model '{name[:100]}'; known: {', '.join(_live())}."
 
 

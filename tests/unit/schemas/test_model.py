@@ -50,7 +50,7 @@ def test_a_live_model_is_found_and_not_refused(name: str) -> None:
 @pytest.mark.parametrize(("name", "shutdown_on"), sorted(GONE.items()))
 def test_a_model_that_is_shut_down_is_refused_with_its_replacement(name: str, shutdown_on: str) -> None:
     assert refusal_of(name) == (
-        f"{name} is shut down on {shutdown_on}; use gpt-image-2.5-flare or gpt-image-2.5-sunburst."
+        f"{name} is no longer taken: its shutdown date is {shutdown_on}; use gpt-image-2.5-flare or gpt-image-2.5-sunburst."
     )
 
 

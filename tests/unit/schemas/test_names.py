@@ -39,6 +39,8 @@ def test_an_attempt_is_named_by_batch_task_and_try() -> None:
     ("text", "key"),
     [
         ("sku/hero-1", "sku/hero-1"),
+        ("a/hero.webp/b", "a/hero.webp_/b"),
+        ("a.json/b.webp", "a.json_/b.webp"),
         ("../../etc/passwd", "etc/passwd"),
         ("/a//b/./../c/", "a/b/c"),
         ("a/.. /b", "a/b"),
