@@ -34,8 +34,8 @@ class TaskState(StrEnum):
 _S = TaskState
 
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
-    _S.QUEUED: frozenset({_S.CLAIMED, _S.CANCELLED, _S.FAILED}),
-    _S.CLAIMED: frozenset({_S.QUEUED, _S.SENT, _S.WAITING, _S.FAILED, _S.SKIPPED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.CLAIMED, _S.SPOOLED, _S.CANCELLED, _S.FAILED}),
+    _S.CLAIMED: frozenset({_S.QUEUED, _S.SENT, _S.SPOOLED, _S.WAITING, _S.FAILED, _S.SKIPPED, _S.CANCELLED}),
     _S.SENT: frozenset({_S.QUEUED, _S.SPOOLED, _S.WAITING, _S.PARKED, _S.FAILED, _S.CANCELLED}),
     _S.SPOOLED: frozenset({_S.STORED, _S.WAITING, _S.PARKED, _S.FAILED, _S.CANCELLED}),
     _S.STORED: frozenset({_S.DONE, _S.PARKED}),

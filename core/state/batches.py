@@ -69,7 +69,7 @@ class BatchStore:
         self._scripts = Scripts(client)
 
     async def create(self, batch: NewBatch) -> Batch:
-        """Puts a new batch on the shelf, in `planning`."""
+        """Puts a new batch on the shelf, in `planning`; one of that id that is there already stays as it is."""
         fields: dict[str, Any] = {
             "tenant": batch.tenant,
             "name": batch.name,
@@ -86,11 +86,8 @@ class BatchStore:
             fields["cap"] = batch.cap_usd_micros
         if batch.deadline_ms is not None:
             fields["deadline"] = batch.deadline_ms
-        with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hset(keys.batch(batch.id), mapping=fields)
-                pipe.zadd(keys.tenant_batches(batch.tenant), {batch.id: 0})
-                await pipe.execute()
+        question = {"batch": batch.id, "tenant": batch.tenant, "fields": fields}
+        await self._scripts.run("create", pack(question))
         return await self.get(batch.tenant, batch.id)
 
     async def start(
@@ -161,7 +158,7 @@ class BatchStore:
         """Ends a batch early; `reason` is cancelled or expired.
 
         Raises:
-            ConflictError: it had already ended.
+            ConflictError: it had already ended, or is to expire before its deadline.
         """
         if not await self._scripts.run("close", batch.id, reason):
             raise ConflictError(f"The batch is {batch.state}; only one that has not ended can be {reason}.")

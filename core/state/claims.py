@@ -7,8 +7,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from core.state import keys
+from core.state.connection import command, translated
 from core.state.scripts import Scripts
 from schemas.claim import Claim, Wait
+from schemas.task import TaskState
 
 HORIZON_US = 2_000_000
 """How far ahead a permit may lie. A crash wastes at most that much of a lane's time."""
@@ -20,6 +23,15 @@ class Caps:
 
     tenant_month_usd_micros: int | None
     house_day_usd_micros: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """A claim that was made and not yet sent."""
+
+    batch_id: str
+    index: int
+    fence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class ClaimStore:
     """The desk that hands out tasks."""
 
     def __init__(self, client: Redis, caps: Caps) -> None:
+        self._client = client
         self._scripts = Scripts(client)
         self._caps = {"tenant_month": caps.tenant_month_usd_micros, "house_day": caps.house_day_usd_micros}
 
@@ -46,7 +59,7 @@ class ClaimStore:
         """Up to `want` admissible tasks of a lane, and how long to wait when there were fewer.
 
         Raises:
-            UnavailableError: Redis did not answer; claims that were made are found by the rescuer.
+            UnavailableError: Redis did not answer; claims that were made are in `held`.
         Cancelled: a claim made is found by the rescuer.
         """
         question: dict[str, Any] = {
@@ -74,6 +87,24 @@ class ClaimStore:
             for found in answer["claims"]
         ]
         return claims, Wait(answer["wait_ms"], answer["limited_by"]) if answer["wait_ms"] else None
+
+    async def held(self, worker: str, lane: str) -> list[HeldClaim]:
+        """What a worker has claimed in a lane and not yet sent; some of it may have moved on by now."""
+        with translated():
+            members = [
+                member.decode().rpartition(":")
+                for member in await command(self._client, "SMEMBERS", keys.claims(worker))
+            ]
+            async with self._client.pipeline(transaction=False) as pipe:
+                for batch_id, _, index in members:
+                    pipe.hmget(keys.task(batch_id, int(index)), ["state", "worker", "lane", "fence"])
+                tasks = await pipe.execute()
+        mine = [TaskState.CLAIMED.value.encode(), worker.encode(), lane.encode()]
+        return [
+            HeldClaim(batch_id, int(index), int(task[3]))
+            for (batch_id, _, index), task in zip(members, tasks, strict=True)
+            if task[:3] == mine
+        ]
 
     async def lost(self, limit: int = 500) -> list[LostClaim]:
         """Claims of workers whose lease has run out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,13 +11,19 @@ import redis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from schemas.errors import UnavailableError
 
 _TIMEOUT_S = 10.0
+
+_NOT_NOW = re.compile(
+    r"(?:^|: (?:-|\('|))(?:NOREPLICAS|MISCONF|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|LOADING)(?: |$)"
+)
+"""Refusals that are about the state of the server, not about the command: the first word of the answer, behind what a
+pipeline or a transaction writes before it."""
 
 
 def connect(url: str) -> Redis:
@@ -57,7 +64,15 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError, OSError) as error:
-        raise UnavailableError(f"Redis does not answer: {type(error).__name__}: {error}"[:300]) from error
+        raise _unavailable(error) from error
+    except ResponseError as error:
+        if _NOT_NOW.search(str(error)) is None:
+            raise
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    return UnavailableError(f"Redis does not answer: {type(error).__name__}: {error}"[:300])
 
 
 async def check(client: Redis) -> list[str]:

@@ -34,6 +34,11 @@ def ended(batch_id: str, index: int) -> str:
     return f"{batch(batch_id)}:ended:{index // ENDED_PER_KEY}"
 
 
+def claims(worker: str) -> str:
+    """What a worker holds, as <batch>:<index>."""
+    return f"{PREFIX}worker:{worker}:claims"
+
+
 def flow(batch_id: str, lane: str) -> str:
     """A batch's share of a lane."""
     return f"{batch(batch_id)}:flow:{lane}"

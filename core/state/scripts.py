@@ -25,6 +25,7 @@ NAMES = (
     "claim",
     "close",
     "configure",
+    "create",
     "learn",
     "lost",
     "move",

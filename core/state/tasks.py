@@ -9,13 +9,11 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from core.state import keys
 from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack, unpack
 from schemas.batch import Batch
-from schemas.errors import DarkroomError
 from schemas.failure import FailureClass
 from schemas.task import IN_FLIGHT, Task, TaskState
 
@@ -52,20 +50,23 @@ class TaskStore:
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._scripts = Scripts(client)
-        self._pending: list[tuple[Mapping[str, Any], asyncio.Future[Moved]]] = []
+        self._pending: list[tuple[bytes, asyncio.Future[Moved]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def move(self, **move: Any) -> Moved:
+    async def move(self, *, from_state: str | None = None, **move: Any) -> Moved:
         """Moves one task, in one write with the moves of others that are asked for at the same moment.
 
         Args:
+            from_state: the state that the move was decided on; it is stale when the task has left it.
             move: batch, index, fence, to and what `to` asks for; see `lua/move.lua`.
         Raises:
+            TypeError, ValueError: this move cannot be packed; those of others are made.
             UnavailableError: Redis did not answer; the move may or may not have happened, and repeating it is safe.
         Cancelled: the move still happens.
         """
+        packed = pack(move if from_state is None else move | {"from": from_state})
         future: asyncio.Future[Moved] = asyncio.get_running_loop().create_future()
-        self._pending.append((move, future))
+        self._pending.append((packed, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         return await future
@@ -80,19 +81,19 @@ class TaskStore:
         finally:
             self._writer = None
 
-    async def _write_group(self, group: list[tuple[Mapping[str, Any], asyncio.Future[Moved]]]) -> None:
+    async def _write_group(self, group: list[tuple[bytes, asyncio.Future[Moved]]]) -> None:
         """Writes some moves. Whatever goes wrong reaches those who asked for them, else they would wait for ever."""
         waiting = [future for _, future in group]
         try:
-            answers = _moved(await self._scripts.run("move", pack([move for move, _ in group])))
-        except (DarkroomError, RedisError, msgspec.MsgspecError, TypeError) as error:
+            packed = pack([msgspec.Raw(move) for move, _ in group])
+            answers = _moved(await self._scripts.run("move", packed))
+            for future, answer in list(zip(waiting, answers, strict=True)):
+                if not future.done():
+                    future.set_result(answer)
+        except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
             for future in waiting:
                 if not future.done():
                     future.set_exception(error)
-            return
-        for future, answer in zip(waiting, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
 
     async def get(self, batch: Batch, index: int) -> Task:
         """One task; the caller has checked that the index exists."""

@@ -28,6 +28,14 @@ class ModelTask:
     worker: str | None = None
     failure: str | None = None
     has_account: bool = False
+    posted: dict[int, int] = field(default_factory=dict)
+
+    def post(self, cost: int) -> None:
+        """An attempt is paid once; after a late result nobody knows whose cost it is."""
+        if self.fence == self.attempt:
+            cost = max(0, cost - self.posted.get(self.attempt, 0))
+            self.posted[self.attempt] = self.posted.get(self.attempt, 0) + cost
+        self.cost += cost
 
     @property
     def is_claimable(self) -> bool:
@@ -71,6 +79,7 @@ class ModelBatch:
     def settle_state(self) -> None:
         """What the batch is once a move is made."""
         if not self.open and self.state not in ("cancelled", "completed"):
+            self.prints.clear()
             self.state = "cancelled" if self.state == "cancelling" else "completed"
         elif self.open and self.state == "completed":
             self.state = "running"
@@ -126,8 +135,10 @@ class ModelBatch:
                 to, reason = self.ending
         task.state, task.due = to, {TaskState.QUEUED: "now", TaskState.WAITING: move.get("due")}.get(to)
         task.failure = reason if to is TaskState.FAILED else None
+        task.has_account |= to is TaskState.SPOOLED
         if to in SETTLED:
-            task.hold, task.cost = 0, task.cost + (move.get("cost", 0) if task.has_account else 0)
+            task.hold = 0
+            task.post(move.get("cost", 0) if task.has_account else 0)
         task.sends += (to is TaskState.SENT) - (origin is TaskState.SENT and "unused" in move)
         if to in IN_FLIGHT and (late or origin not in IN_FLIGHT):
             task.worker = move["worker"]

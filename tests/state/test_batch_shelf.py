@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.state.batches import NewBatch
 from schemas.errors import ConflictError, NotFoundError, Problem
 from schemas.manifest import Priority
 from schemas.task import TaskState
@@ -19,6 +20,14 @@ async def test_a_new_batch_reads_as_it_was_written(world: World) -> None:
         None,
         (),
     )
+
+
+async def test_a_batch_that_is_there_stays_as_it_is_when_it_is_created_again(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(3)
+    new = NewBatch(batch.id, "acme", "another", Priority.BULK, {}, "other", 5, "park", "none", None, 9)
+    assert await world.batches.create(new) == batch
+    assert [found.id for found in await world.batches.page("acme", limit=9)] == [batch.id]
 
 
 async def test_another_tenants_batch_is_not_there(world: World) -> None:

@@ -184,6 +184,22 @@ async def test_tasks_that_ended_untouched_are_listed_with_the_others(world: Worl
     assert [task.index for task in expired] == [1, 2]
 
 
+@pytest.mark.parametrize("deadline_ms", [None, 10**14])
+async def test_a_batch_does_not_expire_before_its_deadline(world: World, deadline_ms: int | None) -> None:
+    batch = await world.batch(5, deadline_ms=deadline_ms)
+    with pytest.raises(ConflictError):
+        await world.batches.close(batch, reason="expired")
+    assert await world.look(batch) == batch
+
+
+async def test_a_batch_that_has_ended_keeps_no_fingerprints(world: World) -> None:
+    batch, claim = await opened(world, 1)
+    await world.move(claim, "sent", fingerprint="print")
+    assert await world.redis.exists(f"{keys.batch(batch.id)}:prints")
+    await world.walk(claim, "spooled", "stored", "done")
+    assert not await world.redis.exists(f"{keys.batch(batch.id)}:prints")
+
+
 async def test_overdue_batches_are_named_until_they_have_ended(world: World) -> None:
     await world.lane()
     batch = await world.batch(3, deadline_ms=5)

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from core.state import keys
-from core.state.connection import connect
+from core.state.connection import connect, translated
 from core.state.lanes import Lesson
-from core.state.scripts import CLASS_WEIGHTS, NAMES, Scripts, text_of
+from core.state.scripts import CLASS_WEIGHTS, NAMES, Scripts, pack, text_of
 from core.state.tasks import Moved, TaskStore
 from schemas.errors import UnavailableError
 from schemas.task import TRANSITIONS
@@ -52,7 +52,7 @@ async def test_every_key_has_a_name_that_is_known(world: World) -> None:
     }  # fmt: skip
     of_scripts = {
         keys.task(batch_id, 2), keys.task(batch_id, 5), f"{lane}:shares", f"{keys.PREFIX}worker:w1:claims",
-        *(f"{keys.batch(batch_id)}:{part}" for part in ("prints", "due:lane", "flow:lane")),
+        *(f"{keys.batch(batch_id)}:{part}" for part in ("prints", "posted:0", "due:lane", "flow:lane")),
     }  # fmt: skip
     of_the_other = {
         keys.batch("batch_002"),
@@ -113,6 +113,67 @@ async def test_a_move_that_can_not_be_packed_is_refused_and_the_store_goes_on(wo
     with pytest.raises(TypeError):
         await world.move(claim, "sent", fingerprint=object())
     assert (await world.move(claim, "sent")).status == "ok"
+
+
+async def test_a_move_that_can_not_be_packed_does_not_keep_another_from_being_made(world: World) -> None:
+    await world.lane()
+    await world.batch(2)
+    first, second = await world.claim(2)
+    torn = {"class": "bad_row", "message": "half of a pair: \ud83d"}
+    answers = await asyncio.gather(
+        world.move(first, "failed", failure=torn), world.move(second, "sent"), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [UnicodeEncodeError, Moved]
+
+
+async def test_whatever_goes_wrong_in_a_write_reaches_those_who_wait_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.lane()
+    await world.batch(2)
+    claims = await world.claim(2)
+
+    async def answer_too_little(*_: object) -> bytes:
+        return pack([{"status": "ok"}])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Scripts, "run", answer_too_little)
+        moves = (world.move(claim, "sent") for claim in claims)
+        answers = await asyncio.wait_for(asyncio.gather(*moves, return_exceptions=True), 5)
+    assert [type(answer) for answer in answers] == [ValueError, ValueError]
+    assert (await world.move(claims[0], "sent")).status == "ok"
+
+
+async def test_a_redis_that_takes_no_writes_for_now_is_unavailable(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.redis.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(UnavailableError):
+            await world.move(claim, "sent")
+        with pytest.raises(UnavailableError), translated():
+            async with world.redis.pipeline(transaction=True) as pipe:
+                await pipe.set("key", "value").execute()
+    finally:
+        await world.redis.config_set("min-replicas-to-write", 0)
+    assert (await world.move(claim, "sent")).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_passing"),
+    [
+        ("MISCONF Errors writing to the AOF file: No space left on device", True),
+        ("BUSY Redis is busy running a script.", True),
+        ("Command # 1 (HGET key) of pipeline caused error: TRYAGAIN Multiple keys request", True),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", False),
+        ("BUSYKEY Target key name already exists.", False),
+        ("wrong number of arguments for 'BUSY' command", False),
+    ],
+)
+def test_only_what_the_server_refuses_for_now_is_unavailable(answer: str, is_passing: bool) -> None:
+    with pytest.raises(UnavailableError if is_passing else ResponseError), translated():
+        raise ResponseError(answer)
 
 
 async def test_moves_that_are_asked_for_together_are_written_together(world: World) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.state import keys
 from tests.state.world import World
 
 
-@pytest.mark.parametrize("states", [("sent",), ("sent", "waiting"), ("sent", "parked"), ("sent", "failed")])
+@pytest.mark.parametrize(
+    "states", [("sent",), ("sent", "queued"), ("sent", "waiting"), ("sent", "parked"), ("sent", "failed")]
+)
 async def test_a_late_result_is_taken_with_a_new_fence_and_belongs_to_who_brought_it(
     world: World, states: tuple[str, ...]
 ) -> None:
@@ -58,7 +62,7 @@ async def test_what_was_paid_beside_the_picture_is_posted_once_for_each_attempt(
     batch = await world.batch(1)
     (claim,) = await world.claim(1)
     await world.finish(claim, cost=10)
-    for attempt in (1, 1, 2):
+    for attempt in (1, 2, 2, 3):  # the first is that of the picture
         assert (await world.move(claim, "surplus", fence=0, attempt=attempt, cost=3)).status == "ok"
     assert (await world.look(batch)).spent_usd_micros == 16
     assert (await world.task(claim)).cost_usd_micros == 10
@@ -129,3 +133,71 @@ async def test_a_waiting_task_that_got_its_late_result_is_not_claimed_again(worl
     await world.walk(claim, "sent", "waiting", delay_us=0)
     await world.move(claim, "spooled", late=True, worker="w2")
     assert await world.claim(9) == []
+
+
+async def test_a_late_result_of_a_task_that_is_claimed_again_is_taken_before_the_new_call_is_sent(
+    world: World,
+) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (first,) = await world.claim(1)
+    await world.walk(first, "sent", "queued")
+    (again,) = await world.claim(1)
+    moved = await world.move(first, "spooled", late=True, worker="w2")
+    assert (moved.status, moved.fence) == ("ok", again.fence + 1)
+    assert (await world.move(again, "sent")).status == "stale"
+    await world.move(first, "stored", fence=moved.fence)
+    await world.move(first, "done", fence=moved.fence, cost=7)
+    found = await world.look(batch)
+    assert (found.state, found.spent_usd_micros, found.held_usd_micros) == ("completed", 7, 0)
+
+
+async def test_a_late_result_of_a_task_that_redis_never_saw_is_kept_and_paid(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(2)
+    facts: dict[str, Any] = {"batch": batch.id, "index": 1, "worker": "w2"}
+    moved = await world.tasks.move(**facts, fence=0, to="spooled", late=True)
+    await world.tasks.move(**facts, fence=moved.fence, to="stored", asset="picture.png", sha256="ab")
+    await world.tasks.move(**facts, fence=moved.fence, to="done", cost=7)
+    found = await world.look(batch)
+    assert (found.counts["done"], found.counts["queued"], found.spent_usd_micros) == (1, 1, 7)
+    assert [claim.index for claim in await world.claim(9)] == [0]
+
+
+async def test_a_cost_whose_task_ended_with_its_batch_is_not_posted_again(world: World) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.move(claim, "sent")
+    await world.batches.cancel("acme", batch.id)
+    assert [(await world.move(claim, "waiting", cost=7)).status for _ in range(2)] == ["ok", "illegal"]
+    await world.move(claim, "surplus", attempt=claim.attempt, cost=7)
+    assert (await world.look(batch)).spent_usd_micros == 7
+
+
+async def test_a_late_result_that_names_its_attempt_leaves_the_cost_of_the_other_to_be_posted(
+    world: World,
+) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (first,) = await world.claim(1)
+    await world.walk(first, "sent", "waiting")
+    (second,) = await world.claim(1)
+    await world.walk(second, "sent", "parked")
+    moved = await world.move(first, "spooled", late=True)
+    await world.move(first, "stored", fence=moved.fence)
+    await world.move(first, "done", fence=moved.fence, attempt=1, cost=7)
+    for attempt in (1, 2):
+        await world.move(first, "surplus", attempt=attempt, cost=7)
+    assert (await world.look(batch)).spent_usd_micros == 14
+
+
+async def test_a_move_that_was_decided_on_another_state_is_stale(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.move(claim, "sent")
+    assert (await world.move(claim, "queued", from_state="claimed", unused="all")).status == "stale"
+    assert (await world.task(claim)).state == "sent"
+    assert (await world.move(claim, "parked", from_state="sent")).status == "ok"
+    assert (await world.move(claim, "parked", from_state="sent")).status == "ok"

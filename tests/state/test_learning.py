@@ -73,6 +73,14 @@ async def test_one_answer_that_does_not_fit_takes_the_proof_back(world: World) -
     assert await interval_ms(world) == pytest.approx(240 / 0.97, abs=1.01)
 
 
+async def test_readings_that_were_rounded_down_prove_the_bucket_too(world: World) -> None:
+    await world.lane(images=250)
+    for true in (2.1 + 11.77 * step for step in range(20)):
+        rounded = LimitReading("images", 250, int(true), (250 - true) / 250 * 60)
+        await world.lanes.learn("lane", Lesson(readings=(rounded,)))
+    assert await stored(world, "proven") == 1
+
+
 async def test_a_full_bucket_proves_nothing(world: World) -> None:
     await world.lane(images=250)
     for _ in range(30):
@@ -132,6 +140,17 @@ async def test_a_refusal_takes_a_tenth_of_the_pace_and_never_raises_it(world: Wo
     await world.redis.hset(LANE, mapping={"pace": 0.1, "pace_from": await now_us(world), "cut:blocked": 0})
     await world.lanes.learn("lane", refused)
     assert await stored(world, "pace") == pytest.approx(0.1, abs=0.001)
+
+
+@pytest.mark.parametrize(("remaining", "is_cut"), [(2, False), (1, True)])
+async def test_a_refusal_beside_which_the_limit_has_room_is_waited_out_at_the_same_pace(
+    world: World, remaining: float, is_cut: bool
+) -> None:
+    await world.lane(images=600)
+    seen = (LimitReading("images", 600, remaining, None), LimitReading("requests", 600, 500, None))
+    await world.lanes.learn("lane", Lesson(readings=seen, blocked_s=(("images", 1.8), ("requests", 1.8))))
+    assert bool(await world.redis.hexists(LANE, "pace")) is is_cut
+    assert await stored(world, "blocked:images") > await now_us(world)
 
 
 async def test_a_shorter_wait_does_not_undo_a_longer_one(world: World) -> None:

@@ -204,6 +204,19 @@ async def test_a_late_answer_to_a_call_that_is_made_again_is_kept_as_surplus(wor
     assert (await world.move(claim, "spooled", late=True, worker="w2")).status == "surplus"
 
 
+async def test_a_late_answer_to_a_call_that_counts_as_spent_posts_only_what_it_cost_beyond(
+    world: World,
+) -> None:
+    batch, claim = await parked(world)
+    await replay(world, batch, [0], doubt=True)
+    (again,) = await world.claim(9)
+    await world.finish(again, cost=4)
+    before = (await world.look(batch)).spent_usd_micros
+    for _ in range(2):
+        await world.move(claim, "surplus", attempt=claim.attempt, cost=claim.hold_usd_micros + 3)
+    assert (await world.look(batch)).spent_usd_micros == before + 3
+
+
 FAMILY = [Block(2), Block(2, hold=30, dependent=True)]
 READY: dict[int, Any] = {0: [{"index": 2, "lane": "lane"}], 1: [{"index": 3, "lane": "lane"}]}
 
@@ -222,7 +235,7 @@ async def test_children_that_ended_with_their_batch_come_back_after_their_parent
     world: World, reason: str, order: list[int | tuple[int, int]]
 ) -> None:
     await world.lane()
-    batch = await world.batch(FAMILY)
+    batch = await world.batch(FAMILY, deadline_ms=1)
     await world.batches.close(batch, reason=reason)
     assert (await replay(world, batch, order)).moved == 4
     found = await world.look(batch)

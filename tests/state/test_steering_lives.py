@@ -46,9 +46,10 @@ class SteeredMachine(Machine):
     @rule(data=st.data(), change=st.sampled_from([PAUSE, RESUME, RESUME]))
     def pause_or_resume(self, data: st.DataObject, change: Change) -> None:
         name = data.draw(st.sampled_from(sorted(self.model)))
-        if self._steer(name, change):
-            self.model[name].state = str(change.state)
-            self.model[name].capped.clear()
+        model = self.model[name]
+        if self._steer(name, change) and model.state != change.state:
+            model.state = str(change.state)
+            model.capped.clear()
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), cap=st.sampled_from([20, 100, 300]))
@@ -103,7 +104,7 @@ def replayed(model: ModelBatch, chosen: list[Chosen], *, doubt: bool) -> int:
             continue
         queued += 1
         if task.state is TaskState.PARKED:
-            task.cost += task.hold
+            task.post(task.hold)
         else:
             task.worker, task.has_account = None, True
         task.state, task.hold, task.due, task.failure = TaskState.QUEUED, 0, "now", None

@@ -1,12 +1,13 @@
 -- Ends a batch early: nothing new starts, what waits ends now, what is in flight is paid and is kept.
 --
 -- ARGV[1] batch, ARGV[2] cancelled | expired
--- Returns the new state, or '' when the batch had already ended.
+-- Returns the new state, or '' when the batch had already ended, or its deadline has not passed.
 
 local batch, reason = ARGV[1], ARGV[2]
 local key, now = batch_key(batch), now_us()
-local state = redis.call('HGET', key, 'state')
+local state, deadline = unpack(redis.call('HMGET', key, 'state', 'deadline'))
 if state ~= 'running' and state ~= 'paused' and not (state == 'planning' and reason == 'cancelled') then return '' end
+if reason == 'expired' and (tonumber(deadline or '') or math.huge) * 1000 >= now then return '' end
 local as = reason == 'expired' and 'failed' or 'cancelled'
 local ending = { state = as, failure = { class = reason } }
 

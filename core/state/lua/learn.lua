@@ -16,10 +16,13 @@ local function set(field, value) set_field(ask.lane, lane, field, value) end
 local function latest(field, value) set(field, int(math.max(tonumber(lane[field] or 0), value))) end
 
 -- remaining falls by what we used and rises by limit/60 a second; reset is the time until the bucket is full again.
+-- remaining is told rounded down, so the bucket may be full up to one unit earlier.
 local function prove(reading)
   if not (reading.reset_s and reading.remaining) or reading.remaining >= reading.limit then return end
-  local full_in = (reading.limit - reading.remaining) / reading.limit * 60
-  local fits = math.abs(reading.reset_s - full_in) <= math.max(0.05 * full_in, 0.005)
+  local one = 60 / reading.limit
+  local full_in = (reading.limit - reading.remaining) * one
+  local slack = math.max(0.05 * full_in, 0.005)
+  local fits = reading.reset_s <= full_in + slack and reading.reset_s >= full_in - one - slack
   set('proof', fits and tonumber(lane.proof or 0) + 1 or 0)
   if not fits then set('proven', 0) elseif tonumber(lane.proof) >= PROOF then set('proven', 1) end
 end
@@ -45,11 +48,24 @@ local function cut_pace(event, factor, floor, hold_us)
   latest('pace_from', now + hold_us)
 end
 
+-- A refusal by a limit that has room by the same answer is not for our pace: it is waited out, and that is all.
+local function has_room(dimension)
+  for _, reading in ipairs(ask.readings) do
+    if reading.dimension == dimension and (reading.remaining or 0) >= 2 then return true end
+  end
+end
+
+local function is_too_fast()
+  for _, refusal in ipairs(ask.blocked) do
+    if not has_room(refusal.dimension) then return true end
+  end
+end
+
 for _, refusal in ipairs(ask.blocked) do
   latest('blocked:' .. refusal.dimension, now + refusal.wait_us)
 end
 if ask.slow_down then cut_pace('slow_down', 0.5, 0.05, 15 * MINUTE_US)
-elseif #ask.blocked > 0 then cut_pace('blocked', 0.9, 0.5, 0) end
+elseif is_too_fast() then cut_pace('blocked', 0.9, 0.5, 0) end
 if ask.paused_us then
   latest('paused_until', now + ask.paused_us)
   redis.call('HSET', key, 'paused_for', ask.reason or 'paused')

@@ -1,13 +1,14 @@
 -- Moves tasks from state to state, each a compare-and-set on (state, fence), with everything that follows from it:
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
--- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker} and, as `to` asks for them,
---   fingerprint (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure (failed), cost,
---   tokens (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [{index, lane}],
---   fail [index], crash, late (spooled: a paid result, whatever its fence); to = 'surplus' with attempt and cost
---   changes no task: it posts what was paid beside the picture that the task has, once for each attempt
+-- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from (the state it has to be in) | nil} and, as
+--   `to` asks for them, fingerprint (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure
+--   (failed), cost + attempt (whose cost it is, by default the last one's), tokens (used), unused = 'all' | 'images'
+--   (what goes back to the limits; not a send then), ready [{index, lane}], fail [index], crash, late (spooled: a paid
+--   result, whatever its fence); to = 'surplus' with attempt and cost changes no task: it posts what was paid beside
+--   the picture that the task has
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
---   ok | stale: the fence has moved on | illegal: not from this state | cancelled: the batch is
+--   ok | stale: another fence or state by now | illegal: not from this state | cancelled: the batch is
 --   duplicate: task `same_as` has this fingerprint | surplus: the task already has picture `asset`
 
 local now = now_us()
@@ -22,8 +23,9 @@ local function give_back(move, task)
 end
 
 local function settle(move, task)
-  local key, cost = task_key(move.batch, move.index), move.cost or 0
+  local key = task_key(move.batch, move.index)
   if task.month then
+    local cost = unposted(move.batch, move.index, move.attempt or attempt_of(task), move.cost or 0)
     settle_money(move.batch, task, cost)
     add(key, 'cost', cost)
   end
@@ -40,6 +42,7 @@ end
 
 local function refusal(move, task, batch_state)
   if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
+  if move.from and move.from ~= task.state then return { status = 'stale' } end
   if task.state == 'done' then return { status = move.late and 'surplus' or 'stale', asset = task.asset } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
   if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
@@ -91,7 +94,7 @@ local function apply(move)
 
   local key, from = task_key(move.batch, move.index), task.state
   local was_open = counts_as_open(move.batch, move.index, task)
-  if ENDED[from] then task = revive(move.batch, move.index, task, now) end
+  if ENDED[from] or (move.to == 'spooled' and not task.attempt) then task = revive(move.batch, move.index, task, now) end
   task.lane = task.lane or place_of(move.batch, move.index)
   see_to_batch(move, from)
   if from == 'queued' or from == 'waiting' then redis.call('ZREM', due_key(move.batch, task.lane), int(move.index)) end

@@ -18,10 +18,12 @@ local function finish(state)
   return state
 end
 
--- The earlier call may have been charged, so what was held for it counts as spent.
+-- The earlier call may have been charged, so what was held for it counts as spent; should its answer turn up, only
+-- what it cost beyond that is posted.
 local function charge_doubt(index, task)
-  settle_money(batch, task, tonumber(task.hold))
-  add(task_key(batch, index), 'cost', task.hold)
+  local cost = unposted(batch, index, attempt_of(task), tonumber(task.hold))
+  settle_money(batch, task, cost)
+  add(task_key(batch, index), 'cost', cost)
   redis.call('HSET', task_key(batch, index), 'hold', 0, 'tokens', 0)
   redis.call('HDEL', task_key(batch, index), 'failure')
 end

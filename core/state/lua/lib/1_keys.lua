@@ -18,6 +18,7 @@ local function exact(number) return string.format('%.17g', number) end
 local function batch_key(batch) return PREFIX .. 'batch:' .. batch end
 local function task_key(batch, index) return batch_key(batch) .. ':task:' .. int(index) end
 local function ended_key(batch, index) return batch_key(batch) .. ':ended:' .. int(math.floor(index / 100)) end
+local function posted_key(batch, index) return batch_key(batch) .. ':posted:' .. int(math.floor(index / 100)) end
 local function flow_key(batch, lane) return batch_key(batch) .. ':flow:' .. lane end
 local function due_key(batch, lane) return batch_key(batch) .. ':due:' .. lane end
 local function lane_key(lane) return PREFIX .. 'lane:' .. lane end

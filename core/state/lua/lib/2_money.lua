@@ -47,14 +47,30 @@ local function settle_money(batch, task, cost)
   end
 end
 
--- Posts what was paid beside the picture that a task has, whatever the state of the task: once for each attempt.
+-- The attempt that a task is at, or nil after a late result, which may have been any attempt's: every claim counts
+-- attempt and fence, a late result the fence alone.
+local function attempt_of(task)
+  local attempt = tonumber(task.attempt or 0)
+  return tonumber(task.fence or 0) == attempt and attempt or nil
+end
+
+-- What of an attempt's cost is not posted yet, which is then taken as posted: an attempt is paid once, whoever says so.
+local function unposted(batch, index, attempt, cost)
+  if not attempt or cost <= 0 then return cost end
+  local key, field = posted_key(batch, index), int(index) .. ':' .. int(attempt)
+  local more = math.max(0, cost - tonumber(redis.call('HGET', key, field) or 0))
+  if more > 0 then add(key, field, more) end
+  return more
+end
+
+-- Posts what was paid beside the picture that a task has, whatever the state of the task.
 local function post_surplus(paid, now)
-  local key = batch_key(paid.batch)
-  if redis.call('SADD', key .. ':surplus', int(paid.index) .. ':' .. int(paid.attempt)) == 1 then
+  local key, cost = batch_key(paid.batch), unposted(paid.batch, paid.index, paid.attempt, paid.cost)
+  if cost > 0 then
     local month, day = budget_keys(redis.call('HGET', key, 'tenant'), now)
-    for _, scope in ipairs({ key, month, day }) do add(scope, 'spent', paid.cost) end
+    for _, scope in ipairs({ key, month, day }) do add(scope, 'spent', cost) end
     add(key, 'n_surplus', 1)
-    add(key, 'surplus_usd_micros', paid.cost)
+    add(key, 'surplus_usd_micros', cost)
     changed(paid.batch)
   end
   return { status = 'ok' }
