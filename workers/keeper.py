@@ -50,8 +50,8 @@ class PictureKeeper:
         self._tasks = tasks
         self._clock = clock
 
-    def delivery_of(self, entry: SpoolEntry, picture: Generated, latency_s: float) -> Delivery:
-        """Writes down what came back, beside the picture."""
+    async def delivery_of(self, entry: SpoolEntry, picture: Generated, latency_s: float) -> Delivery:
+        """Writes down what came back, beside the picture; a disk that does not take it does not cost the picture."""
         delivery = Delivery(
             sha256=picture.sha256,
             size_bytes=picture.size_bytes,
@@ -60,7 +60,10 @@ class PictureKeeper:
             latency_s=latency_s,
             created_at=moment(self._clock.now_ms()).isoformat(),
         )
-        entry.write_delivery(delivery)
+        try:
+            await asyncio.to_thread(entry.write_delivery, delivery)
+        except OSError as error:
+            _log.warning("delivery.unwritten", reason=str(error))
         return delivery
 
     async def keep(self, entry: SpoolEntry, order: Order, delivery: Delivery) -> Done | BadPicture | Lost:
@@ -89,7 +92,9 @@ class PictureKeeper:
 
     async def post_surplus(self, batch_id: str, index: int, attempt: int, *, cost: int) -> None:
         """Adds what an attempt cost to what was spent, where its task will not: it is not ours any more."""
-        move = {"batch": batch_id, "index": index, "fence": 0, "to": "surplus", "worker": self._worker}
+        move: dict[str, Any] = {
+            "batch": batch_id, "index": index, "fence": 0, "to": "surplus", "worker": self._worker
+        }  # fmt: skip
         await self.persist(lambda: self._tasks.move(**move, attempt=attempt, cost=cost))
 
     async def _announce(self, order: Order) -> Moved:
@@ -130,7 +135,8 @@ class PictureKeeper:
 
         async def end() -> Moved:
             stored = self._move(order, fence, "stored", asset=asset, sha256=delivery.sha256)
-            done = self._move(order, fence, "done", cost=cost, tokens=tokens, ready=order.ready)
+            spent = {"attempt": order.attempt, "cost": cost, "tokens": tokens}
+            done = self._move(order, fence, "done", **spent, ready=order.ready)
             return (await asyncio.gather(stored, done))[1]
 
         return (await self.persist(end)).status == "ok"

@@ -48,10 +48,16 @@ class Rescuer:
         self._clock = clock
 
     async def take_back(self) -> int:
-        """Claims that were never sent go back to the queue; the others are parked. How many there were."""
+        """Claims that were never sent go back to the queue; the others are parked. How many there were.
+
+        One that cannot be taken back does not hold up the others; it is found again at the next round.
+        """
         lost = await self._claims.lost()
         for claim in lost:
-            await self._take_back(claim)
+            try:
+                await self._take_back(claim)
+            except Exception:
+                _log.exception("claim.stuck", batch=claim.batch_id, task=claim.index, worker=claim.worker)
         return len(lost)
 
     async def replay_spools(self) -> int:
@@ -83,10 +89,12 @@ class Rescuer:
         return len(overdue)
 
     async def _take_back(self, lost: LostClaim) -> None:
+        """A worker that lives after all may have moved its task since it was looked at: then nothing changes."""
         facts = await self._fate_of(lost)
         moved = await self._tasks.move(
-            batch=lost.batch_id, index=lost.index, fence=lost.fence, worker=lost.worker, crash=True, **facts
-        )
+            batch=lost.batch_id, index=lost.index, fence=lost.fence, worker=lost.worker,
+            from_state=lost.state, crash=True, **facts,
+        )  # fmt: skip
         _log.warning(
             "claim.lost",
             batch=lost.batch_id,
@@ -130,7 +138,7 @@ class Rescuer:
         moved = await self._keeper.persist(
             lambda: self._tasks.move(
                 batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker,
-                to="failed", cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
+                to="failed", attempt=order.attempt, cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
             )
         )  # fmt: skip
         if moved.status == "stale":

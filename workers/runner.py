@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,9 +28,11 @@ from workers.retry_policy import MAX_CRASHES, History, decide
 from workers.shelf import Campaign, CampaignShelf
 from workers.spool import SpoolFolder
 
-TWIN_WAIT_S = 5.0
+TWIN_WAIT_S, TWIN_WAIT_CAP_S = 5.0, 60.0
+"""How long a task waits for its twin at first, and at most: twice as long each time, for untouched tasks to go first."""
+
 WITHDRAWN_S = 5.0
-"""How long a task rests that was not sent because Redis or storage did not answer."""
+"""How long a task rests that was not sent because Redis, storage or the disk failed."""
 
 SEND_WITHIN_S = 5.0
 """A permit is good for so long after `sent` was asked for; a process that was frozen longer does not send."""
@@ -63,13 +66,12 @@ class AttemptRunner:
         try:
             campaign = await self.shelf.get(claim.tenant, claim.batch_id)
             prepared = await self._ready(claim, campaign, start_at_s)
-        except UnavailableError as error:
+        except (UnavailableError, OSError) as error:
             return await self._withdraw(claim, error)
         if not isinstance(prepared, Prepared):
             return await self._finish(claim, campaign, prepared, sent=False)
         answer = await self._generate(claim, prepared)
-        learned = await self._learn(claim, answer)
-        verdict = await self._judge(claim, campaign, prepared, answer, learned)
+        verdict = await self._judge(claim, campaign, prepared, answer)
         return await self._finish(claim, campaign, verdict, sent=True)
 
     async def _ready(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Prepared | Verdict:
@@ -80,9 +82,9 @@ class AttemptRunner:
         reused = None if campaign.manifest.reuse is Reuse.NEVER else prepared.order.fingerprint
         return await self._mark_sent(claim, prepared, reused, start_at_s) or prepared
 
-    async def _withdraw(self, claim: Claim, error: UnavailableError) -> Verdict:
-        """Redis or storage did not answer before anything was sent: the task rests for a moment."""
-        _log.warning("attempt.withdrawn", reason=error.detail)
+    async def _withdraw(self, claim: Claim, error: UnavailableError | OSError) -> Verdict:
+        """Redis, storage or the disk failed before anything was sent: the task rests for a moment."""
+        _log.warning("attempt.withdrawn", reason=str(error))
         rest: dict[str, Any] = {"delay_us": int(WITHDRAWN_S * 1e6), "unused": "all"}
         await self.keeper.persist(lambda: self._move(claim, "waiting", **rest))
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
@@ -93,14 +95,14 @@ class AttemptRunner:
     ) -> Verdict | None:
         """Writes down durably that the request leaves now; None when it may."""
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
-        entry.write_order(prepared.order)
+        await asyncio.to_thread(entry.write_order, prepared.order)
         await self.clock.sleep(max(0.0, start_at_s - self.clock.monotonic()))
         asked_s = self.clock.monotonic()
         moved = await self._move(claim, "sent", fingerprint=fingerprint)
         if moved.status == "ok" and self.clock.monotonic() - asked_s <= SEND_WITHIN_S:
             return None
         entry.remove()
-        return _not_sent(moved)
+        return _not_sent(moved, claim.attempt)
 
     async def _generate(self, claim: Claim, prepared: Prepared) -> Answer:
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
@@ -122,18 +124,21 @@ class AttemptRunner:
             _log.warning("lesson.lost", reason=error.detail)
             return Learned()
 
-    async def _judge(
-        self, claim: Claim, campaign: Campaign, prepared: Prepared, answer: Answer, learned: Learned
-    ) -> Verdict:
-        """What the answer means for the task; a good picture is stored, and its task ended, here."""
+    async def _judge(self, claim: Claim, campaign: Campaign, prepared: Prepared, answer: Answer) -> Verdict:
+        """What the answer means for the task; a good picture is stored, and its task ended, here.
+
+        What a picture cost is written down before anything else is done with its answer.
+        """
         if isinstance(answer.outcome, Failure):
+            learned = await self._learn(claim, answer)
             free = answer.outcome.charged is Charged.NO
             cost = (
                 0 if free else prepared.order.likely_usd_micros
             )  # what may have been charged counts as spent
             return self._decide(claim, campaign, answer.outcome, learned, cost=cost)
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
-        delivery = self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
+        delivery = await self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
+        learned = await self._learn(claim, answer)
         kept = await self.keeper.keep(entry, prepared.order, delivery)
         if isinstance(kept, BadPicture):
             return self._decide(claim, campaign, kept.failure, learned, cost=kept.cost_usd_micros)
@@ -159,7 +164,7 @@ class AttemptRunner:
         cell = campaign.expansion.cell(claim.index)
         move = _move_of(verdict, campaign, cell, sent=sent)
         if move is not None:
-            moved = await self.keeper.persist(lambda: self._move(claim, **move))
+            moved = await self.keeper.persist(lambda: self._move(claim, attempt=claim.attempt, **move))
             if moved.status != "ok" and move.get("cost"):
                 await self.keeper.post_surplus(claim.batch_id, claim.index, claim.attempt, cost=move["cost"])
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
@@ -199,10 +204,11 @@ class AttemptRunner:
         )
 
 
-def _not_sent(moved: Moved) -> Verdict:
+def _not_sent(moved: Moved, attempt: int) -> Verdict:
     """Why the request does not leave: another task has this picture, or will; the batch ended; the claim is gone."""
     if moved.status == "duplicate" and moved.same_as is not None:
-        return Skip(moved.same_as) if moved.state == "done" else RetryIn(TWIN_WAIT_S)
+        wait_s = min(TWIN_WAIT_S * 2 ** min(attempt - 1, 10), TWIN_WAIT_CAP_S)
+        return Skip(moved.same_as) if moved.state == "done" else RetryIn(wait_s)
     return Lost() if moved.status in ("stale", "illegal") else Release()
 
 

@@ -7,19 +7,23 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from core.documents import Documents
 from core.settings import Settings
 from core.state.batches import BatchStore
-from schemas.errors import NotFoundError
+from schemas.errors import DarkroomError, UnavailableError
 from schemas.expansion import Cell, Expansion
 from schemas.manifest import Manifest
 
 _KEPT = 64
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A running batch as its workers know it: the manifest, its expansion, and the lane of each template."""
+    """A running batch as its workers know it: the manifest without its catalog, its expansion, and the lane of each
+    template."""
 
     manifest: Manifest
     expansion: Expansion
@@ -62,16 +66,19 @@ class CampaignShelf:
             raise
 
     async def lost_with(self, tenant: str, batch_id: str, index: int) -> list[int]:
-        """Tasks that cannot be made when task `index` fails; none when the batch cannot be found.
+        """Tasks that cannot be made when task `index` fails; none when its manifest is not there or cannot be used.
 
         Raises:
-            UnavailableError: it cannot be read.
+            UnavailableError: storage or Redis does not answer.
         """
         try:
             campaign = await self.get(tenant, batch_id)
-        except NotFoundError:
+            return campaign.lost_with(campaign.expansion.cell(index))
+        except UnavailableError:
+            raise
+        except (DarkroomError, ValueError, LookupError) as error:
+            _log.warning("campaign.unusable", batch=batch_id, reason=type(error).__name__)
             return []
-        return campaign.lost_with(campaign.expansion.cell(index))
 
     async def _read(self, tenant: str, batch_id: str) -> Campaign:
         batch = await self._batches.get(tenant, batch_id)
@@ -80,4 +87,5 @@ class CampaignShelf:
             name: self._settings.lane_of(manifest.image_of(name).model or "") or ""
             for name in manifest.templates
         }
+        manifest = manifest.model_copy(update={"catalog": None})  # its rows are paged, and may be many
         return Campaign(manifest, Expansion(manifest, batch.rows), lanes)

@@ -11,7 +11,7 @@ from core.clock import Clock
 from core.state.claims import ClaimStore
 from core.state.tasks import TaskStore
 from core.telemetry.metrics import Metrics
-from schemas.claim import Claim
+from schemas.claim import Claim, Wait
 from schemas.errors import UnavailableError
 from workers.runner import WITHDRAWN_S, AttemptRunner
 
@@ -31,12 +31,16 @@ class Slots:
         self.free = count
         self._freed = asyncio.Event()
 
-    def take(self) -> None:
-        self.free -= 1
+    def take(self, most: int) -> int:
+        """Takes up to `most`; how many it got."""
+        count = min(self.free, most)
+        self.free -= count
+        return count
 
-    def give_back(self) -> None:
-        self.free += 1
-        self._freed.set()
+    def give_back(self, count: int) -> None:
+        self.free += count
+        if count:
+            self._freed.set()
 
     async def one_freed(self) -> None:
         self._freed.clear()
@@ -72,7 +76,8 @@ class Shift:
         self._has_room = has_room
         self._clock: Clock = runner.clock
         self._metrics: Metrics = runner.metrics
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._is_unheard = False  # whether the answer to a claim never came
         self._stopping = asyncio.Event()
         self._claimed_last = asyncio.Event()
 
@@ -113,8 +118,9 @@ class Shift:
         if not self._has_room():
             _log.error("spool.filled", lane=self.lane)
             return WITHDRAWN_S
-        want = min(self._slots.free, BLOCK)
-        claims, wait = await self._claims.claim(self.lane, worker=self._runner.worker, want=want)
+        if self._is_unheard:
+            await self._release_unheard()
+        claims, wait = await self._ask()
         now_s = self._clock.monotonic()
         for claim in claims:
             self._start(claim, now_s + claim.start_in_ms / 1000)
@@ -123,16 +129,40 @@ class Shift:
         self._metrics.waits.labels(self.lane, wait.limited_by).inc()
         return min(wait.wait_ms / 1000, IDLE_S)
 
+    async def _ask(self) -> tuple[list[Claim], Wait | None]:
+        """Claims for slots that are taken before, so that no other lane counts on them meanwhile."""
+        want, claims = self._slots.take(BLOCK), list[Claim]()
+        self._is_unheard = True
+        try:
+            claims, wait = await self._claims.claim(self.lane, worker=self._runner.worker, want=want)
+        finally:
+            self._slots.give_back(want - len(claims))
+        self._is_unheard = False
+        return claims, wait
+
+    async def _release_unheard(self) -> None:
+        """Gives back claims of this lane whose answer was lost: our lease would hold them for ever."""
+        known = {(claim.batch_id, claim.index, claim.fence) for claim in self._running.values()}
+        worker = self._runner.worker
+        for held in await self._claims.held(worker, self.lane):
+            if (held.batch_id, held.index, held.fence) in known:
+                continue
+            moved = await self._tasks.move(
+                batch=held.batch_id, index=held.index, fence=held.fence, worker=worker,
+                to="queued", unused="all", from_state="claimed",
+            )  # fmt: skip
+            _log.warning("claim.unheard", batch=held.batch_id, task=held.index, status=moved.status)
+        self._is_unheard = False
+
     def _start(self, claim: Claim, start_at_s: float) -> None:
-        self._slots.take()
         self._metrics.in_flight.labels(self.lane).inc()
         task = asyncio.create_task(self._run(claim, start_at_s))
-        self._running.add(task)
+        self._running[task] = claim
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._slots.give_back()
+        del self._running[task]
+        self._slots.give_back(1)
         self._metrics.in_flight.labels(self.lane).dec()
 
     async def _run(self, claim: Claim, start_at_s: float) -> None:

@@ -58,9 +58,13 @@ class SpoolEntry:
             return None
 
     def remove(self) -> None:
-        """Forgets the attempt; the order goes last, so that a picture is never without one."""
-        for ending in (_DELIVERY, _PICTURE, f"{_PICTURE}.part", f"{_PICTURE}.bad", _ORDER):
-            (self.folder / f"{self.name}{ending}").unlink(missing_ok=True)
+        """Forgets the attempt; the order goes last, so that a picture is never without one.
+
+        What the disk does not let go is found again when the process is gone, and changes nothing then.
+        """
+        with suppress(OSError):
+            for ending in (_DELIVERY, _PICTURE, f"{_PICTURE}.part", f"{_PICTURE}.bad", _ORDER):
+                (self.folder / f"{self.name}{ending}").unlink(missing_ok=True)
 
 
 class SpoolFolder:
@@ -122,7 +126,13 @@ class Spool:
 
     def has_room(self) -> bool:
         """Whether more may be bought: what is paid for must have a place to land."""
-        return shutil.disk_usage(self._root).free >= self._min_free_bytes
+        probe = self._root / ".probe"
+        try:
+            probe.write_bytes(b"room")
+            probe.unlink(missing_ok=True)
+            return shutil.disk_usage(self._root).free >= self._min_free_bytes
+        except OSError:
+            return False
 
     def count_pictures(self) -> int:
         return sum(1 for _ in self._root.glob(f"*/*{_PICTURE}"))

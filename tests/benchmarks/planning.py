@@ -88,6 +88,7 @@ async def measured(folder: Path, url: str) -> dict[str, tuple[str, str]]:
     shelved_s = time.perf_counter() - started_s
     beating = asyncio.create_task(pulse.beat())
     plan = await desk.planner(budgets=BudgetSettings(tenant_month_usd="1000000")).plan(job)
+    assert plan is not None
     planned_s = time.perf_counter() - started_s - shelved_s
     beating.cancel()
     batch = await BatchStore(redis).get(TENANT, BATCH)

@@ -85,7 +85,12 @@ class Shift:
         self._freed.set()
 
     async def _move(self, claim: Claim, to: str, **facts: Any) -> None:
-        move = {"batch": claim.batch_id, "index": claim.index, "fence": claim.fence, "worker": "w1"}
+        move: dict[str, Any] = {
+            "batch": claim.batch_id,
+            "index": claim.index,
+            "fence": claim.fence,
+            "worker": "w1",
+        }
         answer = await self._world.tasks.move(**move, to=to, **facts)
         assert answer.status == "ok", answer
 

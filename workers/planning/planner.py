@@ -21,6 +21,7 @@ from core.queue import PlanJob
 from core.settings import Settings
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
+from schemas.batch import BatchState
 from schemas.catalog import Row
 from schemas.errors import ManifestError, NotFoundError, Problem
 from schemas.expansion import Expansion
@@ -80,8 +81,14 @@ class Planner:
         self._settings = settings
         self._clock = clock
 
-    async def plan(self, job: PlanJob) -> Plan:
-        """Plans a manifest and keeps the plan; a batch is then opened, or rejected with every problem."""
+    async def plan(self, job: PlanJob) -> Plan | None:
+        """Plans a manifest and keeps the plan; a batch is then opened, or rejected with every problem.
+
+        None, and nothing is done, for a batch that is not being planned any more: a job can be carried out twice, and
+        the rows of a running batch never change.
+        """
+        if not await self._is_wanted(job):
+            return None
         manifest = await self._documents.get_manifest(job.tenant, job.batch_id or job.plan_id)
         draft = _Draft()
         with tempfile.TemporaryDirectory(prefix="darkroom-plan-") as scratch:
@@ -101,6 +108,15 @@ class Planner:
             accepted=plan.accepted,
         )
         return plan
+
+    async def _is_wanted(self, job: PlanJob) -> bool:
+        if job.batch_id is None:
+            return True
+        try:
+            batch = await self._batches.get(job.tenant, job.batch_id)
+        except NotFoundError:
+            return False
+        return batch.state is BatchState.PLANNING
 
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
@@ -139,7 +155,8 @@ class Planner:
                 await self._find_files(job.tenant, draft, names)
                 if job.batch_id is not None and not (draft.problems or draft.missing):
                     planned = await asyncio.to_thread(_planned, draft, rows, names)
-                    await self._documents.put_page(job.tenant, job.batch_id, page, planned)
+                    if await self._is_wanted(job):
+                        await self._documents.put_page(job.tenant, job.batch_id, page, planned)
                 if draft.is_full:
                     return
         draft.digest = digest.hexdigest()

@@ -98,6 +98,7 @@ class Desk:
         """A dry run."""
         await self.documents.put_manifest(TENANT, PLAN, check_manifest(data))
         plan = await self.planner(**settings).plan(PlanJob(PLAN, TENANT, None))
+        assert plan is not None
         assert await PlanStore(self.redis).get(TENANT, PLAN) == plan
         return plan
 
@@ -125,6 +126,7 @@ class Desk:
     async def submit(self, data: dict[str, Any], **settings: Any) -> tuple[Plan, Batch]:
         """A batch that has been planned, and its plan."""
         plan = await self.planner(**settings).plan(await self.shelve(data))
+        assert plan is not None
         return plan, await BatchStore(self.redis).get(TENANT, BATCH)
 
     async def is_idle(self) -> bool:

@@ -78,6 +78,7 @@ async def test_the_sources_own_columns_are_kept_only_where_a_template_reads_them
 
     await desk.submit(manifest())
     without = desk.page(0)[0]["row"]["raw"]
+    await desk.redis.flushdb()
     await desk.submit(raw)
 
     assert without == {}
@@ -123,7 +124,7 @@ async def test_the_digest_changes_when_anything_does(desk: Desk) -> None:
     assert len(set(digests)) == 7
 
 
-async def test_a_batch_cancelled_while_it_was_planned_stays_cancelled(desk: Desk) -> None:
+async def test_a_batch_cancelled_before_it_was_planned_stays_cancelled(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
     job = await desk.shelve(manifest())
     await BatchStore(desk.redis).cancel(TENANT, BATCH)
@@ -131,14 +132,18 @@ async def test_a_batch_cancelled_while_it_was_planned_stays_cancelled(desk: Desk
     plan = await desk.planner().plan(job)
 
     batch = await BatchStore(desk.redis).get(TENANT, BATCH)
-    assert (plan.accepted, batch.state, batch.counts["queued"]) == (True, BatchState.CANCELLED, 0)
+    assert (plan, batch.state, batch.counts["queued"]) == (None, BatchState.CANCELLED, 0)
 
 
 async def test_planning_twice_changes_nothing(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
     _, first = await desk.submit(manifest())
 
+    rows = desk.page(0)
+    await desk.upload("products.csv", CSV.replace("Chair", "Throne"))
+
     await desk.planner().plan(PlanJob(PLAN, TENANT, BATCH))
 
     again = await BatchStore(desk.redis).get(TENANT, BATCH)
     assert (again.counts, again.state) == (first.counts, first.state)
+    assert desk.page(0) == rows

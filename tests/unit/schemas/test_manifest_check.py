@@ -112,7 +112,11 @@ def test_what_this_version_cannot_do_is_refused_by_name(data: dict[str, Any], po
         (template(promt="x"), "/templates/hero/promt", "'promt' is not a field"),
         (changed(image__model="gpt-image-9"), "/image/model", "no model 'gpt-image-9'"),
         (changed(image__model="dall-e-3"), "/image/model", "use gpt-image-2.5-flare"),
-        (changed(image__model="gpt-image-1.5"), "/image/model", "its shutdown date is 2026-12-01; use gpt-image-2.5"),
+        (
+            changed(image__model="gpt-image-1.5"),
+            "/image/model",
+            "its shutdown date is 2026-12-01; use gpt-image-2.5",
+        ),
         (changed(image__quality="max"), "/image/quality", "it knows low, medium, high"),
         (changed(image__complexity="low"), "/image/complexity", "no such setting"),
         (changed(sizes=["1024x1000"]), "/sizes/0", "use 1024x1008"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,3 +186,12 @@ def test_buying_stops_before_the_disk_is_full(tmp_path: Path) -> None:
 
     assert Spool(tmp_path, 0).has_room()
     assert not Spool(tmp_path, 1 << 62).has_room()
+
+
+def test_nothing_is_bought_while_the_disk_cannot_be_written(tmp_path: Path) -> None:
+    root = tmp_path / "attempts"
+    spool = Spool(root, 0)
+    spool.open("w1")
+    shutil.rmtree(root)
+
+    assert not spool.has_room()

@@ -1,0 +1,116 @@
+"""Claims of workers that are gone, taken back beside what others do. Real Redis and storage, no processes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from core.clock import SystemClock
+from core.documents import Documents
+from core.settings import Settings, StorageSettings
+from core.state.claims import LostClaim
+from core.storage.folder import FolderStore
+from tests.state.world import World
+from workers.keeper import PictureKeeper
+from workers.rescuer import Rescuer
+from workers.retry_policy import MAX_CRASHES
+from workers.shelf import CampaignShelf
+from workers.spool import Spool
+
+
+class Thoughtful(CampaignShelf):
+    """A shelf that cannot say what is lost with the tasks of one batch."""
+
+    broken: str = ""
+
+    async def lost_with(self, tenant: str, batch_id: str, index: int) -> list[int]:
+        if batch_id == self.broken:
+            raise RuntimeError("an error of ours")
+        return await super().lost_with(tenant, batch_id, index)
+
+
+@pytest.fixture
+def world(redis: Redis) -> World:
+    return World(redis)
+
+
+@pytest.fixture
+async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
+    store = FolderStore(tmp_path / "store", threads=2)
+    yield Documents(store)
+    await store.aclose()
+
+
+@pytest.fixture
+def shelf(world: World, documents: Documents) -> Thoughtful:
+    return Thoughtful(documents, world.batches, Settings(storage=StorageSettings(url="file:///not-used")))
+
+
+@pytest.fixture
+def rescuer(world: World, documents: Documents, shelf: Thoughtful, tmp_path: Path) -> Rescuer:
+    clock = SystemClock()
+    return Rescuer(
+        worker="w2",
+        claims=world.claims,
+        tasks=world.tasks,
+        batches=world.batches,
+        shelf=shelf,
+        keeper=PictureKeeper("w2", documents=documents, tasks=world.tasks, clock=clock),
+        spool=Spool(tmp_path / "spool", 0),
+        clock=clock,
+    )
+
+
+async def crash_often(world: World) -> None:
+    """Claims one task as often as it may be lost; the last claim is not taken back."""
+    for _ in range(MAX_CRASHES - 1):
+        (claim,) = await world.claim()
+        await world.move(claim, "queued", unused="all", crash=True)
+    await world.claim()
+
+
+async def test_a_task_sent_after_it_was_found_lost_is_not_queued(world: World, rescuer: Rescuer) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim()
+    found = LostClaim("w1", claim.batch_id, claim.index, claim.fence, "claimed", claim.attempt, 0)
+    await world.move(claim, "sent")
+
+    await rescuer._take_back(found)
+
+    assert (await world.task(claim)).state == "sent"
+
+
+async def test_a_task_without_a_readable_manifest_ends_all_the_same(
+    world: World, rescuer: Rescuer, documents: Documents
+) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    key = f"tenants/{batch.tenant}/batches/{batch.id}/manifest.json"
+    await documents.store.put_bytes(key, b'{"name": 7}', media_type="application/json", overwrite=True)
+    await crash_often(world)
+    await world.lose()
+
+    assert await rescuer.take_back() == 1
+
+    assert (await world.look(batch)).failures_by_class == {"poison": 1}
+
+
+async def test_one_claim_that_cannot_be_taken_back_does_not_hold_up_the_others(
+    world: World, rescuer: Rescuer, shelf: Thoughtful
+) -> None:
+    await world.lane()
+    first = await world.batch(1)
+    await crash_often(world)
+    second = await world.batch(3)
+    await world.claim(3)
+    await world.lose()
+    shelf.broken = first.id
+
+    await rescuer.take_back()
+
+    assert (await world.look(first)).counts["running"] == 1
+    assert (await world.look(second)).counts["queued"] == 3

@@ -1,0 +1,156 @@
+"""Accidents of one attempt: a disk that fails before anything is sent, a lesson that fails after a picture is paid."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from core.clock import SystemClock
+from core.documents import Documents
+from core.state import keys
+from core.state.lanes import LaneStore, Learned, Lesson
+from core.state.tasks import Moved
+from core.storage.folder import FolderStore
+from core.telemetry.metrics import Metrics
+from schemas.claim import Claim
+from schemas.expansion import Expansion
+from schemas.image import Answer, Generated, ImageFormat, ImageRequest, Usage
+from schemas.manifest_check import check_manifest
+from schemas.verdict import RetryIn, Skip
+from tests.state.world import World
+from workers.keeper import PictureKeeper
+from workers.order import Order
+from workers.preparer import Prepared
+from workers.runner import TWIN_WAIT_CAP_S, WITHDRAWN_S, AttemptRunner, _not_sent
+from workers.shelf import Campaign
+from workers.spool import Spool, SpoolFolder
+
+USAGE = Usage(input_text_tokens=20, output_image_tokens=1_756)
+
+
+class Bench:
+    """In the place of everything that an attempt needs and these tests do not look at."""
+
+    def __init__(self, order: Order) -> None:
+        made = check_manifest(
+            {
+                "name": "n",
+                "image": {"model": "gpt-image-2", "quality": "low"},
+                "templates": {"hero": {"prompt": "A cup"}},
+            }
+        )
+        self.campaign = Campaign(made, Expansion(made, 1), {"hero": "lane"})
+        self.order = order
+
+    async def get(self, tenant: str, batch_id: str) -> Campaign:
+        return self.campaign
+
+    async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared:
+        facts = {name: getattr(claim, name) for name in ("tenant", "batch_id", "index", "attempt", "fence")}
+        order = msgspec.structs.replace(self.order, **facts)
+        request = ImageRequest(
+            model="gpt-image-2",
+            prompt="A cup",
+            size="64x48",
+            quality="low",
+            format=ImageFormat.PNG,
+            client_request_id=claim.attempt_id,
+        )
+        return Prepared(order, request)
+
+    async def generate(self, request: ImageRequest, into: Path) -> Answer:
+        into.write_bytes(b"paid")
+        return Answer(Generated(into, "ab", 4, USAGE, "req_1"), 1.5)
+
+
+class Unteachable(LaneStore):
+    """Lanes that fail by an error of ours."""
+
+    async def learn(self, lane: str, lesson: Lesson, *, attempt_id: str | None = None) -> Learned:
+        raise RuntimeError("an error of ours")
+
+
+@pytest.fixture
+def world(redis: Redis) -> World:
+    return World(redis)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SpoolFolder:
+    return Spool(tmp_path / "attempts", 0).open("w1")
+
+
+@pytest.fixture
+async def runner(
+    world: World, folder: SpoolFolder, order: Order, tmp_path: Path
+) -> AsyncIterator[AttemptRunner]:
+    store, clock, bench = FolderStore(tmp_path / "store", threads=2), SystemClock(), cast(Any, Bench(order))
+    yield AttemptRunner(
+        worker="w1",
+        shelf=bench,
+        preparer=bench,
+        clients={"lane": bench},
+        spool=folder,
+        keeper=PictureKeeper("w1", documents=Documents(store), tasks=world.tasks, clock=clock),
+        tasks=world.tasks,
+        lanes=Unteachable(world.redis),
+        metrics=Metrics(),
+        clock=clock,
+        chance=lambda: 0.5,
+    )
+    await store.aclose()
+
+
+async def claimed(world: World) -> Claim:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim()
+    return claim
+
+
+async def test_what_a_picture_cost_is_written_down_before_anything_is_learnt(
+    world: World, runner: AttemptRunner, folder: SpoolFolder
+) -> None:
+    claim = await claimed(world)
+
+    with pytest.raises(RuntimeError):
+        await runner.run(claim, 0.0)
+
+    delivery = folder.entry(claim.batch_id, claim.index, claim.attempt).delivery()
+    assert delivery is not None
+    assert delivery.usage == {
+        "input_text_tokens": 20,
+        "input_image_tokens": 0,
+        "output_image_tokens": 1_756,
+        "output_text_tokens": 0,
+    }
+
+
+async def test_a_disk_that_fails_before_anything_is_sent_does_not_count_against_the_task(
+    world: World, runner: AttemptRunner, folder: SpoolFolder
+) -> None:
+    claim = await claimed(world)
+    shutil.rmtree(folder.path)
+
+    verdict = await runner.run(claim, 0.0)
+
+    assert verdict == RetryIn(WITHDRAWN_S)
+    assert ((await world.task(claim)).state, (await world.task(claim)).sends) == ("waiting", 0)
+    assert await world.redis.hget(keys.task(claim.batch_id, claim.index), "crashes") is None
+
+
+def test_a_duplicate_waits_longer_each_time_for_its_twin() -> None:
+    moved = Moved("duplicate", same_as=1, state="sent")
+
+    waits = [_not_sent(moved, attempt) for attempt in (1, 2, 3, 4, 5, 9_999)]
+
+    assert waits == [
+        RetryIn(seconds) for seconds in (5.0, 10.0, 20.0, 40.0, TWIN_WAIT_CAP_S, TWIN_WAIT_CAP_S)
+    ]
+    assert _not_sent(Moved("duplicate", same_as=1, state="done"), 1) == Skip(1)
