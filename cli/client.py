@@ -64,6 +64,8 @@ class ServiceClient:
         self._sleep = sleep
         if not self.url.startswith(("http://", "https://")):
             raise WrongUsageError(f"'{url}' is not the address of a service, such as http://127.0.0.1:8080.")
+        if not self._key.isascii() or not self._key.isprintable():
+            raise WrongUsageError("DARKROOM_KEY has characters that no key has; copy it again.")
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},

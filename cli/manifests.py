@@ -72,6 +72,12 @@ class LocalManifest:
 
 def _parsed(content: bytes, is_json: bool) -> Any:
     try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        detail = f"line {line}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        raise ManifestError([Problem("", "not_utf8", detail)]) from error
+    try:
         return json.loads(content) if is_json else yaml.load(content, _LOADER)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         place = " ".join(str(error).split())

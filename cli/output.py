@@ -86,11 +86,12 @@ def _write_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     from rich.table import Table
     from rich.text import Text
 
+    filled = [place for place in range(len(headings)) if place == 0 or any(row[place] for row in rows)]
     table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading.upper(), overflow="fold")
+    for place in filled:  # the first column names the thing, and is copied from here: it is never broken
+        table.add_column(headings[place].upper(), overflow="fold", no_wrap=place == 0)
     for row in rows:
-        table.add_row(*(Text(text) for text in row))
+        table.add_row(*(Text(row[place]) for place in filled))
     Console().print(table)
 
 

@@ -130,7 +130,7 @@ def plan_lines(plan: Json) -> dict[str, str]:
         + (f", read as {catalog['dialect']}" if catalog.get("dialect") else ""),
         "cost": f"about {dollars(cost['likely'])}, at most {dollars(cost['high'])}, "
         + (f"cap {dollars(cost['cap'])}" if cost.get("cap") else "no cap"),
-        "time": f"about {duration(wait)}, limited by {limited_by}"
+        "time": f"at least {duration(wait)}, limited by {limited_by}"
         if wait is not None
         else "no limit is declared",
         "plan": str(plan.get("id", "")),

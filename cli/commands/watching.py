@@ -94,6 +94,9 @@ def _tell(batch: Json, watched_s: float) -> None:
     if batch.get("failures_by_class"):
         say("By class: " + ", ".join(f"{name} {count}" for name, count in batch["failures_by_class"].items()))
         say(f"To see them: darkroom show {batch['id']} --failed")
+    if counts.get("parked"):
+        again = f"darkroom replay {batch['id']} --class doubtful --accept-double-charge"
+        say(f"Parked pictures may have been charged, so they are not repeated. To make them again: {again}")
 
 
 def outcome_of(batch: Json) -> ExitCode:
