@@ -2,10 +2,17 @@
 
 ```
 tenants/<tenant>/batches/<batch>/manifest.json
+tenants/<tenant>/batches/<batch>/batch.json             what its plan made of it, written before it starts
+tenants/<tenant>/batches/<batch>/steering.json          its course, cap and priority, once they were changed
+tenants/<tenant>/batches/<batch>/records/<page>.json    tasks of which receipts do not tell all, by the hundred
 tenants/<tenant>/batches/<batch>/rows/<page>.jsonl      {row, files {name: sha256}}, PAGE_ROWS a page
+tenants/<tenant>/batches/<batch>/references/<sha256 of the URL>.json   {name, sha256, bytes}: what it was at first
 tenants/<tenant>/batches/<batch>/pictures/<asset key>   and <asset key>.json, its receipt
+tenants/<tenant>/batches/<batch>/originals/<stem>.<ext> what the provider sent, untouched
+tenants/<tenant>/batches/<batch>/thumbnails/<stem>.<name>.<ext>
 tenants/<tenant>/plans/<plan>/manifest.json
-tenants/<tenant>/uploads/names/<sha256 of the name>     {name, sha256, bytes}
+tenants/<tenant>/prints/<2 digits>/<fingerprint>.json   {batch_id, asset, original, sha256}: the latest of it
+tenants/<tenant>/uploads/names/<sha256 of the name>     {name, sha256, bytes, media_type}
 tenants/<tenant>/uploads/contents/<sha256>
 ```
 """
@@ -15,31 +22,39 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import orjson
 
+from core.record import PlannedBatch, Steering, TaskRecord
 from core.storage.store import ObjectStore
 from schemas.asset import Receipt
 from schemas.catalog import Row
-from schemas.errors import NotFoundError
+from schemas.errors import AlreadyStoredError, NotFoundError
 from schemas.manifest import Manifest
+from schemas.picture import NOT_A_PICTURE, sniff_picture
 
 PAGE_ROWS = 500
 _CACHED_PAGES = 32
 _JSON = "application/json"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that a producer has sent: a catalog or a reference picture."""
+    """A file that a producer has sent: a catalog or a reference picture.
+
+    `media_type` is what its first bytes say: of a picture we take, or `NOT_A_PICTURE`; None where nobody looked.
+    """
 
     name: str
     sha256: str
     bytes: int
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,16 @@ class PlannedRow:
 
     row: Row
     files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A stored picture, found by its fingerprint. `sha256` is that of its original, which lies under `original`."""
+
+    batch_id: str
+    asset: str
+    original: str
+    sha256: str
 
 
 class Documents:
@@ -72,11 +97,7 @@ class Documents:
 
     async def put_upload(self, tenant: str, name: str, path: Path) -> Upload:
         """Keeps a file under a name; the name moves to these bytes, the bytes it had before stay for who pinned them."""
-        digest, size = await asyncio.to_thread(_digest, path)
-        contents = f"tenants/{tenant}/uploads/contents/{digest}"
-        if await self.store.stat(contents) is None:
-            await self.store.put_file(contents, path, media_type="application/octet-stream", overwrite=True)
-        upload = Upload(name, digest, size)
+        upload = await self._put_contents(tenant, name, path)
         await self.store.put_bytes(
             _name_key(tenant, name),
             orjson.dumps(asdict(upload)),
@@ -84,6 +105,37 @@ class Documents:
             overwrite=True,
         )
         return upload
+
+    async def _put_contents(self, tenant: str, name: str, path: Path) -> Upload:
+        digest, size, media_type = await asyncio.to_thread(_looked_at, path)
+        contents = f"tenants/{tenant}/uploads/contents/{digest}"
+        if await self.store.stat(contents) is None:
+            await self.store.put_file(contents, path, media_type=NOT_A_PICTURE, overwrite=True)
+        return Upload(name, digest, size, media_type)
+
+    async def pin(self, tenant: str, batch_id: str, url: str, path: Path) -> Upload:
+        """Keeps what was found under an address, for all tasks of the batch; the first one to do so wins.
+
+        Returns what is pinned, which may be other bytes than these.
+        """
+        found = await self._put_contents(tenant, hashlib.sha256(url.encode()).hexdigest(), path)
+        try:
+            await self.store.put_bytes(
+                _pin_key(tenant, batch_id, url),
+                orjson.dumps(asdict(found)),
+                media_type=_JSON,
+                overwrite=False,
+            )
+        except AlreadyStoredError:
+            return await self.find_pin(tenant, batch_id, url) or found
+        return found
+
+    async def find_pin(self, tenant: str, batch_id: str, url: str) -> Upload | None:
+        """What the batch found under this address when it first asked; its bytes are had with `get_upload`."""
+        try:
+            return Upload(**orjson.loads(await self.store.get_bytes(_pin_key(tenant, batch_id, url))))
+        except NotFoundError:
+            return None
 
     async def find_upload(self, tenant: str, name: str) -> Upload | None:
         """What was last uploaded under this name."""
@@ -126,6 +178,64 @@ class Documents:
         lines = (await self.store.get_bytes(key)).split(b"\n")
         return [PlannedRow(Row(**entry["row"]), entry["files"]) for entry in map(orjson.loads, lines)]
 
+    async def put_planned(self, planned: PlannedBatch) -> None:
+        await self._put_record(planned.tenant, planned.id, "batch.json", planned)
+
+    async def find_planned(self, tenant: str, batch_id: str) -> PlannedBatch | None:
+        """What the plan made of a batch; None when it never started. Raises ValueError when it cannot be read."""
+        return await self._find_record(_owned(tenant, batch_id, "batch.json"), PlannedBatch)
+
+    async def put_steering(self, tenant: str, batch_id: str, steering: Steering) -> None:
+        await self._put_record(tenant, batch_id, "steering.json", steering)
+
+    async def find_steering(self, tenant: str, batch_id: str) -> Steering | None:
+        """How a batch was steered, if it was. Raises ValueError when it cannot be read."""
+        return await self._find_record(_owned(tenant, batch_id, "steering.json"), Steering)
+
+    async def put_records(self, tenant: str, batch_id: str, page: int, records: Sequence[TaskRecord]) -> None:
+        """Replaces page `page` of the task records; page 0 is about tasks 0..99."""
+        await self._put_record(tenant, batch_id, f"records/{page:08d}.json", records)
+
+    async def records(self, tenant: str, batch_id: str) -> list[TaskRecord]:
+        """Every task record of a batch. Raises ValueError when one cannot be read."""
+        prefix = _owned(tenant, batch_id, "records/")
+        keys = [key async for key in self.store.list_keys(prefix)]
+        pages = await asyncio.gather(*(self._find_record(key, list[TaskRecord]) for key in keys))
+        return [record for page in pages for record in page or ()]
+
+    async def owners(self) -> list[str]:
+        """Tenants that have stored anything."""
+        return [tenant async for tenant in self.store.list_folders("tenants/")]
+
+    async def batch_ids(self, tenant: str) -> list[str]:
+        """Ids of the tenant's batches that have stored anything, oldest first."""
+        return [batch_id async for batch_id in self.store.list_folders(f"tenants/{tenant}/batches/")]
+
+    def picture_keys(self, tenant: str, batch_id: str) -> AsyncIterator[str]:
+        """What lies with the pictures of a batch: asset keys, and for each receipt its asset key and `.json`."""
+        return self._names(_owned(tenant, batch_id, "pictures/"))
+
+    def original_keys(self, tenant: str, batch_id: str) -> AsyncIterator[str]:
+        """What the provider sent for a batch, as receipts name it: `originals/...`."""
+        return self._names(_owned(tenant, batch_id, ""), below="originals/")
+
+    async def _names(self, folder: str, below: str = "") -> AsyncIterator[str]:
+        async for key in self.store.list_keys(folder + below):
+            yield key.removeprefix(folder)
+
+    async def _put_record(self, tenant: str, batch_id: str, name: str, record: Any) -> None:
+        await self.store.put_bytes(
+            _owned(tenant, batch_id, name), msgspec.json.encode(record), media_type=_JSON, overwrite=True
+        )
+
+    async def _find_record(self, key: str, kind: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode(await self.store.get_bytes(key), type=kind)
+        except NotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise ValueError(f"{self.store.url(key)} cannot be read: {error}") from error
+
     async def put_receipt(self, tenant: str, batch_id: str, receipt: Receipt) -> None:
         await self.store.put_bytes(
             f"{picture_key(tenant, batch_id, receipt.asset)}.json",
@@ -142,6 +252,18 @@ class Documents:
             return None
         return Receipt.model_validate_json(text)
 
+    async def put_print(self, tenant: str, fingerprint: str, found: Print) -> None:
+        await self.store.put_bytes(
+            _print_key(tenant, fingerprint), orjson.dumps(asdict(found)), media_type=_JSON, overwrite=True
+        )
+
+    async def find_print(self, tenant: str, fingerprint: str) -> Print | None:
+        """The picture of this fingerprint, if the tenant has one."""
+        try:
+            return Print(**orjson.loads(await self.store.get_bytes(_print_key(tenant, fingerprint))))
+        except NotFoundError:
+            return None
+
     def picture_url(self, tenant: str, batch_id: str, asset: str) -> str:
         """Where a picture lies, for people: file:///... or s3://..."""
         return self.store.url(picture_key(tenant, batch_id, asset))
@@ -157,9 +279,18 @@ def picture_key(tenant: str, batch_id: str, asset: str) -> str:
     return _owned(tenant, batch_id, f"pictures/{asset}")
 
 
+def owned_key(tenant: str, batch_id: str, name: str) -> str:
+    """Of a file that lies below the folder of its batch, as receipts name it."""
+    return _owned(tenant, batch_id, name)
+
+
 def _owned(tenant: str, owner_id: str, name: str) -> str:
     shelf = "plans" if owner_id.startswith("plan_") else "batches"
     return f"tenants/{tenant}/{shelf}/{owner_id}/{name}"
+
+
+def _print_key(tenant: str, fingerprint: str) -> str:
+    return f"tenants/{tenant}/prints/{fingerprint[:2]}/{fingerprint}.json"
 
 
 def _name_key(tenant: str, name: str) -> str:
@@ -171,9 +302,17 @@ def _page_key(tenant: str, batch_id: str, page: int) -> str:
     return _owned(tenant, batch_id, f"rows/{page:06d}.jsonl")
 
 
-def _digest(path: Path) -> tuple[str, int]:
+def _pin_key(tenant: str, batch_id: str, url: str) -> str:
+    """By digest: an address may be signed, and is no name for a file."""
+    return _owned(tenant, batch_id, f"references/{hashlib.sha256(url.encode()).hexdigest()}.json")
+
+
+def _looked_at(path: Path) -> tuple[str, int, str]:
+    """SHA-256 in hex, bytes, and the media type by the first of them."""
     digest: Any = hashlib.sha256()
     with path.open("rb") as file:
+        media_type = sniff_picture(file.read(64)) or NOT_A_PICTURE
+        file.seek(0)
         while block := file.read(1 << 20):
             digest.update(block)
-        return digest.hexdigest(), file.tell()
+        return digest.hexdigest(), file.tell(), media_type

@@ -7,10 +7,12 @@ Every problem is reported at once. `docs/settings.md` is generated from this mod
 from __future__ import annotations
 
 from decimal import Decimal
+from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +29,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from core.redis_address import RedisAddress
+from schemas.lane import Limits, together
 from schemas.model import live_models, refusal_of
 from schemas.pricing import micros
 
@@ -51,12 +55,33 @@ def _usd_micros(value: Any) -> Any:
 
 
 UsdMicros = Annotated[int, BeforeValidator(_usd_micros), Field(ge=0)]
+HttpAddress = Annotated[
+    str, Field(pattern=r"^https?://[A-Za-z0-9._~:/%+\[\]-]+$"), AfterValidator(lambda text: text.rstrip("/"))
+]
+Sentinel = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$")]
+S3Place = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$")]
 
 
 class RedisSettings(Group):
     """The state: a dedicated Redis (6.2 or newer, or Valkey) with `noeviction` and append-only persistence."""
 
-    url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss:// address")
+    url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis:// or rediss:// address; with `sentinels` only its user, password and database count",
+    )
+    sentinels: Annotated[tuple[Sentinel, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (), description="Sentinels that know the primary, as host:port with commas; none: `url` is the primary"
+    )
+    master_name: str = Field("darkroom", min_length=1, description="name under which the Sentinels know it")
+
+    @property
+    def address(self) -> RedisAddress:
+        pairs = [sentinel.rpartition(":") for sentinel in self.sentinels]
+        return RedisAddress(
+            self.url.get_secret_value(),
+            tuple((host.strip("[]"), int(port)) for host, _, port in pairs),
+            self.master_name,
+        )
 
 
 class StorageSettings(Group):
@@ -64,6 +89,10 @@ class StorageSettings(Group):
 
     url: str = Field(description="file:///folder or s3://bucket/prefix")
     endpoint_url: str | None = Field(None, description="address of an S3-compatible store; none: AWS")
+    public_url: HttpAddress | None = Field(
+        None,
+        description="https:// address under which anybody reads what is stored, for feeds; none: signed links",
+    )
     threads: int = Field(32, ge=1, le=256, description="storage calls at the same time in one process")
 
 
@@ -107,12 +136,26 @@ class LaneSettings(Group):
         default_factory=lambda: tuple(model.name for model in live_models()),
         description="models this lane serves, with commas; all live ones unless named",
     )
+    group: str | None = Field(
+        None, description="name that lanes share which share their work, each with an account of its own"
+    )
     requests_per_minute: float | None = Field(
         None, gt=0, description="the account's limit; none: not limited"
     )
     images_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
     tokens_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
     max_concurrency: int = Field(1000, ge=1, le=100_000, description="calls in flight over all workers")
+    admin_key: SecretStr | None = Field(
+        None,
+        description="admin key that may read the account's usage, to resolve doubts; none: they are not asked",
+    )
+    api_key_id: str | None = Field(
+        None,
+        description="the provider's id of `api_key`, `key_...`; none: all pictures of the account are counted",
+    )
+    usage_lag_s: float = Field(
+        600.0, ge=0, le=86_400, description="how long after a call the account's usage is believed"
+    )
 
     @field_validator("models")
     @classmethod
@@ -121,6 +164,14 @@ class LaneSettings(Group):
             if refusal := refusal_of(name):
                 raise ValueError(refusal)
         return names
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            requests_per_minute=self.requests_per_minute,
+            images_per_minute=self.images_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
 
 
 class BudgetSettings(Group):
@@ -164,7 +215,29 @@ class FetchSettings(Group):
     max_picture_bytes: int = Field(
         50 * 1024**2, ge=1024, description="largest reference picture the provider takes"
     )
+    max_picture_pixels: int = Field(
+        50_000_000, ge=1_000_000, le=200_000_000, description="largest reference picture that is decoded"
+    )
+    s3_sources: Annotated[tuple[S3Place, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (),
+        description="buckets, or folders in them, that manifests may read: s3://bucket/folder, with commas; none: no s3://",
+    )
     max_catalog_bytes: int = Field(1024**3, ge=1024, description="largest catalog fetched")
+
+
+class FinishingSettings(Group):
+    """Finishing pictures: crops, sizes, files, labels; in processes of their own beside a worker's."""
+
+    processes: int = Field(
+        default_factory=lambda: max(1, (cpu_count() or 1) - 1),
+        ge=1,
+        le=64,
+        description="pictures finished at the same time; all processors but one unless set",
+    )
+    deadline_s: float = Field(60.0, ge=1, le=600, description="longest that finishing a picture may take")
+    memory_bytes: int = Field(
+        2 * 1024**3, ge=256 * 1024**2, description="what one of these processes may take for its data"
+    )
 
 
 class TelemetrySettings(Group):
@@ -199,6 +272,7 @@ class Settings(BaseSettings):
     budgets: BudgetSettings = BudgetSettings()
     worker: WorkerSettings = WorkerSettings()
     fetch: FetchSettings = FetchSettings()
+    finishing: FinishingSettings = FinishingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
@@ -212,9 +286,41 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    def lane_of(self, model: str) -> str | None:
-        """The first lane that serves `model`, in the order of their names."""
-        return next((name for name in sorted(self.lanes) if model in self.lanes[name].models), None)
+    @field_validator("lanes")
+    @classmethod
+    def _groups_are_alike(cls, lanes: dict[str, LaneSettings]) -> dict[str, LaneSettings]:
+        for group, names in _groups(lanes).items():
+            if group in lanes and names != (group,):
+                raise ValueError(f"'{group}' is the name of a lane and of a group; give the group another")
+            if len({frozenset(lanes[name].models) for name in names}) > 1:
+                raise ValueError(
+                    f"the lanes of group '{group}' serve different models; they share their work"
+                )
+        return lanes
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The lanes that share their work, by the name of their group; a lane without one is a group by itself."""
+        return _groups(self.lanes)
+
+    @property
+    def limits(self) -> dict[str, Limits]:
+        """What the lanes of each group may take together."""
+        return {
+            name: together([self.lanes[lane].limits for lane in lanes]) for name, lanes in self.groups.items()
+        }
+
+    def serving(self, model: str) -> tuple[str, ...]:
+        """The groups that serve `model`, in the order of their names."""
+        return tuple(name for name, lanes in self.groups.items() if model in self.lanes[lanes[0]].models)
+
+
+def _groups(lanes: dict[str, LaneSettings]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted(lanes):
+        group = lanes[name].group or name
+        found[group] = (*found.get(group, ()), name)
+    return dict(sorted(found.items()))
 
 
 def load_settings(**overrides: Any) -> Settings:

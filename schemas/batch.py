@@ -49,6 +49,7 @@ class Batch:
         limited_by: why nothing starts although work is left: budget | paused | None.
         problems: of a rejected batch, as in an error answer.
         version: grows with every change; the ETag.
+        expects: digest that its plan must have, when the submission named one.
     """
 
     id: str
@@ -72,3 +73,4 @@ class Batch:
     refusal: str | None
     problems: tuple[Problem, ...]
     version: int
+    expects: str | None = None

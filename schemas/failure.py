@@ -102,8 +102,8 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
     FailureClass.DOUBTFUL: FailureRule(
         Charged.UNKNOWN,
         Reaction.DOUBT,
-        "The call went out and no complete answer came back, so it may have been charged; it is parked, and "
-        "made again only when you replay it and accept a double charge.",
+        "The call went out and no complete answer came back, so it may have been charged; it is parked until that is "
+        "known, then made again if it was free, else only by `on_doubt` or when you replay it.",
     ),
     FailureClass.BAD_OUTPUT: FailureRule(
         Charged.YES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Annotated
 
@@ -21,6 +21,20 @@ class Limits(BaseModel):
     requests_per_minute: PerMinute | None = None
     images_per_minute: PerMinute | None = None
     tokens_per_minute: PerMinute | None = None
+
+
+def together(accounts: Sequence[Limits]) -> Limits:
+    """What several accounts may take side by side; a dimension that one of them does not limit is not limited."""
+
+    def added(of_each: list[float | None]) -> float | None:
+        known = [limit for limit in of_each if limit is not None]
+        return sum(known) if len(known) == len(of_each) else None
+
+    return Limits(
+        requests_per_minute=added([one.requests_per_minute for one in accounts]),
+        images_per_minute=added([one.images_per_minute for one in accounts]),
+        tokens_per_minute=added([one.tokens_per_minute for one in accounts]),
+    )
 
 
 class Tier(Dated):

@@ -15,6 +15,7 @@ from simulator.app import build
 from simulator.calls import ImageCalls
 from simulator.faults import FaultScript, Kind, load
 from simulator.limits import LimitSettings, RateLimits, Window
+from simulator.usage import UsageReport
 
 _DRAWING_THREADS = 2
 _BACKLOG = 1024
@@ -28,6 +29,7 @@ ledger of what it charged. Any bearer key is let in unless --api-key names one; 
 
 paths:
   POST /v1/images/generations   POST /v1/images/edits   GET /v1/models   GET /v1/models/ID
+  GET  /v1/organization/usage/images   with an admin key, sk-admin-...; the id of a key is key_ and its account
   GET  /_sim/state              limits, latency factor and faults in force
   POST /_sim/limits             {{"images_per_minute": 5, ...}}  names as the options below; accounts start afresh
   POST /_sim/latency            {{"factor": 0.1}}
@@ -90,7 +92,8 @@ async def _serve(calls: ImageCalls, arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app = build(calls, dict(arguments.shutdown_date))
+    usage = UsageReport(calls, admin_key=arguments.admin_key, lag_s=arguments.usage_lag)
+    app = build(calls, dict(arguments.shutdown_date), usage)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
@@ -118,6 +121,14 @@ def _parser() -> argparse.ArgumentParser:
         help="0 takes a free one (default: %(default)s)",
     )
     add("--api-key", metavar="KEY", help="let in this key only")
+    add("--admin-key", metavar="KEY", help="the usage report lets in this key only")
+    add(
+        "--usage-lag",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="seconds until it shows a call (default: 0)",
+    )
     add(
         "--requests-per-minute",
         type=int,
@@ -174,6 +185,13 @@ def _factor(text: str) -> float:
     if not 0 <= factor < float("inf"):
         raise argparse.ArgumentTypeError("the latency factor is a number of at least 0")
     return factor
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError("expected seconds, at least 0")
+    return seconds
 
 
 def _dated(text: str) -> tuple[str, str]:

@@ -11,19 +11,24 @@ from simulator.contract.errors import ApiError, model_not_found
 from simulator.contract.models import MODELS_BY_ID
 from simulator.contract.uploads import MAX_IMAGE_BYTES
 from simulator.faults import FaultScript, parse
+from simulator.usage import UsageReport
 
 # Sixteen pictures, a mask, and room for the text around them.
 _MAX_BODY_BYTES = 18 * MAX_IMAGE_BYTES
 
 
-def build(calls: ImageCalls, shutdown_dates: dict[str, str] | None = None) -> web.Application:
+def build(
+    calls: ImageCalls, shutdown_dates: dict[str, str] | None = None, usage: UsageReport | None = None
+) -> web.Application:
     """The application around `calls`.
 
     Args:
         shutdown_dates: "YYYY-MM-DD" by model id, for models that announce their end.
+        usage: by default one that shows every call at once.
     """
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_in_their_words])
     catalogue = _Catalogue(calls, shutdown_dates or {})
+    usage = usage or UsageReport(calls)
     control = _Control(calls)
     app.add_routes(
         [
@@ -31,6 +36,7 @@ def build(calls: ImageCalls, shutdown_dates: dict[str, str] | None = None) -> we
             web.post("/v1/images/edits", calls.handle),
             web.get("/v1/models", catalogue.list_models),
             web.get("/v1/models/{id}", catalogue.show_model),
+            web.get("/v1/organization/usage/images", usage.show),
             web.get("/_sim/state", control.show_state),
             web.post("/_sim/limits", control.change_limits),
             web.post("/_sim/latency", control.change_latency),

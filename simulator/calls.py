@@ -77,7 +77,7 @@ class ImageCalls:
         call.account = self.account(request)
         incoming = await self._enter(request, call)
         asked = check(incoming)
-        call.request_digest = asked.digest
+        call.request_digest, call.size = asked.digest, asked.size
         if BLOCKED_INPUT in asked.prompt:
             raise moderation_blocked("input")
         rule = self.faults.pick(_subject(asked, call))

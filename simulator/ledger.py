@@ -25,6 +25,7 @@ class Call:
     path: str
     account: str = ""
     model: str | None = None
+    size: str | None = None
     client_request_id: str | None = None
     request_id: str = ""
     request_digest: str | None = None
@@ -90,6 +91,10 @@ class Ledger:
         _count(self._totals.outcomes, call.outcome, -1)
         call.outcome = "client_gone"
         _count(self._totals.outcomes, call.outcome, 1)
+
+    def charged(self) -> list[Call]:
+        """The calls that were charged for certain."""
+        return [call for call in self._calls if call.charged is True]
 
     def clear(self) -> None:
         """Forget all calls; those in flight still count as such."""

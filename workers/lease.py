@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 from redis import Redis
@@ -16,11 +17,20 @@ _log = structlog.get_logger()
 class LeaseKeeper:
     """Renews until it is stopped. While Redis does not answer it goes on trying."""
 
-    def __init__(self, client: Redis, worker: str, *, lease_s: float, renew_s: float) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        worker: str,
+        *,
+        lease_s: float,
+        renew_s: float,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._worker = worker
         self._lease_ms = int(lease_s * 1000)
         self._renew_s = renew_s
+        self._on_lost = on_lost
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
@@ -48,6 +58,7 @@ class LeaseKeeper:
             try:
                 if not self._renew():
                     _log.warning("lease.lost", worker=self._worker)
+                    self._on_lost()
             except (RedisError, OSError) as error:
                 _log.warning("lease.delayed", worker=self._worker, reason=type(error).__name__)
 

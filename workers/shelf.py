@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from core.documents import Documents
-from core.settings import Settings
 from core.state.batches import BatchStore
 from schemas.errors import DarkroomError, UnavailableError
 from schemas.expansion import Cell, Expansion
+from schemas.finish_plan import plan_finish
 from schemas.manifest import Manifest
 
 _KEPT = 64
@@ -22,17 +21,20 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A running batch as its workers know it: the manifest without its catalog, its expansion, and the lane of each
-    template."""
+    """A running batch as its workers know it: the manifest without its catalog, and its expansion."""
 
     manifest: Manifest
     expansion: Expansion
-    lanes: Mapping[str, str]
+    started_at_ms: int = 0
 
-    def ready_after(self, cell: Cell) -> list[dict[str, object]]:
+    def ready_after(self, cell: Cell) -> list[int]:
         """Children that can start once `cell` is done."""
-        children = map(self.expansion.cell, self.expansion.children_of(cell))
-        return [{"index": child.index, "lane": self.lanes[child.template]} for child in children]
+        return list(self.expansion.children_of(cell))
+
+    def finishes_alike(self, index: int, other: int) -> bool:
+        """Whether two tasks that have the same original make the same picture of it."""
+        sizes = (self.expansion.cell(index).size, self.expansion.cell(other).size)
+        return sizes[0] == sizes[1] or len({plan_finish(size, self.manifest.finish) for size in sizes}) == 1
 
     def lost_with(self, cell: Cell) -> list[int]:
         """Tasks that cannot be made when `cell` fails."""
@@ -42,10 +44,9 @@ class Campaign:
 class CampaignShelf:
     """The campaigns that were used last."""
 
-    def __init__(self, documents: Documents, batches: BatchStore, settings: Settings) -> None:
+    def __init__(self, documents: Documents, batches: BatchStore) -> None:
         self._documents = documents
         self._batches = batches
-        self._settings = settings
         self._kept: OrderedDict[str, asyncio.Task[Campaign]] = OrderedDict()
 
     async def get(self, tenant: str, batch_id: str) -> Campaign:
@@ -83,9 +84,5 @@ class CampaignShelf:
     async def _read(self, tenant: str, batch_id: str) -> Campaign:
         batch = await self._batches.get(tenant, batch_id)
         manifest = await self._documents.get_manifest(tenant, batch_id)
-        lanes = {
-            name: self._settings.lane_of(manifest.image_of(name).model or "") or ""
-            for name in manifest.templates
-        }
         manifest = manifest.model_copy(update={"catalog": None})  # its rows are paged, and may be many
-        return Campaign(manifest, Expansion(manifest, batch.rows), lanes)
+        return Campaign(manifest, Expansion(manifest, batch.rows), batch.started_at_ms or 0)

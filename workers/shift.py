@@ -9,11 +9,11 @@ import structlog
 
 from core.clock import Clock
 from core.state.claims import ClaimStore
-from core.state.tasks import TaskStore
-from core.telemetry.metrics import Metrics
+from core.telemetry.metrics import WorkerMetrics
 from schemas.claim import Claim, Wait
 from schemas.errors import UnavailableError
 from workers.runner import WITHDRAWN_S, AttemptRunner
+from workers.slots import Slots
 
 IDLE_S = 0.5
 """Longest rest between two claims: a new batch starts within that time, for two small scripts a second."""
@@ -24,37 +24,11 @@ BLOCK = 64
 _log = structlog.get_logger()
 
 
-class Slots:
-    """How many more calls this process may hold, over all of its lanes."""
-
-    def __init__(self, count: int) -> None:
-        self.free = count
-        self._freed = asyncio.Event()
-
-    def take(self, most: int) -> int:
-        """Takes up to `most`; how many it got."""
-        count = min(self.free, most)
-        self.free -= count
-        return count
-
-    def give_back(self, count: int) -> None:
-        self.free += count
-        if count:
-            self._freed.set()
-
-    async def one_freed(self) -> None:
-        self._freed.clear()
-        await self._freed.wait()
-
-    def wake(self) -> None:
-        """Lets whoever waits for a slot look around."""
-        self._freed.set()
-
-
 class Shift:
     """Runs one lane until it is told to stop.
 
     Args:
+        group: the lanes that share their work with this one; its own name where none does.
         has_room: whether the spool can take what would be bought.
     """
 
@@ -62,20 +36,21 @@ class Shift:
         self,
         lane: str,
         *,
+        group: str,
         claims: ClaimStore,
-        tasks: TaskStore,
         runner: AttemptRunner,
         slots: Slots,
         has_room: Callable[[], bool],
     ) -> None:
         self.lane = lane
+        self._group = group
         self._claims = claims
-        self._tasks = tasks
+        self._tasks = runner.tasks
         self._runner = runner
         self._slots = slots
         self._has_room = has_room
         self._clock: Clock = runner.clock
-        self._metrics: Metrics = runner.metrics
+        self._metrics: WorkerMetrics = runner.reporter.metrics
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._is_unheard = False  # whether the answer to a claim never came
         self._stopping = asyncio.Event()
@@ -134,7 +109,9 @@ class Shift:
         want, claims = self._slots.take(BLOCK), list[Claim]()
         self._is_unheard = True
         try:
-            claims, wait = await self._claims.claim(self.lane, worker=self._runner.worker, want=want)
+            claims, wait = await self._claims.claim(
+                self.lane, group=self._group, worker=self._runner.worker, want=want
+            )
         finally:
             self._slots.give_back(want - len(claims))
         self._is_unheard = False

@@ -126,11 +126,11 @@ class ActionStore:
             ]
         blocks = [block for found in packed for block in unpack(found)]
         every = sum(block["count"] // len(block["holds"]) * sum(block["holds"]) for block in blocks)
-        holds = sum(_hold(blocks, index) for index in indexes)
+        holds = sum(hold_of(blocks, index) for index in indexes)
         return -(-holds * batch.estimated_usd_micros // every) if every else 0
 
 
-def _hold(blocks: list[dict[str, Any]], index: int) -> int:
+def hold_of(blocks: list[dict[str, Any]], index: int) -> int:
     """What is held for a task; the same sum as `price_of` in the scripts."""
     block = next(found for found in blocks if 0 <= index - found["first"] < found["count"])
     hold: int = block["holds"][(index - block["first"]) // block["samples"] % len(block["holds"])]

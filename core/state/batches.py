@@ -23,7 +23,7 @@ _COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancel
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """What is known of a batch before its plan."""
+    """What is known of a batch before its plan; `expects` is the digest that the plan must have."""
 
     id: str
     tenant: str
@@ -36,13 +36,15 @@ class NewBatch:
     reuse: str
     deadline_ms: int | None
     created_at_ms: int
+    expects: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A batch's share of one lane.
+    """A batch's share of one lane, or of one group of lanes.
 
     Args:
+        lane: name of the lane or group.
         length: how many tasks the cursor counts through.
         blocks: {first, count, samples, dependent, holds [usd_micros per size], tokens [per size]} of its templates.
     """
@@ -84,6 +86,8 @@ class BatchStore:
         }
         if batch.cap_usd_micros is not None:
             fields["cap"] = batch.cap_usd_micros
+        if batch.expects is not None:
+            fields["expects"] = batch.expects
         if batch.deadline_ms is not None:
             fields["deadline"] = batch.deadline_ms
         question = {"batch": batch.id, "tenant": batch.tenant, "fields": fields}
@@ -270,4 +274,5 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         refusal=text("refusal"),
         problems=tuple(Problem(**problem) for problem in json.loads(text("problems") or "[]")),
         version=number("version"),
+        expects=text("expects"),
     )

@@ -55,8 +55,13 @@ class ClaimStore:
         self._scripts = Scripts(client)
         self._caps = {"tenant_month": caps.tenant_month_usd_micros, "house_day": caps.house_day_usd_micros}
 
-    async def claim(self, lane: str, *, worker: str, want: int) -> tuple[list[Claim], Wait | None]:
-        """Up to `want` admissible tasks of a lane, and how long to wait when there were fewer.
+    async def claim(
+        self, lane: str, *, worker: str, want: int, group: str | None = None
+    ) -> tuple[list[Claim], Wait | None]:
+        """Up to `want` tasks that a lane may start now, and how long to wait when there were fewer.
+
+        Args:
+            group: the lanes that share their work with this one; by default it has work of its own.
 
         Raises:
             UnavailableError: Redis did not answer; claims that were made are in `held`.
@@ -64,6 +69,7 @@ class ClaimStore:
         """
         question: dict[str, Any] = {
             "lane": lane,
+            "group": group or lane,
             "worker": worker,
             "want": want,
             "horizon_us": HORIZON_US,

@@ -1,23 +1,35 @@
-"""Connections to Redis, and the translation of its errors into ours."""
+"""Connections to Redis, what the server behind them is like, and the translation of its errors into ours."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import redis
+from redis import sentinel as blocking_sentinel
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import ExponentialBackoff
+from redis.connection import parse_url as blocking_parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from core.redis_address import RedisAddress
 from schemas.errors import UnavailableError
 
 _TIMEOUT_S = 10.0
+_TIMEOUTS = {"socket_connect_timeout": _TIMEOUT_S, "socket_timeout": _TIMEOUT_S}
 
 _NOT_NOW = re.compile(
     r"(?:^|: (?:-|\('|))(?:NOREPLICAS|MISCONF|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|LOADING)(?: |$)"
@@ -26,36 +38,66 @@ _NOT_NOW = re.compile(
 pipeline or a transaction writes before it."""
 
 
-def connect(url: str) -> Redis:
+class _PrimaryPool(BlockingConnectionPool, SentinelConnectionPool):
+    """Connections to the primary that Sentinels name; like every pool of ours it waits when all are busy."""
+
+
+_MANAGED: dict[type[Any], type[Any]] = {
+    Connection: SentinelManagedConnection,
+    SSLConnection: SentinelManagedSSLConnection,
+}
+
+
+def connect(address: RedisAddress | str) -> Redis:
     """An asyncio client. Commands that fail are not repeated: every write is a compare-and-set or safe to lose.
 
     When all connections are busy a command waits for one, instead of failing at once.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        socket_connect_timeout=_TIMEOUT_S,
-        socket_timeout=_TIMEOUT_S,
-        health_check_interval=30,
-        max_connections=50,
-        timeout=_TIMEOUT_S,
-    )
-    return Redis.from_pool(pool)
+    where = RedisAddress.of(address)
+    settings: dict[str, Any] = {
+        **_TIMEOUTS,
+        "health_check_interval": 30,
+        "max_connections": 50,
+        "timeout": _TIMEOUT_S,
+    }
+    if not where.sentinels:
+        return Redis.from_pool(BlockingConnectionPool.from_url(where.url, **settings))
+    told: dict[str, Any] = {**parse_url(where.url)}
+    kind = _MANAGED[told.pop("connection_class", Connection)]
+    sentinels = Sentinel(where.sentinels, sentinel_kwargs=_TIMEOUTS)
+    who = {"service_name": where.primary, "sentinel_manager": sentinels}
+    return Redis.from_pool(_PrimaryPool(connection_class=kind, **who, **_without_place(told), **settings))
 
 
-def connect_blocking(url: str) -> redis.Redis:
+def connect_blocking(address: RedisAddress | str) -> redis.Redis:
     """A client for threads: the lease is renewed from one, out of the event loop's reach."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=_TIMEOUT_S,
-        socket_timeout=_TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(), 2),
+    where = RedisAddress.of(address)
+    settings: dict[str, Any] = {**_TIMEOUTS, "retry": Retry(ExponentialBackoff(), 2)}
+    if not where.sentinels:
+        return redis.Redis.from_url(where.url, **settings)
+    told: dict[str, Any] = {**blocking_parse_url(where.url)}
+    is_encrypted = told.pop("connection_class", None) is not None
+    sentinels = blocking_sentinel.Sentinel(where.sentinels, sentinel_kwargs=_TIMEOUTS)
+    client: redis.Redis = sentinels.master_for(
+        where.primary, ssl=is_encrypted, **_without_place(told), **settings
     )
+    return client
+
+
+def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What an address tells but for host and port, which Sentinels know better."""
+    return {name: value for name, value in told.items() if name not in {"host", "port"}}
 
 
 async def command(client: Redis, *words: bytes | str | int) -> Any:
     """One command's answer: redis-py 5 types its own methods as if they were not always awaitable."""
     run: Any = client.execute_command
     return await run(*words)
+
+
+_CLOSED = "the handler is closed"
+"""What uvloop says of a write to a connection that was reset; redis-py lets it through, and connects anew next time.
+Source: uvloop 0.21, handles/handle.pyx, 2026-11."""
 
 
 @contextmanager
@@ -69,27 +111,76 @@ def translated() -> Iterator[None]:
         if _NOT_NOW.search(str(error)) is None:
             raise
         raise _unavailable(error) from error
+    except RuntimeError as error:
+        if _CLOSED not in str(error):
+            raise
+        raise _unavailable(error) from error
 
 
 def _unavailable(error: Exception) -> UnavailableError:
     return UnavailableError(f"Redis does not answer: {type(error).__name__}: {error}"[:300])
 
 
-async def check(client: Redis) -> list[str]:
-    """What about this Redis is not as it has to be, in sentences.
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a Redis server tells of itself; what it does not tell, or this user may not ask, is missing.
+
+    Args:
+        info: what INFO answers.
+        configuration: from CONFIG GET, which managed servers refuse.
+        now_ms: its clock, UTC.
+    """
+
+    info: Mapping[str, Any]
+    configuration: Mapping[str, str]
+    now_ms: int
+
+
+_CONFIGURED = ("appendfsync", "no-appendfsync-on-rewrite", "min-replicas-to-write")
+
+
+async def facts_of(client: Redis) -> ServerFacts:
+    """Asks a server about itself.
 
     Raises:
         UnavailableError: it does not answer.
     """
+    info = await _allowed(client.info())
+    configuration: dict[str, str] = {}
+    for name in _CONFIGURED:
+        configuration |= await _allowed(client.config_get(name))
     with translated():
-        memory, persistence = await client.info("memory"), await client.info("persistence")
+        seconds, micros = await client.time()
+    return ServerFacts(info, configuration, seconds * 1000 + micros // 1000)
+
+
+async def _allowed(question: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """The answer to a question; empty where the server does not know it, or not for this user."""
+    try:
+        with translated():
+            return await question
+    except ResponseError:
+        return {}
+
+
+async def check(client: Redis) -> list[str]:
+    """What about this Redis is not as it should be, in sentences. INFO tells it, also where CONFIG may not be asked.
+
+    Raises:
+        UnavailableError: it does not answer, or it evicts, and must not be used.
+    """
+    info = await _allowed(client.info())
+    policy, is_append_only = info.get("maxmemory_policy"), info.get("aof_enabled")
+    if policy not in (None, "noeviction"):
+        raise UnavailableError(
+            f"This Redis must not be used: its maxmemory-policy is {policy}, so that it throws paid work away when its "
+            "memory is full. Set maxmemory-policy noeviction, as deploy/redis.conf does."
+        )
     found = []
-    if memory.get("maxmemory_policy") != "noeviction":
-        found.append(
-            f"maxmemory-policy is {memory.get('maxmemory_policy')}, which may throw paid work away; set noeviction"
-        )
-    if not int(persistence.get("aof_enabled", 0)):
-        found.append(
-            "append-only persistence is off; a crash of Redis would lose what was paid; set appendonly yes"
-        )
+    if policy is None:
+        found.append("maxmemory-policy cannot be asked for here; see to it yourself that it is noeviction")
+    if is_append_only is None:
+        found.append("appendonly cannot be asked for here; see to it yourself that it is yes")
+    elif not is_append_only:
+        found.append("append-only files are off: a crash of Redis forgets what was paid; set appendonly yes")
     return found

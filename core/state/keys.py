@@ -5,9 +5,15 @@ from __future__ import annotations
 PREFIX = "darkroom:"
 WORKERS = f"{PREFIX}workers"
 LANES = f"{PREFIX}lanes"
+TENANTS = f"{PREFIX}tenants"
 DEADLINES = f"{PREFIX}deadlines"
+UNRECORDED = f"{PREFIX}unrecorded"
+"""What storage is to be told of batches, as <batch>:<page of tasks> or <batch>:steering."""
 ACTIONS = f"{PREFIX}actions"
 """Bulk actions that are under way."""
+
+DOUBTS = f"{PREFIX}doubts"
+"""Parked tasks that nobody has resolved yet, as <batch>:<index> by when they are looked at, in milliseconds."""
 
 ENDED_PER_KEY = 100
 """Ended tasks share a hash by the hundred: one key for all of them instead of one for each."""
@@ -34,14 +40,24 @@ def ended(batch_id: str, index: int) -> str:
     return f"{batch(batch_id)}:ended:{index // ENDED_PER_KEY}"
 
 
+def posted(batch_id: str, index: int) -> str:
+    """What was posted for each attempt of these tasks, as <index>:<attempt> -> micro-dollars."""
+    return f"{batch(batch_id)}:posted:{index // ENDED_PER_KEY}"
+
+
 def claims(worker: str) -> str:
     """What a worker holds, as <batch>:<index>."""
     return f"{PREFIX}worker:{worker}:claims"
 
 
 def flow(batch_id: str, lane: str) -> str:
-    """A batch's share of a lane."""
+    """A batch's share of a lane, or of a group of lanes."""
     return f"{batch(batch_id)}:flow:{lane}"
+
+
+def due(batch_id: str, lane: str) -> str:
+    """Tasks of a flow that were touched and wait for their time."""
+    return f"{batch(batch_id)}:due:{lane}"
 
 
 def action(action_id: str) -> str:
@@ -63,6 +79,11 @@ def plan(tenant: str, plan_id: str) -> str:
 
 def lane(name: str) -> str:
     return f"{PREFIX}lane:{name}"
+
+
+def calls(lane_name: str, minute: int) -> str:
+    """What a lane sent in a minute since the epoch; kept for a day."""
+    return f"{lane(lane_name)}:calls:{minute}"
 
 
 def month_budget(tenant: str, month: str) -> str:

@@ -74,12 +74,14 @@ class LaneStore:
         *,
         limits: dict[str, float],
         max_concurrency: int,
+        group: str | None = None,
         breaker_open_s: float | None = None,
         breaker_window_s: float | None = None,
     ) -> bool:
         """Writes configured limits (per minute, by dimension) unless these were written before.
 
         Args:
+            group: the lanes that share their work with this one; by default it has work of its own.
             breaker_open_s: first wait of the breaker, doubled up to ten times as much; by default 30.
             breaker_window_s: how far back it looks; by default 120.
         """
@@ -88,6 +90,7 @@ class LaneStore:
         words = f"{sorted(limits.items())} {max_concurrency} {sorted(breaker.items())}"
         question = {
             "lane": lane,
+            "group": group or lane,
             "digest": hashlib.sha256(words.encode()).hexdigest()[:16],
             "max_concurrency": max_concurrency,
             "limits": limits,

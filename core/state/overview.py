@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 from redis.asyncio import Redis
 
 from core.state import keys
 from core.state.connection import command, translated
 
+DIMENSIONS = ("requests", "images", "tokens")
+MOST_BATCHES = 1000
+"""Flows of a lane, and doubts, that are looked into one by one at most; beyond them figures are too small."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneOverview:
-    """One lane now: batches with work, batches asleep until a time, attempts in flight, why it is paused.
+    """One lane now, or one group of lanes, which has the flows of all of its lanes and nothing else.
 
-    `slots_needed` is how many attempts in flight would use the whole image limit, once pictures told how long they take.
+    Args:
+        ready, asleep: batches with work, and those that rest until a time.
+        waiting: pictures that could be claimed, now or later, and are not.
+        slots_needed: attempts in flight that would use the whole image limit, once pictures told how long they take.
+        is_broken: the breaker holds its claims back.
+        limits, remaining: a minute's allowance by dimension, and what of it is left by the provider's last word.
+        retries: calls again that the retry budget still covers.
     """
 
     name: str
@@ -23,34 +36,123 @@ class LaneOverview:
     in_flight: int
     paused_for: str | None
     slots_needed: int | None = None
+    is_broken: bool = False
+    waiting: int = 0
+    limits: Mapping[str, float] = field(default_factory=dict)
+    remaining: Mapping[str, float] = field(default_factory=dict)
+    retries: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOverview:
+    """What is used of one budget; the house's where there is no tenant."""
+
+    tenant: str | None
+    held_usd_micros: int
+    spent_usd_micros: int
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The whole queue now."""
+    """The whole queue now.
+
+    Args:
+        doubts, doubtful_usd_micros, oldest_doubt_ms: parked pictures that may have been charged, what is held for them,
+            and since when the first of them is looked at.
+        is_append_only, evicts: how Redis is set up; None where it does not say.
+    """
 
     lanes: tuple[LaneOverview, ...]
     workers: int
+    doubts: int = 0
+    doubtful_usd_micros: int = 0
+    budgets: tuple[BudgetOverview, ...] = ()
+    is_append_only: bool | None = None
+    evicts: bool | None = None
 
 
 async def overview(client: Redis) -> Overview:
     """Reads the figures. Raises `UnavailableError`."""
     with translated():
         seconds, micros = await client.time()
-        now_ms = seconds * 1000 + micros // 1000
+        now_us = seconds * 1_000_000 + micros
         names = await command(client, "SMEMBERS", keys.LANES)
-        lanes = [await _lane(client, name.decode(), now_ms) for name in sorted(names)]
-        return Overview(tuple(lanes), await client.zcount(keys.WORKERS, now_ms, "+inf"))
+        lanes = [await _lane(client, name.decode(), now_us) for name in sorted(names)]
+        doubts, doubtful = await _doubts(client)
+        info = await client.info()
+        policy, append_only = info.get("maxmemory_policy"), info.get("aof_enabled")
+        return Overview(
+            tuple(lanes),
+            await client.zcount(keys.WORKERS, now_us // 1000, "+inf"),
+            doubts,
+            doubtful,
+            await _budgets(client, datetime.fromtimestamp(seconds, UTC)),
+            None if append_only is None else bool(append_only),
+            None if policy is None else policy != "noeviction",
+        )
 
 
-async def _lane(client: Redis, name: str, now_ms: int) -> LaneOverview:
+async def _lane(client: Redis, name: str, now_us: int) -> LaneOverview:
     key = keys.lane(name)
     async with client.pipeline(transaction=False) as pipe:
-        pipe.zcard(f"{key}:ready")
-        pipe.zcard(f"{key}:asleep")
+        pipe.zrange(f"{key}:ready", 0, -1)
+        pipe.zrange(f"{key}:asleep", 0, -1)
         pipe.zcard(f"{key}:inflight")
-        pipe.hmget(key, ["paused_until", "paused_for", "slots_needed"])
-        ready, asleep, in_flight, (until_us, reason, slots) = await pipe.execute()
-    paused = until_us is not None and int(until_us) // 1000 > now_ms
-    paused_for = reason.decode() if paused and reason else None
-    return LaneOverview(name, ready, asleep, in_flight, paused_for, None if slots is None else int(slots))
+        pipe.hgetall(key)
+        ready, asleep, in_flight, fields = await pipe.execute()
+    known = {found.decode(): value.decode() for found, value in fields.items()}
+    paused = int(known.get("paused_until", 0)) > now_us
+    limits = {each: float(known[f"limit:{each}"]) for each in DIMENSIONS if f"limit:{each}" in known}
+    return LaneOverview(
+        name,
+        len(ready),
+        len(asleep),
+        in_flight,
+        known.get("paused_for") if paused else None,
+        int(known["slots_needed"]) if "slots_needed" in known else None,
+        "broken_until" in known,
+        await _waiting(client, name, [found.decode() for found in (*ready, *asleep)][:MOST_BATCHES]),
+        limits,
+        {each: _remaining(limit, known.get(f"full:{each}"), now_us) for each, limit in limits.items()},
+        float(known["retry_tenths"]) / 10 if "retry_tenths" in known else None,
+    )
+
+
+def _remaining(limit: float, full_at_us: str | None, now_us: int) -> float:
+    """A bucket that is full again in a minute is empty now."""
+    missing_s = max(0, int(full_at_us or 0) - now_us) / 1e6
+    return max(0.0, limit * (1 - missing_s / 60))
+
+
+async def _waiting(client: Redis, lane: str, batches: list[str]) -> int:
+    async with client.pipeline(transaction=False) as pipe:
+        for batch in batches:
+            pipe.hmget(keys.flow(batch, lane), ["length", "cursor"])
+            pipe.zcard(keys.due(batch, lane))
+        answers: list[Any] = await pipe.execute()
+    untouched = sum(max(0, int(length or 0) - int(cursor or 0)) for length, cursor in answers[::2])
+    return untouched + sum(map(int, answers[1::2]))
+
+
+async def _doubts(client: Redis) -> tuple[int, int]:
+    members = await client.zrange(keys.DOUBTS, 0, MOST_BATCHES - 1)
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.zcard(keys.DOUBTS)
+        for member in members:
+            batch_id, _, index = member.decode().rpartition(":")
+            pipe.hget(keys.task(batch_id, int(index)), "hold")
+        count, *holds = await pipe.execute()
+    return count, sum(int(hold or 0) for hold in holds)
+
+
+async def _budgets(client: Redis, now: datetime) -> tuple[BudgetOverview, ...]:
+    tenants = sorted(found.decode() for found in await command(client, "SMEMBERS", keys.TENANTS))
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.hmget(keys.day_budget(f"{now:%Y-%m-%d}"), ["held", "spent"])
+        for tenant in tenants:
+            pipe.hmget(keys.month_budget(tenant, f"{now:%Y-%m}"), ["held", "spent"])
+        answers = await pipe.execute()
+    return tuple(
+        BudgetOverview(tenant, int(held or 0), int(spent or 0))
+        for tenant, (held, spent) in zip([None, *tenants], answers, strict=True)
+    )

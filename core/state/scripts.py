@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from core.state.connection import command, translated
+from schemas.errors import UnavailableError
 from schemas.manifest import Priority
 from schemas.task import ENDED, IN_FLIGHT, TRANSITIONS
 
@@ -26,12 +27,15 @@ NAMES = (
     "close",
     "configure",
     "create",
+    "doubts",
     "learn",
     "lost",
     "move",
     "reject",
     "renew",
     "replay",
+    "resolve",
+    "restore",
     "start",
     "steer",
 )
@@ -88,6 +92,19 @@ class Scripts:
     async def ask_raw(self, name: str, *arguments: bytes | str | int) -> Any:
         """The unpacked answer to plain arguments."""
         return unpack(await self.run(name, *arguments))
+
+    async def load(self) -> None:
+        """Loads every script.
+
+        Raises:
+            UnavailableError: Redis did not answer, or does not take them, or not from this user.
+        """
+        try:
+            with translated():
+                for name in NAMES:
+                    await self._load(name)
+        except ResponseError as error:
+            raise UnavailableError(f"Redis does not take the scripts: {error}"[:300]) from error
 
     async def _load(self, name: str) -> None:
         self._digests[name] = await self._client.script_load(text_of(name))

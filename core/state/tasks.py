@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,10 @@ class TaskStore:
         """One task; the caller has checked that the index exists."""
         return (await self._read(batch, [index]))[0]
 
+    async def several(self, batch: Batch, indexes: Sequence[int]) -> list[Task]:
+        """Some hundred tasks at most, in this order; the caller has checked that the indexes exist."""
+        return await self._read(batch, indexes) if indexes else []
+
     async def page(
         self,
         batch: Batch,
@@ -147,7 +151,7 @@ class TaskStore:
                 yield task
             start = indexes[-1] + 1
 
-    async def _read(self, batch: Batch, indexes: list[int]) -> list[Task]:
+    async def _read(self, batch: Batch, indexes: Sequence[int]) -> list[Task]:
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
                 for index in indexes:

@@ -8,7 +8,7 @@ from schemas.batch import Batch
 from schemas.claim import Claim
 from tests.state.world import Block, World
 
-READY: dict[str, Any] = {"ready": [{"index": 1, "lane": "lane"}]}
+READY: dict[str, Any] = {"ready": [1]}
 FAIL: dict[str, Any] = {"fail": [1]}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from core.state import keys
+from core.state.scripts import pack, unpack
 from core.state.tasks import Moved
 from schemas.claim import Claim
 from tests.state.world import World
@@ -67,3 +69,51 @@ async def test_a_skipped_task_costs_nothing_and_says_whose_picture_serves(world:
     await world.move(second, "skipped", same_as=0, unused="all")
     task = await world.task(second)
     assert (task.state, task.same_as, task.cost_usd_micros, task.sends) == ("skipped", 0, 0, 0)
+
+
+async def two_batches(world: World, tenants: tuple[str, str] = ("acme", "acme")) -> list[Claim]:
+    """A claimed task of each of two batches, of which the first has been sent with the fingerprint `same`."""
+    await world.lane()
+    for tenant in tenants:
+        await world.batch(2, tenant=tenant)
+    claims = {claim.batch_id: claim for claim in await world.claim(4)}
+    first, second = claims.values()
+    assert (await world.move(first, "sent", fingerprint="same", reuse="tenant")).status == "ok"
+    return [first, second]
+
+
+@pytest.mark.parametrize("states", [(), ("spooled",), ("spooled", "stored"), ("spooled", "stored", "done")])
+async def test_a_picture_that_another_batch_of_the_tenant_makes_is_waited_for(
+    world: World, states: tuple[str, ...]
+) -> None:
+    first, second = await two_batches(world)
+    for state in states:
+        await world.move(first, state)
+    moved = await world.move(second, "sent", fingerprint="same", reuse="tenant")
+    assert (moved.status, moved.same_as, moved.state) == ("duplicate", None, states[-1] if states else "sent")
+
+
+@pytest.mark.parametrize("left_as", ["waiting", "queued", "parked", "failed"])
+async def test_what_another_batch_is_not_making_now_is_not_waited_for(world: World, left_as: str) -> None:
+    first, second = await two_batches(world)
+    await world.move(first, left_as)
+    assert (await world.move(second, "sent", fingerprint="same", reuse="tenant")).status == "ok"
+
+
+async def test_a_picture_that_was_done_long_ago_and_is_not_in_storage_is_made_again(world: World) -> None:
+    first, second = await two_batches(world)
+    await world.walk(first, "spooled", "stored", "done")
+    ended = keys.ended(first.batch_id, first.index)
+    record = unpack(await world.redis.hget(ended, str(first.index)))
+    await world.redis.hset(ended, str(first.index), pack(record | {"at": record["at"] - 121_000}))
+    assert (await world.move(second, "sent", fingerprint="same", reuse="tenant")).status == "ok"
+
+
+async def test_pictures_of_other_tenants_are_not_waited_for(world: World) -> None:
+    _, other = await two_batches(world, ("acme", "other"))
+    assert (await world.move(other, "sent", fingerprint="same", reuse="tenant")).status == "ok"
+
+
+async def test_a_batch_that_does_not_share_pictures_waits_for_no_other(world: World) -> None:
+    _, second = await two_batches(world)
+    assert (await world.move(second, "sent", fingerprint="same", reuse="batch")).status == "ok"

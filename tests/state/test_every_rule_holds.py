@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
             move |= {"asset": "picture.png", "sha256": "ab"}
         if index in batch.children and to is TaskState.DONE:
             child = batch.children[index]
-            move["ready"] = [{"index": child, "lane": batch.tasks[child].lane}]
+            move["ready"] = [child]
         if index in batch.children and to is TaskState.FAILED:
             move["fail"] = [batch.children[index]]
         delay_us = 0 if move.get("due") == "now" else 3_600_000_000

@@ -8,7 +8,7 @@ from core.state import keys
 from core.state.lanes import Lesson
 from core.state.overview import overview
 from schemas.image import LimitReading
-from tests.state.world import World
+from tests.state.world import Block, World
 
 LANE = keys.lane("lane")
 QUARTER_US = 15 * 60_000_000
@@ -56,12 +56,54 @@ async def test_what_was_learned_survives_the_next_start_with_the_same_configurat
 
 async def test_twenty_answers_that_fit_prove_the_bucket_and_the_whole_limit_is_used(world: World) -> None:
     await world.lane(images=250)
-    await world.batch(9)
+    await world.batch(99)
     for remaining in range(221, 240):
         await world.lanes.learn("lane", reading(remaining))
     assert await interval_ms(world) == pytest.approx(240 / 0.97, abs=1.01)
     await world.lanes.learn("lane", reading(240))
+    await world.claim(25)
     assert await interval_ms(world) == pytest.approx(240, abs=1.01)
+
+
+async def prove(world: World, limit: int, *dimensions: str) -> None:
+    for dimension in dimensions or ("images",):
+        for _ in range(20):
+            await world.lanes.learn("lane", reading(limit - limit // 50, limit=limit, dimension=dimension))
+
+
+async def test_a_rested_account_with_a_proven_bucket_is_asked_for_a_tenth_of_a_minute_at_once(
+    world: World,
+) -> None:
+    await world.lane(images=250)
+    await world.batch(99)
+    await prove(world, 250)
+    starts = [claim.start_in_ms for claim in await world.claim(40)]
+    assert starts[:25] == [0] * 25
+    assert starts[25:29] == pytest.approx([240, 480, 720, 960], abs=30)
+
+
+async def test_a_burst_is_counted_in_the_units_of_its_limit(world: World) -> None:
+    await world.lane(tokens=60_000)
+    await world.batch([Block(99, tokens=1500)])
+    await prove(world, 60_000, "tokens")
+    starts = [claim.start_in_ms for claim in await world.claim(6)]
+    assert starts == pytest.approx([0, 0, 0, 0, 1500], abs=30)
+
+
+async def test_a_pace_that_was_cut_sends_no_burst(world: World) -> None:
+    await world.lane(images=250)
+    await world.batch(99)
+    await prove(world, 250)
+    await world.lanes.learn("lane", Lesson(slow_down=True))
+    assert await interval_ms(world) == pytest.approx(480, abs=2)
+
+
+async def test_a_lane_that_forgot_its_arrival_time_sends_no_burst(world: World) -> None:
+    await world.lane(images=60)
+    await world.batch(99)
+    await prove(world, 60)
+    await world.redis.hdel(LANE, "arrival:images")
+    assert [claim.start_in_ms for claim in await world.claim(9)] == pytest.approx([1000, 2000], abs=5)
 
 
 async def test_one_answer_that_does_not_fit_takes_the_proof_back(world: World) -> None:

@@ -218,7 +218,7 @@ async def test_a_late_answer_to_a_call_that_counts_as_spent_posts_only_what_it_c
 
 
 FAMILY = [Block(2), Block(2, hold=30, dependent=True)]
-READY: dict[int, Any] = {0: [{"index": 2, "lane": "lane"}], 1: [{"index": 3, "lane": "lane"}]}
+READY: dict[int, Any] = {0: [2], 1: [3]}
 
 
 async def finish_family(world: World, batch: Batch) -> Batch:

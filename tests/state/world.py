@@ -79,10 +79,11 @@ class World:
         priority: Priority = Priority.NORMAL,
         cap: int | None = None,
         deadline_ms: int | None = None,
+        on_doubt: str = "park",
     ) -> Batch:
         """A batch in planning."""
         batch_id = f"batch_{next(self._numbers):03}"
-        new = NewBatch(batch_id, tenant, "", priority, {}, "plan", cap, "park", "none", deadline_ms, 1)
+        new = NewBatch(batch_id, tenant, "", priority, {}, "plan", cap, on_doubt, "none", deadline_ms, 1)
         return await self.batches.create(new)
 
     async def start(

@@ -1,12 +1,12 @@
 -- Hands out up to `want` tasks of a lane, or says how long to wait: fairness, every limit, concurrency, every
 -- budget, lease and fence in one step, all or nothing for each task.
 --
--- ARGV[1] msgpack: lane, worker, want, horizon_us, caps {tenant_month | nil, house_day | nil}
+-- ARGV[1] msgpack: lane, group (whose flows it serves), worker, want, horizon_us, caps {tenant_month | nil, house_day | nil}
 -- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, crashes, start_in_ms, hold, tokens}], wait_ms,
 --   limited_by
 
 local ask = cmsgpack.unpack(ARGV[1])
-local LANE = lane_key(ask.lane)
+local LANE, GROUP = lane_key(ask.lane), lane_key(ask.group)
 local PAGE, PAGES = 16, 4 -- heads looked at, as long as tokens alone hold up those before
 local CAPPED_US = 2000000
 local now = now_us()
@@ -15,7 +15,7 @@ local flows, held_up, resting = {}, {}, 'idle'
 
 local function flow_of(batch)
   if not flows[batch] then
-    local flow = hash(flow_key(batch, ask.lane))
+    local flow = hash(flow_key(batch, ask.group))
     flow.blocks = cmsgpack.unpack(flow.blocks)
     local state, deadline = unpack(redis.call('HMGET', batch_key(batch), 'state', 'deadline'))
     flow.is_open = state == 'running' and (tonumber(deadline or '') or math.huge) * 1000 >= now
@@ -27,12 +27,12 @@ end
 local function take(batch, flow, index, was_due, hold, tokens)
   local key, task = task_key(batch, index), {}
   if was_due then
-    redis.call('ZREM', due_key(batch, ask.lane), int(index))
+    redis.call('ZREM', due_key(batch, ask.group), int(index))
     task = hash(key)
-  else flow.cursor = add(flow_key(batch, ask.lane), 'cursor', 1) end
-  local fence, attempt = tonumber(task.fence or 0) + 1, tonumber(task.attempt or 0) + 1
+  else flow.cursor = add(flow_key(batch, ask.group), 'cursor', 1) end
+  local fence, attempt = count_on(task.fence, flow), count_on(task.attempt, flow)
   local month, day = hold_money(batch, flow.tenant, hold, now)
-  redis.call('HSET', key, 'state', 'claimed', 'worker', ask.worker, 'lane', ask.lane, 'hold', int(hold),
+  redis.call('HSET', key, 'state', 'claimed', 'worker', ask.worker, 'lane', ask.lane, 'group', ask.group, 'hold', int(hold),
     'tokens', int(tokens), 'month', month, 'day', day, 'fence', fence, 'attempt', attempt, 'at', int(now / 1000))
   enter_worker(batch, index, ask.worker, ask.lane, now)
   count_move(batch, index, task.state or 'queued', 'claimed')
@@ -42,17 +42,17 @@ end
 -- Offers the flow's next task: a claim, or nil with the wait of a limit, or nil when the flow steps aside.
 local function offer(batch, tag)
   local flow = flow_of(batch)
-  if not flow.is_open then return rest_flow(batch, ask.lane, flow) end
-  local index, later, was_due, again = next_affordable(ask.lane, lane, batch, flow, now)
+  if not flow.is_open then return rest_flow(batch, ask.group, flow) end
+  local index, later, was_due, again = next_affordable(ask.group, lane, batch, flow, now)
   if not index then
     resting = later and retry_tenths(lane, now) < 10 and 'retries' or resting
-    return rest_flow(batch, ask.lane, flow, later)
+    return rest_flow(batch, ask.group, flow, later)
   end
   local hold, tokens = price_of(flow, index)
   if refused_by_budget(batch, flow.tenant, hold, ask.caps, now) then
     resting = 'budget'
     redis.call('HSET', batch_key(batch), 'limited_by', 'budget')
-    return rest_flow(batch, ask.lane, flow, now + CAPPED_US)
+    return rest_flow(batch, ask.group, flow, now + CAPPED_US)
   end
   local costs = costs_of(lane, tokens)
   local start, binding = start_of(ask.lane, lane, costs, now)
@@ -60,7 +60,7 @@ local function offer(batch, tag)
 
   charge_limits(ask.lane, lane, costs, start, now)
   if again then move_retries(ask.lane, lane, -10, now) end
-  advance_flow(batch, ask.lane, flow, tag, dominant_share(lane, costs))
+  advance_flow(batch, ask.group, flow, tag, dominant_share(lane, costs))
   redis.call('HDEL', batch_key(batch), 'limited_by')
   local fence, attempt, sends, crashes = take(batch, flow, index, was_due, hold, costs.tokens)
   if lane.broken_until then set_field(ask.lane, lane, 'probe', batch .. ':' .. int(index) .. ':' .. int(attempt)) end
@@ -74,7 +74,7 @@ end
 local function serve()
   local shortest, limited_by
   for first = 0, (PAGES - 1) * PAGE, PAGE do
-    local heads = redis.call('ZRANGE', LANE .. ':ready', first, first + PAGE - 1, 'WITHSCORES')
+    local heads = redis.call('ZRANGE', GROUP .. ':ready', first, first + PAGE - 1, 'WITHSCORES')
     for place = 1, #heads, 2 do
       local batch, claim = heads[place], nil
       local wait, binding = held_up[batch], 'tokens'
@@ -90,7 +90,7 @@ local function serve()
 end
 
 local function until_next_sleeper()
-  local first = redis.call('ZRANGE', LANE .. ':asleep', 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGE', GROUP .. ':asleep', 0, 0, 'WITHSCORES')
   return first[2] and math.max(tonumber(first[2]) - now, 1000) or MINUTE_US
 end
 
@@ -102,8 +102,8 @@ local paused_until = tonumber(lane.paused_until or 0)
 if paused_until > now then return answer({}, paused_until - now, 'paused') end
 local broken = breaker_wait(ask.lane, lane, now)
 if broken then return answer({}, broken, 'breaker') end
-for _, batch in ipairs(redis.call('ZRANGEBYSCORE', LANE .. ':asleep', '-inf', int(now), 'LIMIT', 0, 100)) do
-  wake_flow(batch, ask.lane)
+for _, batch in ipairs(redis.call('ZRANGEBYSCORE', GROUP .. ':asleep', '-inf', int(now), 'LIMIT', 0, 100)) do
+  wake_flow(batch, ask.group)
 end
 local room = slots_of(lane, ask.horizon_us, now) - redis.call('ZCARD', LANE .. ':inflight')
 local claims, want = {}, lane.broken_until and 1 or ask.want

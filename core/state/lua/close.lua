@@ -1,12 +1,13 @@
 -- Ends a batch early: nothing new starts, what waits ends now, what is in flight is paid and is kept.
 --
--- ARGV[1] batch, ARGV[2] cancelled | expired
--- Returns the new state, or '' when the batch had already ended, or its deadline has not passed.
+-- ARGV[1] batch, ARGV[2] cancelled | expired, ARGV[3] '1' for a batch that is being brought back from storage
+-- Returns the new state, or '' when the batch had already ended, is being brought back, or its deadline has not passed.
 
 local batch, reason = ARGV[1], ARGV[2]
 local key, now = batch_key(batch), now_us()
 local state, deadline = unpack(redis.call('HMGET', key, 'state', 'deadline'))
 if state ~= 'running' and state ~= 'paused' and not (state == 'planning' and reason == 'cancelled') then return '' end
+if (redis.call('HEXISTS', key, 'restoring') == 1) ~= (ARGV[3] == '1') then return '' end
 if reason == 'expired' and (tonumber(deadline or '') or math.huge) * 1000 >= now then return '' end
 local as = reason == 'expired' and 'failed' or 'cancelled'
 local ending = { state = as, failure = { class = reason } }
@@ -35,6 +36,7 @@ if as == 'failed' and untouched > 0 then add(key .. ':failures', reason, untouch
 local running = tonumber(n[2] or 0)
 redis.call('HSET', key, 'open', int(running))
 redis.call('HSETNX', key, 'untouched_as', reason)
+note(batch, 'steering')
 redis.call('HDEL', key, 'limited_by')
 if as == 'cancelled' then redis.call('HSET', key, 'state', 'cancelling') end
 if running == 0 then close_batch(batch, now) end

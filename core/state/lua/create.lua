@@ -4,8 +4,6 @@
 -- Returns 1, or 0 when it was there.
 
 local ask = cmsgpack.unpack(ARGV[1])
-local key = batch_key(ask.batch)
-if redis.call('EXISTS', key) == 1 then return 0 end
-for field, value in pairs(ask.fields) do redis.call('HSET', key, field, value) end
-redis.call('ZADD', PREFIX .. 'tenant:' .. ask.tenant .. ':batches', 0, ask.batch)
+if redis.call('EXISTS', batch_key(ask.batch)) == 1 then return 0 end
+shelve_batch(ask.batch, ask.tenant, ask.fields)
 return 1

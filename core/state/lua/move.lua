@@ -2,14 +2,14 @@
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from (the state it has to be in) | nil} and, as
---   `to` asks for them, fingerprint (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure
+--   `to` asks for them, fingerprint + reuse (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure
 --   (failed), cost + attempt (whose cost it is, by default the last one's), tokens (used), unused = 'all' | 'images'
---   (what goes back to the limits; not a send then), ready [{index, lane}], fail [index], crash, late (spooled: a paid
+--   (what goes back to the limits; not a send then), ready [index], fail [index], crash, late (spooled: a paid
 --   result, whatever its fence); to = 'surplus' with attempt and cost changes no task: it posts what was paid beside
 --   the picture that the task has
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: another fence or state by now | illegal: not from this state | cancelled: the batch is
---   duplicate: task `same_as` has this fingerprint | surplus: the task already has picture `asset`
+--   duplicate: task `same_as`, or one of another batch, has this fingerprint | surplus: the task already has picture `asset`
 
 local now = now_us()
 local SETTLED = { done = true, waiting = true, queued = true, failed = true, skipped = true, cancelled = true }
@@ -49,16 +49,15 @@ local function refusal(move, task, batch_state)
   local is_new = move.to == 'sent' or (move.to == 'queued' and ENDED[task.state])
   if is_new and batch_state == 'cancelling' then return { status = 'cancelled' } end
   if move.to ~= 'sent' then return end
-  local same_as, twin = twin_of(move.batch, move.index, move.fingerprint)
-  if same_as then return { status = 'duplicate', same_as = same_as, state = twin.state, asset = twin.asset } end
+  local twin, same_as = twin_of(move, now)
+  if twin then return { status = 'duplicate', same_as = same_as, state = twin.state, asset = twin.asset } end
 end
 
 local function record(move, task, from)
   local key = task_key(move.batch, move.index)
   if move.to == 'stored' then redis.call('HSET', key, 'asset', move.asset, 'sha256', move.sha256) end
   redis.call('HSET', key, 'state', move.to, 'at', int(now / 1000))
-  if move.to == 'sent' then add(key, 'sends', 1) end
-  if move.unused and from == 'sent' then add(key, 'sends', -1) end
+  note_call(key, move, task, from, now)
   if move.crash then add(key, 'crashes', 1) end
   if move.failure then redis.call('HSET', key, 'failure', cmsgpack.pack(move.failure)) end
   if IN_FLIGHT[from] and (move.late or not IN_FLIGHT[move.to]) then leave_worker(move.batch, move.index, task) end
@@ -74,6 +73,7 @@ end
 -- opens its batch again.
 local function see_to_batch(move, from)
   if move.to ~= 'queued' and move.to ~= 'waiting' then return end
+  if is_over_doubts(move) then move.to = 'parked' end
   if ENDED[from] then
     reopen(move.batch)
     redis.call('HDEL', batch_key(move.batch), 'deadline')
@@ -95,19 +95,19 @@ local function apply(move)
   local key, from = task_key(move.batch, move.index), task.state
   local was_open = counts_as_open(move.batch, move.index, task)
   if ENDED[from] or (move.to == 'spooled' and not task.attempt) then task = revive(move.batch, move.index, task, now) end
-  task.lane = task.lane or place_of(move.batch, move.index)
+  task.group = task.group or place_of(move.batch, move.index)
   see_to_batch(move, from)
-  if from == 'queued' or from == 'waiting' then redis.call('ZREM', due_key(move.batch, task.lane), int(move.index)) end
+  if from == 'queued' or from == 'waiting' then redis.call('ZREM', due_key(move.batch, task.group), int(move.index)) end
   if SETTLED[move.to] then settle(move, task) end
   local fence = record(move, task, from)
   if ENDED[move.to] then
     end_task(move.batch, move.index, hash(key), { state = move.to, failure = move.failure, same_as = move.same_as })
   end
   count_move(move.batch, move.index, from, move.to)
-  if move.to == 'queued' then make_due(move.batch, task.lane, move.index, 0, now) end
+  if move.to == 'queued' then make_due(move.batch, task.group, move.index, 0, now) end
   if move.to == 'waiting' then
     redis.call('HSET', key, 'next_at', int((now + move.delay_us) / 1000))
-    make_due(move.batch, task.lane, move.index, now + move.delay_us, now)
+    make_due(move.batch, task.group, move.index, now + move.delay_us, now)
   end
   see_to_children(move.batch, move.ready, move.fail, now)
   count_open(move.batch, (OPEN[move.to] and 1 or 0) - (was_open and 1 or 0), now)

@@ -18,22 +18,15 @@ local function finish(state)
   return state
 end
 
--- The earlier call may have been charged, so what was held for it counts as spent; should its answer turn up, only
--- what it cost beyond that is posted.
-local function charge_doubt(index, task)
-  local cost = unposted(batch, index, attempt_of(task), tonumber(task.hold))
-  settle_money(batch, task, cost)
-  add(task_key(batch, index), 'cost', cost)
-  redis.call('HSET', task_key(batch, index), 'hold', 0, 'tokens', 0)
-  redis.call('HDEL', task_key(batch, index), 'failure')
-end
-
 local function queue(index, task)
   local from = task.state
-  if from == 'parked' then charge_doubt(index, task) else task = revive(batch, index, task, now) end
+  if from == 'parked' then
+    charge_doubt(batch, index, task, 'unknown', now)
+    redis.call('HDEL', task_key(batch, index), 'failure')
+  else task = revive(batch, index, task, now) end
   redis.call('HSET', task_key(batch, index), 'state', 'queued', 'at', int(now / 1000))
   count_move(batch, index, from, 'queued')
-  make_due(batch, task.lane, index, 0, now)
+  make_due(batch, task.group, index, 0, now)
 end
 
 -- It comes back by itself once its parent is there: see `make_ready`.

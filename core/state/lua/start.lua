@@ -10,14 +10,8 @@ if redis.call('HGET', key, 'state') ~= 'planning' then return 0 end
 
 for field, value in pairs(ask.fields) do redis.call('HSET', key, field, value) end
 redis.call('HSET', key, 'state', 'running', 'started_at', int(now / 1000))
-local open, lanes = 0, {}
-for place, flow in ipairs(ask.flows) do
-  open, lanes[place] = open + flow.length, flow.lane
-  redis.call('HSET', flow_key(ask.batch, flow.lane), 'class', flow.class, 'tenant', flow.tenant,
-    'length', int(flow.length), 'blocks', cmsgpack.pack(flow.blocks), 'cursor', 0)
-  wake_flow(ask.batch, flow.lane)
-end
-redis.call('HSET', key, 'open', int(open), 'lanes', cmsgpack.pack(lanes))
+local open, lanes = write_flows(ask.batch, ask.flows, 0)
+for _, lane in ipairs(lanes) do wake_flow(ask.batch, lane) end
 if ask.deadline_ms then
   redis.call('HSET', key, 'deadline', int(ask.deadline_ms))
   redis.call('ZADD', PREFIX .. 'deadlines', int(ask.deadline_ms), ask.batch)

@@ -77,5 +77,8 @@ if ask.state and ask.state ~= batch.state then
   is_change = true
   if ask.state == 'paused' then pause() else resume() end
 end
-if is_change then changed(ask.batch) end
+if is_change then
+  note(ask.batch, 'steering')
+  changed(ask.batch)
+end
 return cmsgpack.pack({ status = 'ok' })

@@ -45,3 +45,7 @@ local function drop_fields(name, lane, ...)
 end
 
 local function changed(batch) add(batch_key(batch), 'version', 1) end
+
+-- What storage is to be told of a batch, beside its pictures and receipts: a page of its tasks, or how it was steered.
+local function note(batch, part) redis.call('SADD', PREFIX .. 'unrecorded', batch .. ':' .. part) end
+local function note_task(batch, index) note(batch, int(math.floor(index / 100))) end

@@ -71,6 +71,7 @@ local function post_surplus(paid, now)
     for _, scope in ipairs({ key, month, day }) do add(scope, 'spent', cost) end
     add(key, 'n_surplus', 1)
     add(key, 'surplus_usd_micros', cost)
+    note_task(paid.batch, paid.index)
     changed(paid.batch)
   end
   return { status = 'ok' }

@@ -1,5 +1,5 @@
 -- Limits: one GCRA per dimension of a lane, at the lane's present pace. The arrival time of a dimension is the moment
--- from which its next task may start; each task moves it on by its cost, so no burst is ever sent.
+-- from which its next task may start, or start earlier by what a burst allows; each task moves it on by its cost.
 
 local DIMENSIONS = { 'requests', 'images', 'tokens' }
 local FURTHEST_US = 62000000 -- a bucket is full again within a minute of the last permit, which is two seconds ahead
@@ -18,6 +18,14 @@ local function interval_us(lane, dimension, now)
   return limit and MINUTE_US / (limit * pace(lane, now))
 end
 
+-- How much of a minute a rested account is asked for at once: a tenth, once its headers have proven a bucket that is
+-- refilled all the time, and unless the pace is cut. What the bucket gains between a permit and its call, which are 5 s
+-- apart at most, has to fit beside it: limit - rate x 5 s is nine times as much, so that the tenth always binds.
+local function burst_of(lane, dimension, now)
+  if lane.proven ~= '1' or pace(lane, now) < 1 then return 1 end
+  return math.max(1, limit_of(lane, dimension) / 10)
+end
+
 -- What a task takes of each limit. An estimate above the whole minute's tokens waits for a full minute, not for ever.
 local function costs_of(lane, tokens)
   local limit = limit_of(lane, 'tokens')
@@ -33,7 +41,7 @@ end
 local function arrival_of(name, lane, dimension, cost, interval, now)
   local arrival = tonumber(lane['arrival:' .. dimension] or '')
   local furthest = now + math.max(limit_of(lane, dimension), 1) * interval
-  if not arrival then arrival = now + cost * interval
+  if not arrival then arrival = now + math.max(cost, burst_of(lane, dimension, now)) * interval
   elseif arrival <= furthest then return arrival end
   arrival = math.min(arrival, furthest)
   set_arrival(name, lane, dimension, arrival)
@@ -72,7 +80,8 @@ local function start_of(name, lane, costs, now)
   for _, dimension in ipairs(DIMENSIONS) do
     local interval = interval_us(lane, dimension, now)
     if interval and costs[dimension] > 0 then
-      local arrival = arrival_of(name, lane, dimension, costs[dimension], interval, now)
+      local early = math.max(0, burst_of(lane, dimension, now) - costs[dimension]) * interval
+      local arrival = arrival_of(name, lane, dimension, costs[dimension], interval, now) - early
       local room = room_at(name, lane, dimension, costs[dimension], now)
       local at = math.max(arrival, room, tonumber(lane['blocked:' .. dimension] or 0))
       if at > start then start, binding = at, dimension end

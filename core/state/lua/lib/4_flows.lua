@@ -1,13 +1,15 @@
--- Flows, a batch's share of a lane: `ready` holds those that can be served, scored by their start tag; `asleep` those
--- with a time to wake. A tenant's weight in its class, and a batch's in its tenant, is one over how many share it.
+-- Flows, a batch's share of a lane or of a group of lanes: `ready` holds those that can be served, scored by their
+-- start tag; `asleep` those with a time to wake. All lanes of a group serve the same flows, each under its own limits,
+-- so that work goes to whichever has room. A lane without a group is one by itself. A tenant's weight in its class, and
+-- a batch's in its tenant, is one over how many share it.
 
 local function share_fields(flow)
   return 'class:' .. flow.class, 'tenant:' .. flow.class .. ':' .. flow.tenant
 end
 
-local function weight(lane, flow)
+local function weight(group, flow)
   local class_field, tenant_field = share_fields(flow)
-  local shares = redis.call('HMGET', lane_key(lane) .. ':shares', class_field, tenant_field)
+  local shares = redis.call('HMGET', lane_key(group) .. ':shares', class_field, tenant_field)
   return CLASS_WEIGHT[flow.class] / (math.max(tonumber(shares[1] or 1), 1) * math.max(tonumber(shares[2] or 1), 1))
 end
 
@@ -17,48 +19,49 @@ local function step_share(key, field, step)
   return left
 end
 
-local function count_share(lane, flow, step)
+local function count_share(group, flow, step)
   local class_field, tenant_field = share_fields(flow)
-  local key = lane_key(lane) .. ':shares'
+  local key = lane_key(group) .. ':shares'
   local left = step_share(key, tenant_field, step)
   if (step > 0 and left == 1) or (step < 0 and left == 0) then step_share(key, class_field, step) end
 end
 
-local function rest_flow(batch, lane, flow, wake_us)
-  local key = lane_key(lane)
-  if redis.call('ZREM', key .. ':ready', batch) == 1 then count_share(lane, flow, -1) end
+local function rest_flow(batch, group, flow, wake_us)
+  local key = lane_key(group)
+  if redis.call('ZREM', key .. ':ready', batch) == 1 then count_share(group, flow, -1) end
   if wake_us then redis.call('ZADD', key .. ':asleep', int(wake_us), batch)
   else redis.call('ZREM', key .. ':asleep', batch) end
 end
 
 -- A flow that wakes takes its place one picture of its own weight behind the present virtual time: were it to start at
 -- that time itself, a tenant with many small batches would be served once for each of them.
-local function wake_flow(batch, lane)
-  local key, flow = lane_key(lane), hash(flow_key(batch, lane))
+local function wake_flow(batch, group)
+  local key, flow = lane_key(group), hash(flow_key(batch, group))
   redis.call('ZREM', key .. ':asleep', batch)
   if not flow.class or redis.call('ZSCORE', key .. ':ready', batch) then return end
-  count_share(lane, flow, 1)
-  local now = redis.call('HMGET', key, 'virtual', 'limit:images', 'limit:requests')
-  local share = dominant_share({ ['limit:images'] = now[2], ['limit:requests'] = now[3] }, costs_of({}, 0))
-  local start = math.max(tonumber(now[1] or 0) + share / weight(lane, flow), tonumber(flow.finish or 0))
+  count_share(group, flow, 1)
+  local virtual, share = unpack(redis.call('HMGET', key, 'virtual', 'share'))
+  local behind = tonumber(virtual or 0) + tonumber(share or 0) / weight(group, flow)
+  local start = math.max(behind, tonumber(flow.finish or 0))
   redis.call('ZADD', key .. ':ready', exact(start), batch)
 end
 
 -- Moves a flow that was served behind the others by the share it took, and the virtual time on; it never goes back.
-local function advance_flow(batch, lane, flow, tag, share)
-  flow.finish = exact(tag + share / weight(lane, flow))
-  local virtual = tonumber(redis.call('HGET', lane_key(lane), 'virtual') or 0)
-  if tag > virtual then redis.call('HSET', lane_key(lane), 'virtual', exact(tag)) end
-  redis.call('HSET', flow_key(batch, lane), 'finish', flow.finish)
-  redis.call('ZADD', lane_key(lane) .. ':ready', flow.finish, batch)
+local function advance_flow(batch, group, flow, tag, share)
+  local key = lane_key(group)
+  flow.finish = exact(tag + share / weight(group, flow))
+  local virtual = tonumber(redis.call('HGET', key, 'virtual') or 0)
+  redis.call('HSET', key, 'virtual', exact(math.max(tag, virtual)), 'share', exact(share))
+  redis.call('HSET', flow_key(batch, group), 'finish', flow.finish)
+  redis.call('ZADD', key .. ':ready', flow.finish, batch)
 end
 
 -- Makes a task claimable at `due_us` (0: at the head) and sees to it that its flow wakes in time.
-local function make_due(batch, lane, index, due_us, now)
-  redis.call('ZADD', due_key(batch, lane), int(due_us), int(index))
-  if due_us <= now then return wake_flow(batch, lane) end
-  if not redis.call('ZSCORE', lane_key(lane) .. ':ready', batch) then
-    redis.call('ZADD', lane_key(lane) .. ':asleep', 'LT', int(due_us), batch)
+local function make_due(batch, group, index, due_us, now)
+  redis.call('ZADD', due_key(batch, group), int(due_us), int(index))
+  if due_us <= now then return wake_flow(batch, group) end
+  if not redis.call('ZSCORE', lane_key(group) .. ':ready', batch) then
+    redis.call('ZADD', lane_key(group) .. ':asleep', 'LT', int(due_us), batch)
   end
 end
 
@@ -85,10 +88,25 @@ local function price_of(flow, index)
   return block.holds[size], block.tokens[size]
 end
 
--- The lane of a task that does not carry it, and whether it is made from another picture.
+-- The group of a task that does not carry it, and whether it is made from another picture.
 local function place_of(batch, index)
-  for _, lane in ipairs(cmsgpack.unpack(redis.call('HGET', batch_key(batch), 'lanes'))) do
-    local block = block_of(cmsgpack.unpack(redis.call('HGET', flow_key(batch, lane), 'blocks')), index)
-    if block then return lane, block.dependent end
+  for _, group in ipairs(cmsgpack.unpack(redis.call('HGET', batch_key(batch), 'lanes'))) do
+    local block = block_of(cmsgpack.unpack(redis.call('HGET', flow_key(batch, group), 'blocks')), index)
+    if block then return group, block.dependent end
   end
 end
+
+-- The flows of a new batch. Attempts are counted from `base` on. Returns how many tasks are open now, and its lanes.
+local function write_flows(batch, flows, base)
+  local open, lanes = 0, {}
+  for place, flow in ipairs(flows) do
+    open, lanes[place] = open + flow.length, flow.lane
+    redis.call('HSET', flow_key(batch, flow.lane), 'class', flow.class, 'tenant', flow.tenant, 'base', int(base),
+      'length', int(flow.length), 'blocks', cmsgpack.pack(flow.blocks), 'cursor', 0)
+  end
+  redis.call('HSET', batch_key(batch), 'open', int(open), 'lanes', cmsgpack.pack(lanes))
+  return open, lanes
+end
+
+-- The next fence or attempt of a task.
+local function count_on(number, flow) return math.max(tonumber(number or 0), tonumber(flow.base or 0)) + 1 end

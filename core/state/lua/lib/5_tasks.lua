@@ -2,6 +2,8 @@
 -- at all before it is first touched.
 
 local OPEN = { queued = true, claimed = true, sent = true, spooled = true, stored = true, waiting = true }
+local NOTED = { waiting = true, parked = true, failed = true, skipped = true, cancelled = true } -- not told by receipts
+local PRINT_KEPT_S, SOUGHT_AGAIN_MS = 86400, 120000
 local UNHEARD_MS = 60000 -- a worker that claims before its first renewal is missed after so long
 
 local function ended_record(batch, index)
@@ -34,7 +36,8 @@ end
 local function revive(batch, index, task, now)
   local key = task_key(batch, index)
   local month, day = budget_keys(redis.call('HGET', batch_key(batch), 'tenant'), now)
-  redis.call('HSET', key, 'state', task.state, 'lane', (place_of(batch, index)), 'month', month, 'day', day)
+  local group = place_of(batch, index)
+  redis.call('HSET', key, 'state', task.state, 'lane', group, 'group', group, 'month', month, 'day', day)
   for _, field in ipairs({ 'attempt', 'sends', 'fence', 'cost', 'crashes', 'hold', 'tokens' }) do
     redis.call('HSET', key, field, int(task[field] or 0))
   end
@@ -49,6 +52,8 @@ local function group_of(state) return IN_FLIGHT[state] and 'running' or state en
 local function count_move(batch, index, from, to)
   local key, left, entered = batch_key(batch), group_of(from), group_of(to)
   if left == entered then return end
+  list_doubt(batch, index, from, to)
+  if NOTED[left] or NOTED[entered] then note_task(batch, index) end
   if left ~= 'queued' then
     add(key, 'n_' .. left, -1)
     redis.call('ZREM', key .. ':in:' .. left, int(index))
@@ -73,12 +78,31 @@ local function leave_worker(batch, index, task)
 end
 
 -- Who made, or is making, the same picture in this batch; a task that will never finish does not count.
-local function twin_of(batch, index, fingerprint)
-  if not fingerprint then return end
+local function twin_in_batch(batch, index, fingerprint)
   local key, mine = batch_key(batch) .. ':prints', int(index)
   if redis.call('HSETNX', key, fingerprint, mine) == 1 then return end
   local other = redis.call('HGET', key, fingerprint)
   local twin = other ~= mine and load_task(batch, tonumber(other))
-  if twin and (OPEN[twin.state] or twin.state == 'done') then return tonumber(other), twin end
+  if twin and (OPEN[twin.state] or twin.state == 'done') then return twin, tonumber(other) end
   redis.call('HSET', key, fingerprint, mine)
+end
+
+-- Who is making the same picture in another batch of the tenant. One that is done is found in storage, where nothing
+-- else may be bought until whoever has looked there before has looked again.
+local function twin_elsewhere(batch, index, fingerprint, now)
+  local tenant = redis.call('HGET', batch_key(batch), 'tenant')
+  local key, mine = PREFIX .. 'print:' .. tenant .. ':' .. fingerprint, batch .. ':' .. int(index)
+  if redis.call('SET', key, mine, 'NX', 'EX', PRINT_KEPT_S) then return end
+  local other, place = redis.call('GET', key):match('^(.*):(%d+)$')
+  local twin = other ~= batch and load_task(other, tonumber(place))
+  if twin and (IN_FLIGHT[twin.state] or (twin.state == 'done' and twin.at > now / 1000 - SOUGHT_AGAIN_MS)) then return twin end
+  redis.call('SET', key, mine, 'EX', PRINT_KEPT_S)
+end
+
+-- The task that has a picture of this fingerprint or will have it, and its index if it is of the same batch.
+local function twin_of(move, now)
+  if not move.fingerprint then return end
+  local twin, same_as = twin_in_batch(move.batch, move.index, move.fingerprint)
+  if twin or move.reuse ~= 'tenant' then return twin, same_as end
+  return twin_elsewhere(move.batch, move.index, move.fingerprint, now)
 end

@@ -1,5 +1,11 @@
 -- Batches: what comes next in one, and open while something is left that could run.
 
+local function shelve_batch(batch, tenant, fields)
+  for field, value in pairs(fields) do redis.call('HSET', batch_key(batch), field, value) end
+  redis.call('SADD', PREFIX .. 'tenants', tenant)
+  redis.call('ZADD', PREFIX .. 'tenant:' .. tenant .. ':batches', 0, batch)
+end
+
 -- A task that was ended before its turn is passed over, once.
 local function is_untouched(batch, index)
   return redis.call('EXISTS', task_key(batch, index)) == 0
@@ -7,23 +13,23 @@ local function is_untouched(batch, index)
 end
 
 -- The next task of a flow, and whether it was due: that comes before what was never touched. Else when one will be.
-local function next_of(batch, lane, flow, now)
-  local due = redis.call('ZRANGEBYSCORE', due_key(batch, lane), '-inf', int(now), 'LIMIT', 0, 1)
+local function next_of(batch, group, flow, now)
+  local due = redis.call('ZRANGEBYSCORE', due_key(batch, group), '-inf', int(now), 'LIMIT', 0, 1)
   if due[1] then return tonumber(due[1]), true end
   while tonumber(flow.cursor) < tonumber(flow.length) do
     local index = index_at(flow, tonumber(flow.cursor))
     if is_untouched(batch, index) then return index, false end
-    flow.cursor = add(flow_key(batch, lane), 'cursor', 1)
+    flow.cursor = add(flow_key(batch, group), 'cursor', 1)
   end
-  local later = redis.call('ZRANGE', due_key(batch, lane), 0, 0, 'WITHSCORES')
+  local later = redis.call('ZRANGE', due_key(batch, group), 0, 0, 'WITHSCORES')
   return nil, nil, tonumber(later[2])
 end
 
 -- Whether the batch waits for this task; for one made from another picture only once that picture is there.
 local function counts_as_open(batch, index, task)
   if not OPEN[task.state] or task.attempt then return OPEN[task.state] end
-  local lane, dependent = place_of(batch, index)
-  return not dependent or redis.call('ZSCORE', due_key(batch, lane), int(index))
+  local group, dependent = place_of(batch, index)
+  return not dependent or redis.call('ZSCORE', due_key(batch, group), int(index))
 end
 
 -- A batch ends when nothing that could run is left. A cancelled one stays so while a late result is put away.

@@ -48,12 +48,12 @@ end
 
 -- The flow's next task that is no retry, or one that the lane can afford; nothing waits behind those that it cannot.
 -- Returns its index or nil, when there may be one, whether it was due, whether it is a retry.
-local function next_affordable(name, lane, batch, flow, now)
+local function next_affordable(group, lane, batch, flow, now)
   for _ = 1, RETRIES do
-    local index, was_due, later = next_of(batch, name, flow, now)
+    local index, was_due, later = next_of(batch, group, flow, now)
     if not was_due or not is_retry(batch, index) then return index, later, was_due, false end
     if may_retry(lane, flow, now) then return index, nil, true, true end
-    redis.call('ZADD', due_key(batch, name), int(now + REST_US), int(index))
+    redis.call('ZADD', due_key(batch, group), int(now + REST_US), int(index))
   end
   return nil, now
 end

@@ -1,0 +1,104 @@
+"""Groups of lanes: several accounts that share their work, each under its own limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.state import keys
+from core.state.lanes import Lesson
+from core.state.overview import overview
+from schemas.claim import Claim
+from tests.state.world import Block, World
+
+GROUP = "pool"
+
+
+async def account(world: World, name: str, images: float) -> None:
+    await world.lanes.configure(name, limits={"images": images}, max_concurrency=1000, group=GROUP)
+    await world.redis.hset(keys.lane(name), "arrival:images", 1)
+
+
+async def claim(world: World, lane: str, want: int = 50) -> list[Claim]:
+    return (await world.claims.claim(lane, worker=f"worker-{lane}", want=want, group=GROUP))[0]
+
+
+async def two_accounts(world: World) -> None:
+    await account(world, "east", 600)
+    await account(world, "west", 60)
+
+
+async def test_a_batch_is_spread_over_the_accounts_of_its_group_by_what_each_may_take(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(100)]})
+    east, west = await claim(world, "east"), await claim(world, "west")
+    assert (len(east), len(west)) == (20, 2)
+    assert sorted(found.index for found in east + west) == list(range(22))
+
+
+async def test_an_account_that_refuses_everything_leaves_the_work_to_the_others(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(5)]})
+    await world.lanes.learn("east", Lesson(pause_s=60, reason="quota_exhausted"))
+    assert await claim(world, "east") == []
+    assert [found.index for found in await claim(world, "west")] == [0, 1]
+
+
+async def test_what_one_account_gave_back_another_may_take(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(1)]})
+    (first,) = await claim(world, "east")
+    moved = await world.tasks.move(
+        batch=first.batch_id, index=0, fence=first.fence, worker="worker-east", to="queued", unused="all"
+    )
+    assert moved.status == "ok"
+    (second,) = await claim(world, "west")
+    assert (second.lane, second.index, second.attempt) == ("west", 0, 2)
+    assert await world.redis.zcard(f"{keys.lane('east')}:inflight") == 0
+    assert await world.redis.zcard(f"{keys.lane('west')}:inflight") == 1
+
+
+async def test_a_permit_that_was_not_used_goes_back_to_the_account_that_gave_it(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(9)]})
+    (found,) = await claim(world, "west", 1)
+    moved = await world.tasks.move(
+        batch=found.batch_id, index=0, fence=found.fence, worker="worker-west", to="queued", unused="all"
+    )
+    assert moved.status == "ok"
+    assert int(await world.redis.hget(keys.lane("east"), "arrival:images")) == 1
+    assert len(await claim(world, "west")) == 2
+
+
+async def test_a_group_and_a_lane_by_itself_do_not_share_work(world: World) -> None:
+    await two_accounts(world)
+    await world.lane("alone", images=600)
+    await world.batch({GROUP: [Block(3)], "alone": [Block(3)]})
+    assert [found.index for found in await claim(world, "east")] == [0, 1, 2]
+    assert [found.index for found in await world.claim(9, lane="alone")] == [3, 4, 5]
+
+
+async def test_flows_of_a_group_are_counted_once(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(3)]})
+    lanes = {lane.name: lane for lane in (await overview(world.redis)).lanes}
+    assert {name: lane.ready for name, lane in lanes.items()} == {"east": 0, "west": 0, GROUP: 1}
+
+
+async def test_a_child_waits_in_the_group_that_its_batch_was_planned_for(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(1), Block(1, dependent=True)]})
+    (parent,) = await claim(world, "east")
+    facts: dict[str, Any] = {
+        "batch": parent.batch_id,
+        "index": 0,
+        "fence": parent.fence,
+        "worker": "worker-east",
+    }
+    for to, more in (
+        ("sent", {}),
+        ("spooled", {}),
+        ("stored", {"asset": "a.png", "sha256": "ab"}),
+        ("done", {"cost": 1, "ready": [1]}),
+    ):
+        assert (await world.tasks.move(**facts, to=to, **more)).status == "ok"
+    assert [found.index for found in await claim(world, "west")] == [1]

@@ -1,0 +1,67 @@
+"""Slots: how many calls a process may hold, and a warning where they are what holds up the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from core.state.overview import Overview
+
+_log = structlog.get_logger()
+
+
+class Slots:
+    """How many more calls this process may hold, over all of its lanes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = self.free = count
+        self._freed = asyncio.Event()
+
+    def take(self, most: int) -> int:
+        """Takes up to `most`; how many it got."""
+        count = min(self.free, most)
+        self.free -= count
+        return count
+
+    def give_back(self, count: int) -> None:
+        self.free += count
+        if count:
+            self._freed.set()
+
+    async def one_freed(self) -> None:
+        self._freed.clear()
+        await self._freed.wait()
+
+    def wake(self) -> None:
+        """Lets whoever waits for a slot look around."""
+        self._freed.set()
+
+
+class SlotsWatcher:
+    """Tells when the slots of the workers, and not the quota, decide how fast it goes.
+
+    Args:
+        lanes: those of this worker; the others of the fleet are taken to have as many slots as this one.
+    """
+
+    def __init__(self, slots: Slots, lanes: Collection[str], look: Callable[[], Awaitable[Overview]]) -> None:
+        self._slots = slots
+        self._lanes = lanes
+        self._look = look
+
+    async def look_at_slots(self) -> int:
+        """How many more would be needed to use the whole limits of the lanes at their present latency.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        if self._slots.free:
+            return 0
+        found = await self._look()
+        needed = sum(lane.slots_needed or 0 for lane in found.lanes if lane.name in self._lanes)
+        have = self._slots.count * max(1, found.workers)
+        if needed > have:
+            _log.warning("slots.short", needed=needed, have=have)
+        return max(0, needed - have)
