@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.rendition import Check
+
 MAX_KEY_BYTES = 700
 """Leaves room, within the 1,024 bytes of an S3 key, for the tenant, the batch and the endings."""
 
@@ -45,11 +47,29 @@ def _safe(found: re.Match[str]) -> str:
     return found[0] if unicodedata.category(found[0]).startswith("M") else "_"
 
 
+class StoredFile(BaseModel):
+    """A file that is stored beside a picture. `key` lies below the batch's own folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    sha256: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+
+
 class Receipt(BaseModel):
     """What is known of one stored picture, in its own JSON object `<asset>.json` beside it.
 
     Money is a decimal string in dollars; `cost_estimated` is true where the provider sent no usage and the price
-    table was used. `surplus` marks a second paid picture of a task that already had one.
+    table was used. `surplus` marks a second paid picture of a task that already had one. `reused_from` names the
+    picture, as <batch>/<asset>, that was taken instead of paying for another.
+
+    `asset` and the facts behind it are those of the finished picture; `original` is what the provider sent, untouched.
+    `checks` are the rules of `preset`, and `finishing` where that could not be done: then the asset is the original,
+    with its label at most. `provider_c2pa`: the original carries a signed manifest of the provider.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,3 +103,11 @@ class Receipt(BaseModel):
     created_at: datetime
     latency_s: float
     surplus: bool = False
+    reused_from: str | None = None
+    original: StoredFile | None = None
+    thumbnails: dict[str, StoredFile] = {}
+    preset: str | None = None
+    checks: tuple[Check, ...] = ()
+    enlarged: bool = False
+    provider_c2pa: bool = False
+    source_type: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from schemas.failure import Failure
 
@@ -58,7 +59,7 @@ class ImageRequest:
     mask: Reference | None = None
 
     @property
-    def operation(self) -> str:
+    def operation(self) -> Literal["generation", "edit"]:
         return "edit" if self.references else "generation"
 
 

@@ -77,6 +77,11 @@ def live_models() -> tuple[Model, ...]:
     return tuple(_live().values())
 
 
+def gone_models() -> tuple[GoneModel, ...]:
+    """Every model that is shut down, or has a date for it."""
+    return tuple(_gone().values())
+
+
 def find_model(name: str) -> Model | None:
     """The model of this name, when it can be asked for."""
     return _live().get(name)

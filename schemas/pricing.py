@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +33,14 @@ TEXT_OVERHEAD_HIGH = 64
 """Tokens that the provider adds to a prompt: about 6 seen, the rest is our margin."""
 
 _DOLLARS = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
+
+
+@cache
+def price_list() -> str:
+    """Which prices these are: the date they were last compared with the provider's, and the digest of their table."""
+    entries = data_file("prices")["price"]
+    digest = hashlib.sha256(str(entries).encode()).hexdigest()
+    return f"prices of {max(entry['checked_on'] for entry in entries)}, sha256 {digest[:12]}"
 
 
 class Price(Dated):

@@ -1,4 +1,4 @@
-"""Sizes: which ones a model makes, what to ask for instead, and the presets that name them."""
+"""Sizes: which ones a model makes, and what to ask for instead."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import product
 from math import ceil, floor, sqrt
-from typing import Annotated
 
-from pydantic import BeforeValidator
-
-from schemas.model import Dated, Model, data_file
+from schemas.model import Model, data_file
 
 GRID_PX = 16
 MAX_EDGE_PX = 3840
@@ -54,31 +51,13 @@ class Size:
         raise ValueError(_unreadable(text))
 
 
-class Preset(Dated):
-    """A named size. `target` is what the channel wants, `generate_at` the legal size to ask the model for."""
-
-    name: str
-    target: Annotated[Size, BeforeValidator(Size.parse)]
-    generate_at: Annotated[Size, BeforeValidator(Size.parse)]
-
-
-def presets() -> tuple[Preset, ...]:
-    """Every preset, in the order of the data file."""
-    return tuple(_presets().values())
-
-
-def find_preset(name: str) -> Preset | None:
-    return _presets().get(name)
-
-
 def resolve_size(text: str, model: Model) -> Size:
     """The size to ask `model` for: `WIDTHxHEIGHT`, or the name of a preset.
 
     Raises:
         ValueError: nobody knows this size, or the model does not make it; says what to write instead.
     """
-    preset = find_preset(text)
-    size = preset.generate_at if preset else Size.parse(text)
+    size = Size.parse(_asked_for().get(text, text))
     if problem := size_problem(size, model):
         raise ValueError(problem)
     return size
@@ -151,20 +130,15 @@ def _inside(size: Size) -> tuple[float, float]:
 
 def _unreadable(text: str) -> str:
     sentence = f"'{text[:100]}' is neither a size such as 1536x1024 nor the name of a preset"
-    close = get_close_matches(text[:100], _preset_names())
+    close = get_close_matches(text[:100], _asked_for())
     return (
         f"{sentence}; did you mean {' or '.join(close)}?"
         if close
-        else f"{sentence} such as {_preset_names()[0]}"
+        else f"{sentence} such as {next(iter(_asked_for()))}"
     )
 
 
 @cache
-def _presets() -> dict[str, Preset]:
-    return {name: Preset(name=name, **entry) for name, entry in data_file("presets").items()}
-
-
-@cache
-def _preset_names() -> tuple[str, ...]:
-    """Read without building the presets, since a preset's own sizes are parsed with this sentence at hand."""
-    return tuple(data_file("presets"))
+def _asked_for() -> dict[str, str]:
+    """The size to ask for, by preset. `schemas.preset` says the rest, in words that are made of these."""
+    return {name: entry["generate_at"] for name, entry in data_file("presets").items()}

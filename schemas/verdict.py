@@ -9,11 +9,15 @@ from schemas.failure import Failure
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The picture is stored and the task has ended; `cost_usd_micros` is what the provider's usage says it cost."""
+    """The picture is stored and the task has ended; `cost_usd_micros` is what the provider's usage says it cost, and
+    `avoided_usd_micros` what it would likely have cost, had it not been there already. `checks`: preset, rule and result of
+    each."""
 
     asset_key: str
     sha256: str
     cost_usd_micros: int
+    avoided_usd_micros: int = 0
+    checks: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Skip:
     """Nothing had to be made: the picture of task `same_as` serves, for $0."""
 
     same_as: int
+    avoided_usd_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,28 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
 from core.clock import Clock, moment
-from core.documents import Documents, picture_key
+from core.documents import Documents
 from core.state.tasks import Moved, TaskStore
-from schemas.errors import AlreadyStoredError, UnavailableError
+from schemas.errors import UnavailableError
 from schemas.failure import Failure
-from schemas.image import Generated, ImageFormat
+from schemas.image import Generated
 from schemas.verdict import Done, Lost
-from workers.order import Delivery, Order, cost_of, receipt_of
+from workers.finishing.finisher import Finisher
+from workers.order import Delivery, Order, cost_of
+from workers.patience import Patience
 from workers.spool import SpoolEntry
-from workers.verifier import Verified, verify
+from workers.storer import Stored, Storer
+from workers.verifier import verify
 
-PRICE_LIST = "schemas/data/prices.toml"
-_PATIENCE_S = (0.2, 0.5, 1, 2, 5, 10, 20, 30)
 _log = structlog.get_logger()
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,16 @@ class PictureKeeper:
         worker: name of this process; late results move to it.
     """
 
-    def __init__(self, worker: str, *, documents: Documents, tasks: TaskStore, clock: Clock) -> None:
+    def __init__(
+        self, worker: str, *, documents: Documents, tasks: TaskStore, finisher: Finisher, clock: Clock
+    ) -> None:
         self._worker = worker
         self._documents = documents
         self._tasks = tasks
         self._clock = clock
+        patience = Patience(clock)
+        self.persist = patience.persist
+        self._storer = Storer(documents, finisher, patience)
 
     async def delivery_of(self, entry: SpoolEntry, picture: Generated, latency_s: float) -> Delivery:
         """Writes down what came back, beside the picture; a disk that does not take it does not cost the picture."""
@@ -79,14 +83,14 @@ class PictureKeeper:
             await self.persist(lambda: self._put_rejected(entry, order))
             return BadPicture(verified, cost)
         while (moved := await self._announce(order)).status == "ok":
-            asset = await self._store(entry, order, delivery, verified, surplus=False)
-            if await self._end(order, moved.fence or order.fence, delivery, asset=asset, cost=cost):
-                return Done(asset, delivery.sha256, cost)
+            stored = await self._storer.store(entry, order, delivery, verified, surplus=False)
+            if await self._end(order, moved.fence or order.fence, delivery, stored, cost):
+                return _done(order, delivery, stored, cost)
         if moved.asset is not None and await self._is_of(order, moved.asset):
             return Done(
                 moved.asset, delivery.sha256, cost
             )  # whoever ended it died before the spool forgot it
-        await self._store(entry, order, delivery, verified, surplus=True)
+        await self._storer.store(entry, order, delivery, verified, surplus=True)
         await self.post_surplus(order.batch_id, order.index, order.attempt, cost=cost)
         return Lost()
 
@@ -104,10 +108,20 @@ class PictureKeeper:
             return moved
         if (moved.status, moved.state) == ("illegal", "stored"):  # by somebody who died before the end
             return Moved("ok")
-        moved = await self.persist(lambda: self._move(order, order.fence, "spooled", late=True))
+        moved = await self.persist(lambda: self._announce_late(order))
         _log.info(
             "result.late", status=moved.status, batch=order.batch_id, task=order.index, attempt=order.attempt
         )
+        return moved
+
+    async def _announce_late(self, order: Order) -> Moved:
+        """
+        Raises:
+            UnavailableError: a picture of the task is being put away; by somebody who died, it may be this very one.
+        """
+        moved = await self._move(order, order.fence, "spooled", late=True, attempt=order.attempt)
+        if moved.status == "illegal" and moved.state in ("spooled", "stored"):
+            raise UnavailableError("Another picture of its task is being put away; this one waits for that.")
         return moved
 
     async def _is_of(self, order: Order, asset: str) -> bool:
@@ -117,49 +131,19 @@ class PictureKeeper:
         )
         return receipt is not None and receipt.attempt == order.attempt
 
-    async def _store(
-        self, entry: SpoolEntry, order: Order, delivery: Delivery, verified: Verified, *, surplus: bool
-    ) -> str:
-        """Stores the picture, then its receipt; the key it got."""
-        asset = await self.persist(lambda: self._put(entry, order, delivery, surplus=surplus))
-        receipt = receipt_of(
-            order, delivery, asset=asset, width=verified.width, height=verified.height,
-            price_list=PRICE_LIST, surplus=surplus,
-        )  # fmt: skip
-        await self.persist(lambda: self._documents.put_receipt(order.tenant, order.batch_id, receipt))
-        return asset
-
-    async def _end(self, order: Order, fence: int, delivery: Delivery, *, asset: str, cost: int) -> bool:
+    async def _end(self, order: Order, fence: int, delivery: Delivery, stored: Stored, cost: int) -> bool:
         """Moves the task to its end, in one write; False when somebody took it away before."""
         tokens = None if delivery.usage is None else sum(delivery.usage.values())
 
         async def end() -> Moved:
-            stored = self._move(order, fence, "stored", asset=asset, sha256=delivery.sha256)
-            spent = {"attempt": order.attempt, "cost": cost, "tokens": tokens}
+            picture = {"asset": stored.asset, "sha256": stored.sha256}
+            spent: dict[str, Any] = {"attempt": order.attempt, "cost": cost, "tokens": tokens}
+            if delivery.reused_from is not None:
+                spent["unused"] = "all"
             done = self._move(order, fence, "done", **spent, ready=order.ready)
-            return (await asyncio.gather(stored, done))[1]
+            return (await asyncio.gather(self._move(order, fence, "stored", **picture), done))[1]
 
         return (await self.persist(end)).status == "ok"
-
-    async def _put(self, entry: SpoolEntry, order: Order, delivery: Delivery, *, surplus: bool) -> str:
-        """Stores the bytes under the task's key; when something else is there, under the attempt's own."""
-        own = f"{order.asset_stem}.attempt-{order.attempt}.{ImageFormat(order.format).extension}"
-        for asset in (own,) if surplus else (order.asset_key, own):
-            key = picture_key(order.tenant, order.batch_id, asset)
-            metadata = {"sha256": delivery.sha256, "attempt": f"{order.index}.{order.attempt}"}
-            media_type = ImageFormat(order.format).media_type
-            try:
-                await self._documents.store.put_file(
-                    key, entry.picture, media_type=media_type, metadata=metadata, overwrite=False
-                )
-            except AlreadyStoredError:
-                there = await self._documents.store.stat(key)
-                if there is None or there.metadata.get("sha256") != delivery.sha256:
-                    continue
-            return asset
-        raise AlreadyStoredError(
-            f"Two different pictures claim to be attempt {order.attempt} of task {order.index}."
-        )
 
     async def _put_rejected(self, entry: SpoolEntry, order: Order) -> None:
         key = f"tenants/{order.tenant}/batches/{order.batch_id}/rejected/{order.index}.{order.attempt}"
@@ -172,17 +156,11 @@ class PictureKeeper:
             batch=order.batch_id, index=order.index, fence=fence, to=to, worker=self._worker, **facts
         )
 
-    async def persist(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Repeats a step for as long as a door is shut."""
-        tries = 0
-        while True:
-            try:
-                return await step()
-            except UnavailableError as error:
-                delay_s = _PATIENCE_S[min(tries, len(_PATIENCE_S) - 1)]
-                _log.warning("storing.delayed", retry_in_s=delay_s, reason=error.detail)
-                await self._clock.sleep(delay_s)
-                tries += 1
+
+def _done(order: Order, delivery: Delivery, stored: Stored, cost: int) -> Done:
+    avoided = 0 if delivery.reused_from is None else order.likely_usd_micros
+    checks = tuple((stored.preset or "none", check.rule, check.result) for check in stored.checks)
+    return Done(stored.asset, stored.sha256, cost, avoided, checks)
 
 
 def unwitnessed(entry: SpoolEntry) -> Delivery:

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from schemas.asset import Receipt
-from schemas.image import ImageFormat, Usage
+from schemas.asset import Receipt, StoredFile
+from schemas.image import Usage
 from schemas.model import find_model
-from schemas.pricing import cost_usd_micros, usd
+from schemas.pricing import cost_usd_micros, price_list, usd
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -20,9 +20,10 @@ class Order(msgspec.Struct, frozen=True):
     Args:
         width, height: expected in pixels; None where the provider chooses.
         asset_stem: the asset key without its extension.
-        ready: children that can start once this is done, as {index, lane}.
+        ready: children that can start once this is done.
         fail: every task that cannot be made when this one fails.
         likely_usd_micros, likely_tokens: by the price table, for an answer without usage.
+        finish, label: the `FinishPlan` of the picture and its `Label`, as JSON.
     """
 
     tenant: str
@@ -48,16 +49,18 @@ class Order(msgspec.Struct, frozen=True):
     fingerprint: str
     likely_usd_micros: int
     likely_tokens: int
-    ready: list[dict[str, Any]]
+    ready: list[int]
     fail: list[int]
-
-    @property
-    def asset_key(self) -> str:
-        return f"{self.asset_stem}.{ImageFormat(self.format).extension}"
+    finish: dict[str, Any]
+    label: dict[str, Any]
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """What came back for an order: written to the spool beside the picture."""
+    """What came back for an order: written to the spool beside the picture.
+
+    Args:
+        reused_from: <batch>/<asset> of the picture that was taken instead of another call; it costs nothing.
+    """
 
     sha256: str
     size_bytes: int
@@ -65,10 +68,13 @@ class Delivery(msgspec.Struct, frozen=True):
     request_id: str | None
     latency_s: float
     created_at: str
+    reused_from: str | None = None
 
 
 def cost_of(order: Order, delivery: Delivery) -> tuple[int, bool]:
     """Micro-dollars, and whether they are estimated because the provider sent no usage."""
+    if delivery.reused_from is not None:
+        return 0, False
     model = find_model(order.model)
     if delivery.usage is None or model is None:
         return order.likely_usd_micros, True
@@ -80,41 +86,25 @@ def fingerprint_of(**facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def receipt_of(
-    order: Order, delivery: Delivery, *, asset: str, width: int, height: int, price_list: str, surplus: bool
-) -> Receipt:
-    """What is kept beside the picture."""
+def receipt_of(order: Order, delivery: Delivery, picture: StoredFile, **about: Any) -> Receipt:
+    """What is kept beside the picture, whose asset key is `picture.key`; `about` is whatever else a receipt says."""
     cost, estimated = cost_of(order, delivery)
     fields = msgspec.structs.asdict(order)
-    taken = (
-        "batch_id",
-        "attempt",
-        "template",
-        "row_key",
-        "variant",
-        "size",
-        "sample",
-        "lane",
-        "model",
-        "parameters",
-    )
-    digests = ("prompt_digest", "template_version", "references", "fingerprint", "format")
+    known = {name: value for name, value in fields.items() if name in Receipt.model_fields}
     return Receipt.model_validate(
         {
-            **{name: fields[name] for name in (*taken, *digests)},
+            **known,
+            **picture.model_dump(exclude={"key"}),
+            **about,
             "task": order.index,
-            "asset": asset,
+            "asset": picture.key,
             "request_id": delivery.request_id,
             "usage": delivery.usage,
             "cost_usd": usd(cost),
             "cost_estimated": estimated,
-            "price_list": price_list,
-            "sha256": delivery.sha256,
-            "width": width,
-            "height": height,
-            "bytes": delivery.size_bytes,
+            "price_list": price_list(),
             "created_at": delivery.created_at,
             "latency_s": round(delivery.latency_s, 3),
-            "surplus": surplus,
+            "reused_from": delivery.reused_from,
         }
     )

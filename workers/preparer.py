@@ -8,17 +8,19 @@ from typing import Any
 
 from core.documents import Documents, PlannedRow
 from schemas.claim import Claim
+from schemas.disclosure import label_of
 from schemas.expansion import Cell
 from schemas.failure import Failure, FailureClass
+from schemas.finish_plan import plan_finish
 from schemas.image import ImageFormat, ImageRequest, Reference
 from schemas.manifest import ImageSettings
 from schemas.model import Model, find_model
 from schemas.pricing import quote
+from schemas.rendering import cell_values, output_key, row_values
 from schemas.size import Size, resolve_size
 from schemas.template import TemplateError, parsed
 from workers.order import Order, fingerprint_of
 from workers.references import BadReferenceError, ReferenceKeeper
-from workers.rendering import cell_values, output_key, row_values
 from workers.shelf import Campaign
 
 MAX_FETCHES = 5
@@ -52,7 +54,7 @@ class Preparer:
         row = await self._documents.planned_row(claim.tenant, claim.batch_id, cell.row)
         values = cell_values(campaign.manifest, cell, row_values(row.row))
         try:
-            prompt = parsed(campaign.manifest.templates[cell.template].prompt).render(values)
+            prompt = parsed(campaign.manifest.templates[cell.template].text).render(values)
             stem = output_key(campaign.manifest, values)
             references, mask = await self._bring(claim, campaign, cell, row, values)
         except BadReferenceError as error:
@@ -70,13 +72,15 @@ class Preparer:
         parent = campaign.expansion.parent_of(cell)
         if parent is not None:
             found.append(await self._references.parent(claim.tenant, claim.batch_id, parent))
-        for text in template.references:
-            found.append(await self._references.named(claim.tenant, row, parsed(text).render(values)))
+        texts = [text for _, text in campaign.manifest.references_of(cell.template)]
+        for text in [*texts, *([template.mask] if template.mask else [])]:
+            name = parsed(text).render(values)
+            found.append(await self._references.named(claim.tenant, claim.batch_id, row, name))
         if template.mask is None:
             return tuple(found), None
-        return tuple(found), await self._references.named(
-            claim.tenant, row, parsed(template.mask).render(values)
-        )
+        mask = found.pop()
+        await self._references.check_mask(mask, found[0])
+        return tuple(found), mask
 
 
 def _request(
@@ -119,6 +123,10 @@ def _order(
         references=len(request.references),
         mask=request.mask is not None,
     )
+    finish = plan_finish(cell.size, manifest.finish).model_dump(mode="json")
+    label = label_of(
+        manifest.disclosure, operation=request.operation, model=request.model, identifier=claim.attempt_id
+    )
     return Order(
         tenant=claim.tenant,
         batch_id=claim.batch_id,
@@ -138,7 +146,7 @@ def _order(
         width=size.width if size else None,
         height=size.height if size else None,
         prompt_digest=hashlib.sha256(request.prompt.encode()).hexdigest(),
-        template_version=parsed(manifest.templates[cell.template].prompt).version,
+        template_version=parsed(manifest.templates[cell.template].text).version,
         references=digests,
         fingerprint=fingerprint_of(
             prompt=request.prompt,
@@ -151,6 +159,8 @@ def _order(
         likely_tokens=likely.likely_tokens,
         ready=campaign.ready_after(cell),
         fail=campaign.lost_with(cell),
+        finish=finish,
+        label=label.model_dump(mode="json"),
     )
 
 

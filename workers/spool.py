@@ -63,6 +63,8 @@ class SpoolEntry:
         What the disk does not let go is found again when the process is gone, and changes nothing then.
         """
         with suppress(OSError):
+            for finished in self.folder.glob(f"{self.name}.finished.*"):
+                finished.unlink(missing_ok=True)
             for ending in (_DELIVERY, _PICTURE, f"{_PICTURE}.part", f"{_PICTURE}.bad", _ORDER):
                 (self.folder / f"{self.name}{ending}").unlink(missing_ok=True)
 
@@ -134,8 +136,14 @@ class Spool:
         except OSError:
             return False
 
-    def count_pictures(self) -> int:
-        return sum(1 for _ in self._root.glob(f"*/*{_PICTURE}"))
+    def load(self, now_s: float) -> tuple[int, int, float]:
+        """How many paid pictures lie here, their bytes, and the age of the oldest in seconds."""
+        found = []
+        for path in self._root.glob(f"*/*{_PICTURE}"):
+            with suppress(OSError):  # stored meanwhile
+                found.append(path.stat())
+        oldest_s = max((now_s - about.st_mtime for about in found), default=0.0)
+        return len(found), sum(about.st_size for about in found), max(0.0, oldest_s)
 
 
 def _locked(path: Path) -> SpoolFolder | None:

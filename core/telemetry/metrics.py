@@ -1,9 +1,9 @@
-"""Metrics: `darkroom_*`, base units, one registry for one process."""
+"""Metrics: `darkroom_*`, base units, one registry for one process. docs/telemetry.md lists them, and a test compares."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from importlib.metadata import version
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
@@ -11,58 +11,31 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 CALL_BUCKETS_S = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Pictures take seconds to minutes; the 95th percentile at high quality is near 280 s (field reports, 2026)."""
 
+WAIT_BUCKETS_S = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
+"""A large batch is served for hours."""
 
-@dataclass(slots=True)
+JITTER_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
+STORAGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+MOST_TENANTS = 50
+"""Tenants with a series of their own; those that come after them are counted as `other`."""
+
+
 class Metrics:
-    """Everything this process counts. Names and meanings are listed in docs/telemetry.md, which a test compares."""
+    """What every process counts."""
 
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    tasks: Counter = field(init=False)
-    attempts: Counter = field(init=False)
-    call_seconds: Histogram = field(init=False)
-    cost_usd: Counter = field(init=False)
-    in_flight: Gauge = field(init=False)
-    waits: Counter = field(init=False)
-    spool_files: Gauge = field(init=False)
-    requests: Counter = field(init=False)
-    request_seconds: Histogram = field(init=False)
-
-    def __post_init__(self) -> None:
-        here = self.registry
-        self.tasks = Counter(
-            "darkroom_tasks", "Tasks that reached an end, by verdict.", ["verdict"], registry=here
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._tenants: set[str] = set()
+        self._gauge("darkroom_build_info", "1; which version runs.", "version").labels(
+            version("darkroom")
+        ).set(1)
+        self.storage_seconds = self._histogram(
+            "darkroom_storage_seconds", "Time of a storage operation.", "operation", buckets=STORAGE_BUCKETS_S
         )
-        self.attempts = Counter(
-            "darkroom_attempts",
-            "Calls made, by how they ended.",
-            ["lane", "model", "operation", "outcome"],
-            registry=here,
+        self.storage_operations = self._counter(
+            "darkroom_storage_operations", "Storage operations, by how they ended.", "operation", "outcome"
         )
-        self.call_seconds = Histogram(
-            "darkroom_call_seconds", "First byte sent to last byte received.", ["lane", "model", "operation"],
-            buckets=CALL_BUCKETS_S, registry=here,
-        )  # fmt: skip
-        self.cost_usd = Counter(
-            "darkroom_cost_usd", "Dollars settled.", ["lane", "model", "quality"], registry=here
-        )
-        self.in_flight = Gauge(
-            "darkroom_attempts_in_flight", "Attempts running in this process.", ["lane"], registry=here
-        )
-        self.waits = Counter(
-            "darkroom_claim_waits",
-            "Claims that found less than asked for.",
-            ["lane", "limited_by"],
-            registry=here,
-        )
-        self.spool_files = Gauge(
-            "darkroom_spool_files", "Paid pictures on disk that are not stored yet.", registry=here
-        )
-        self.requests = Counter(
-            "darkroom_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=here
-        )
-        self.request_seconds = Histogram(
-            "darkroom_http_request_seconds", "Time to answer.", ["method", "route"], registry=here
-        )
+        self.storage_bytes = self._counter("darkroom_storage_bytes", "Bytes stored or read.", "direction")
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
@@ -71,3 +44,81 @@ class Metrics:
     def serve(self, host: str, port: int) -> tuple[WSGIServer, threading.Thread]:
         """Serves /metrics from a thread of its own; `shutdown()` of the server ends it."""
         return start_http_server(port, addr=host, registry=self.registry)
+
+    def label_of(self, tenant: str) -> str:
+        """A tenant's name, or `other` once there are many: each label is a series for ever."""
+        if tenant not in self._tenants and len(self._tenants) >= MOST_TENANTS:
+            return "other"
+        self._tenants.add(tenant)
+        return tenant
+
+    def _counter(self, name: str, says: str, *labels: str) -> Counter:
+        return Counter(name, says, labels, registry=self.registry)
+
+    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(name, says, labels, registry=self.registry)
+
+    def _histogram(self, name: str, says: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, says, labels, buckets=buckets, registry=self.registry)
+
+
+class ServiceMetrics(Metrics):
+    """What the service counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = self._counter(
+            "darkroom_http_requests", "HTTP requests answered.", "method", "route", "status"
+        )
+        self.request_seconds = Histogram(
+            "darkroom_http_request_seconds", "Time to answer.", ["method", "route"], registry=self.registry
+        )
+
+
+class WorkerMetrics(Metrics):
+    """What a worker counts: its attempts, its money, its spool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        call = ("lane", "model", "operation")
+        self.tasks = self._counter("darkroom_tasks", "Attempts by what became of their task.", "verdict")
+        self.attempts = self._counter("darkroom_attempts", "Calls made, by how they ended.", *call, "outcome")
+        self.call_seconds = self._histogram(
+            "darkroom_call_seconds", "First byte sent to last byte received.", *call, buckets=CALL_BUCKETS_S
+        )
+        self.wait_seconds = self._histogram(
+            "darkroom_wait_seconds", "From the start of a batch to the first call of a task.", "lane",
+            buckets=WAIT_BUCKETS_S,
+        )  # fmt: skip
+        self.permit_seconds = self._histogram(
+            "darkroom_permit_seconds", "From the moment of a permit to its call.", "lane",
+            buckets=JITTER_BUCKETS_S,
+        )  # fmt: skip
+        self.retries = self._counter(
+            "darkroom_retries", "Retries put off for later.", "lane", "failure_class"
+        )
+        self.cost_usd = self._counter(
+            "darkroom_cost_usd", "Dollars settled.", "lane", "model", "quality", "tenant"
+        )
+        self.cost_avoided_usd = self._counter(
+            "darkroom_cost_avoided_usd", "Dollars that pictures would have cost which were there already.",
+            "model", "quality", "tenant",
+        )  # fmt: skip
+        self.waits = self._counter(
+            "darkroom_claim_waits", "Claims that found less than asked for.", "lane", "limited_by"
+        )
+        self.leases_lost = self._counter("darkroom_leases_lost", "Leases of this worker that had run out.")
+        self.in_flight = self._gauge(
+            "darkroom_attempts_in_flight", "Attempts running in this process.", "lane"
+        )
+        self.slots = self._gauge("darkroom_worker_slots", "Calls this process may hold.")
+        self.checks = self._counter(
+            "darkroom_picture_checks", "Checks of finished pictures.", "preset", "rule", "result"
+        )
+        self.spool_files = self._gauge("darkroom_spool_files", "Paid pictures on disk, not stored yet.")
+        self.spool_bytes = self._gauge(
+            "darkroom_spool_bytes", "Bytes of paid pictures on disk, not stored yet."
+        )
+        self.spool_oldest_seconds = self._gauge(
+            "darkroom_spool_oldest_seconds", "Age of the oldest paid picture on disk."
+        )

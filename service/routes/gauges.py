@@ -3,41 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from core.state.overview import LaneOverview, Overview
+from core.settings import BudgetSettings
+from core.state.overview import BudgetOverview, LaneOverview, Overview
+from core.telemetry.metrics import MOST_TENANTS
+from schemas.model import gone_models
 
 
-def render_gauges(overview: Overview | None) -> bytes:
+def render_gauges(overview: Overview | None, budgets: BudgetSettings) -> bytes:
     """The text that Prometheus scrapes; without an overview it says that Redis does not answer."""
     registry = CollectorRegistry()
-    registry.register(_QueueCollector(overview))
+    registry.register(_QueueCollector(overview, budgets))
     return generate_latest(registry)
 
 
 class _QueueCollector(Collector):
-    def __init__(self, overview: Overview | None) -> None:
+    def __init__(self, overview: Overview | None, budgets: BudgetSettings) -> None:
         self._overview = overview
+        self._budgets = budgets
 
     def collect(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily("darkroom_redis_up", "1 when Redis answers.", int(self._overview is not None))
-        if self._overview is not None:
-            yield GaugeMetricFamily(
-                "darkroom_workers", "Workers whose lease is alive.", self._overview.workers
-            )
-            yield from _lane_gauges(self._overview.lanes)
+        found = self._overview
+        yield GaugeMetricFamily("darkroom_redis_up", "1 when Redis answers.", int(found is not None))
+        yield _shutdowns()
+        if found is None:
+            return
+        yield GaugeMetricFamily("darkroom_workers", "Workers whose lease is alive.", found.workers)
+        yield GaugeMetricFamily(
+            "darkroom_doubts", "Parked pictures that may have been charged.", found.doubts
+        )
+        yield GaugeMetricFamily(
+            "darkroom_doubtful_usd", "Dollars held for them.", found.doubtful_usd_micros / 1e6
+        )
+        yield from _redis_gauges(found)
+        yield from _lane_gauges(found.lanes)
+        yield from _account_gauges(found.lanes)
+        yield from _budget_gauges(found.budgets, self._budgets)
+
+
+def _shutdowns() -> Metric:
+    family = GaugeMetricFamily(
+        "darkroom_model_shutdown_timestamp_seconds", "When a model is shut down, or was.", labels=["model"]
+    )
+    for model in gone_models():
+        moment = datetime.combine(model.shutdown_on, datetime.min.time(), UTC)
+        family.add_metric([model.name], moment.timestamp())
+    return family
+
+
+def _redis_gauges(found: Overview) -> Iterator[Metric]:
+    """Absent where Redis does not say."""
+    if found.evicts is not None:
+        yield GaugeMetricFamily(
+            "darkroom_redis_evicts", "1 when a full Redis would throw work away.", int(found.evicts)
+        )
+    if found.is_append_only is not None:
+        yield GaugeMetricFamily(
+            "darkroom_redis_append_only", "1 when Redis writes everything down.", int(found.is_append_only)
+        )
 
 
 def _lane_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
     flows = GaugeMetricFamily("darkroom_lane_flows", "Batches with work in a lane.", labels=["lane", "state"])
+    waiting = GaugeMetricFamily("darkroom_lane_waiting", "Pictures that wait for a lane.", labels=["lane"])
     in_flight = GaugeMetricFamily("darkroom_lane_in_flight", "Attempts in flight in a lane.", labels=["lane"])
     paused = GaugeMetricFamily("darkroom_lane_paused", "1 while a lane is paused.", labels=["lane", "reason"])
+    broken = GaugeMetricFamily(
+        "darkroom_lane_broken", "1 while the breaker holds claims back.", labels=["lane"]
+    )
     for lane in lanes:
         flows.add_metric([lane.name, "ready"], lane.ready)
         flows.add_metric([lane.name, "asleep"], lane.asleep)
+        waiting.add_metric([lane.name], lane.waiting)
         in_flight.add_metric([lane.name], lane.in_flight)
         paused.add_metric([lane.name, lane.paused_for or "none"], int(lane.paused_for is not None))
-    yield from (flows, in_flight, paused)
+        broken.add_metric([lane.name], int(lane.is_broken))
+    yield from (flows, waiting, in_flight, paused, broken)
+
+
+def _account_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
+    """What the account of a lane allows, as far as it is known."""
+    labels = ["lane", "dimension"]
+    limits = GaugeMetricFamily("darkroom_quota_limit", "What a minute allows.", labels=labels)
+    remaining = GaugeMetricFamily("darkroom_quota_remaining", "What of it is left now.", labels=labels)
+    needed = GaugeMetricFamily(
+        "darkroom_lane_slots_needed", "Calls in flight that use the whole image limit.", labels=["lane"]
+    )
+    retries = GaugeMetricFamily(
+        "darkroom_retry_budget", "Calls again that the retry budget still covers.", labels=["lane"]
+    )
+    for lane in lanes:
+        for dimension, limit in lane.limits.items():
+            limits.add_metric([lane.name, dimension], limit)
+            remaining.add_metric([lane.name, dimension], lane.remaining.get(dimension, limit))
+        if lane.slots_needed is not None:
+            needed.add_metric([lane.name], lane.slots_needed)
+        if lane.retries is not None:
+            retries.add_metric([lane.name], lane.retries)
+    yield from (limits, remaining, needed, retries)
+
+
+def _budget_gauges(budgets: tuple[BudgetOverview, ...], caps: BudgetSettings) -> Iterator[Metric]:
+    """The house's day, and the month of up to `MOST_TENANTS` tenants."""
+    labels = ["scope", "tenant"]
+    limit = GaugeMetricFamily("darkroom_budget_limit_usd", "Dollars that may be spent.", labels=labels)
+    held = GaugeMetricFamily("darkroom_budget_held_usd", "Dollars held for calls in flight.", labels=labels)
+    spent = GaugeMetricFamily("darkroom_budget_spent_usd", "Dollars spent.", labels=labels)
+    for budget in budgets[: MOST_TENANTS + 1]:
+        scope = ["house_day", ""] if budget.tenant is None else ["tenant_month", budget.tenant]
+        cap = caps.house_day_usd if budget.tenant is None else caps.tenant_month_usd
+        if cap is not None:
+            limit.add_metric(scope, cap / 1e6)
+        held.add_metric(scope, budget.held_usd_micros / 1e6)
+        spent.add_metric(scope, budget.spent_usd_micros / 1e6)
+    yield from (limit, held, spent)

@@ -58,7 +58,9 @@ async def test_generations_edits_and_pictures_made_from_pictures_end_in_the_righ
     photo = hashlib.sha256(PHOTO.read_bytes()).hexdigest()
     receipts = [await studio.receipt(batch.id, task) for task in tasks.values()]
     assert {receipt.references for receipt in receipts if receipt.template == "studio"} == {(photo,)}
-    heroes = {receipt.sha256 for receipt in receipts if receipt.template == "hero"}
+    heroes = {
+        receipt.original.sha256 for receipt in receipts if receipt.original and receipt.template == "hero"
+    }
     assert {receipt.references[0] for receipt in receipts if receipt.template == "banner"} == heroes
 
 

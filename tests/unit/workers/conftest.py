@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas.disclosure import Disclosure, label_of
 from workers.order import Delivery, Order
 
 
@@ -35,8 +36,12 @@ def order_fields() -> dict[str, Any]:
         "fingerprint": "f" * 64,
         "likely_usd_micros": 52_746,
         "likely_tokens": 1_800,
-        "ready": [{"index": 9, "lane": "main"}],
+        "ready": [9],
         "fail": [9, 10],
+        "finish": {},
+        "label": label_of(
+            Disclosure(), operation="generation", model="gpt-image-2", identifier="att_1"
+        ).model_dump(),
     }
 
 

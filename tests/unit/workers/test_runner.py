@@ -17,17 +17,21 @@ from core.state import keys
 from core.state.lanes import LaneStore, Learned, Lesson
 from core.state.tasks import Moved
 from core.storage.folder import FolderStore
-from core.telemetry.metrics import Metrics
+from core.telemetry.metrics import WorkerMetrics
 from schemas.claim import Claim
 from schemas.expansion import Expansion
 from schemas.image import Answer, Generated, ImageFormat, ImageRequest, Usage
 from schemas.manifest_check import check_manifest
 from schemas.verdict import RetryIn, Skip
+from tests.finishing import FINISHER
 from tests.state.world import World
 from workers.keeper import PictureKeeper
+from workers.moves import TWIN_WAIT_CAP_S, not_sent
 from workers.order import Order
 from workers.preparer import Prepared
-from workers.runner import TWIN_WAIT_CAP_S, WITHDRAWN_S, AttemptRunner, _not_sent
+from workers.reporter import Reporter
+from workers.reuser import Reuser
+from workers.runner import WITHDRAWN_S, AttemptRunner
 from workers.shelf import Campaign
 from workers.spool import Spool, SpoolFolder
 
@@ -45,7 +49,7 @@ class Bench:
                 "templates": {"hero": {"prompt": "A cup"}},
             }
         )
-        self.campaign = Campaign(made, Expansion(made, 1), {"hero": "lane"})
+        self.campaign = Campaign(made, Expansion(made, 1))
         self.order = order
 
     async def get(self, tenant: str, batch_id: str) -> Campaign:
@@ -91,16 +95,19 @@ async def runner(
     world: World, folder: SpoolFolder, order: Order, tmp_path: Path
 ) -> AsyncIterator[AttemptRunner]:
     store, clock, bench = FolderStore(tmp_path / "store", threads=2), SystemClock(), cast(Any, Bench(order))
+    documents = Documents(store)
+    keeper = PictureKeeper("w1", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=clock)
     yield AttemptRunner(
         worker="w1",
         shelf=bench,
         preparer=bench,
         clients={"lane": bench},
         spool=folder,
-        keeper=PictureKeeper("w1", documents=Documents(store), tasks=world.tasks, clock=clock),
+        keeper=keeper,
+        reuser=Reuser(documents, keeper, clock),
         tasks=world.tasks,
         lanes=Unteachable(world.redis),
-        metrics=Metrics(),
+        reporter=Reporter(WorkerMetrics()),
         clock=clock,
         chance=lambda: 0.5,
     )
@@ -148,9 +155,9 @@ async def test_a_disk_that_fails_before_anything_is_sent_does_not_count_against_
 def test_a_duplicate_waits_longer_each_time_for_its_twin() -> None:
     moved = Moved("duplicate", same_as=1, state="sent")
 
-    waits = [_not_sent(moved, attempt) for attempt in (1, 2, 3, 4, 5, 9_999)]
+    waits = [not_sent(moved, attempt, 7) for attempt in (1, 2, 3, 4, 5, 9_999)]
 
     assert waits == [
         RetryIn(seconds) for seconds in (5.0, 10.0, 20.0, 40.0, TWIN_WAIT_CAP_S, TWIN_WAIT_CAP_S)
     ]
-    assert _not_sent(Moved("duplicate", same_as=1, state="done"), 1) == Skip(1)
+    assert not_sent(Moved("duplicate", same_as=1, state="done"), 1, 7) == Skip(1, 7)

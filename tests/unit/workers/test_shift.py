@@ -11,12 +11,15 @@ from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.state.claims import Caps, ClaimStore
-from core.telemetry.metrics import Metrics
+from core.state.tasks import TaskStore
+from core.telemetry.metrics import WorkerMetrics
 from schemas.claim import Claim, Wait
 from schemas.errors import UnavailableError
 from tests.state.world import PLENTY, Block, World
+from workers.reporter import Reporter
 from workers.runner import AttemptRunner
-from workers.shift import Shift, Slots
+from workers.shift import Shift
+from workers.slots import Slots
 
 
 class DeafClaims(ClaimStore):
@@ -24,8 +27,10 @@ class DeafClaims(ClaimStore):
 
     is_deaf = False
 
-    async def claim(self, lane: str, *, worker: str, want: int) -> tuple[list[Claim], Wait | None]:
-        answer = await super().claim(lane, worker=worker, want=want)
+    async def claim(
+        self, lane: str, *, worker: str, want: int, group: str | None = None
+    ) -> tuple[list[Claim], Wait | None]:
+        answer = await super().claim(lane, worker=worker, want=want, group=group)
         if self.is_deaf:
             raise UnavailableError("the answer was lost")
         return answer
@@ -36,9 +41,10 @@ class Collector:
 
     worker = "w1"
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: TaskStore) -> None:
+        self.tasks = tasks
         self.clock = SystemClock()
-        self.metrics = Metrics()
+        self.reporter = Reporter(WorkerMetrics())
         self.given: list[tuple[int, int]] = []
 
     async def run(self, claim: Claim, start_at_s: float) -> None:
@@ -52,7 +58,7 @@ class Hall:
     def __init__(self, redis: Redis, slots: int) -> None:
         self.world = World(redis)
         self.claims = DeafClaims(redis, Caps(PLENTY, None))
-        self.collector = Collector()
+        self.collector = Collector(self.world.tasks)
         self.slots = Slots(slots)
         self.shifts: list[Shift] = []
 
@@ -60,8 +66,8 @@ class Hall:
         runner: Any = self.collector
         shift = Shift(
             lane,
+            group=lane,
             claims=self.claims,
-            tasks=self.world.tasks,
             runner=cast(AttemptRunner, runner),
             slots=self.slots,
             has_room=lambda: True,

@@ -1,0 +1,78 @@
+"""The plan of finishing: what is done to every picture of one size, by its preset and its manifest together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.finish import Crop, Encode, Pad, Step, Steps, Thumbnail, too_large
+from schemas.preset import find_preset
+from schemas.size import Size
+
+_INSTEAD = {"crop": "shape", "pad": "shape"}
+"""Steps of different names that do the same in different ways: each takes the place of the other."""
+
+
+class FinishPlan(BaseModel):
+    """What is done to a picture, in this order: `steps`, encoding, thumbnails. Kept in the order, as JSON.
+
+    `preset` is whose rules are checked; None for a size that was written in pixels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: str | None = None
+    steps: Steps = ()
+    encode: Encode | None = None
+    thumbnails: tuple[Thumbnail, ...] = ()
+
+
+def plan_finish(size: str, finish: Iterable[Step]) -> FinishPlan:
+    """The plan for pictures of a size as the manifest writes it: `WIDTHxHEIGHT`, a preset, or `auto`.
+
+    The steps of the preset come first, without those that the manifest names itself (where either of `crop` and `pad`
+    stands for both); then those of the manifest. A `crop` or `pad` that does not say to which pixels gets the target
+    of the preset, or the size itself.
+
+    Raises:
+        ValueError: a step cannot be done on this size; says which, and why.
+    """
+    preset, own = find_preset(size), tuple(finish)
+    named = {_kind(step) for step in own}
+    kept = [step for step in (preset.finish if preset else ()) if _kind(step) not in named]
+    target = None if size == "auto" else preset.target if preset else Size.parse(size)
+    steps = [_aimed(step, target) for step in (*kept, *own)]
+    if target is not None:
+        _refuse_too_large(preset.generate_at if preset else target, steps)
+    return FinishPlan(
+        preset=preset.name if preset else None,
+        steps=tuple(step for step in steps if not isinstance(step, Encode | Thumbnail)),
+        encode=next((step for step in steps if isinstance(step, Encode)), None),
+        thumbnails=tuple(step for step in steps if isinstance(step, Thumbnail)),
+    )
+
+
+def finished_sizes(size: Size, steps: Iterable[Step]) -> Iterator[Size]:
+    """What a picture of this size becomes, step by step."""
+    for step in steps:
+        size = step.size_after(size)
+        yield size
+
+
+def _kind(step: Step) -> str:
+    return f"thumbnail {step.name}" if isinstance(step, Thumbnail) else _INSTEAD.get(step.step, step.step)
+
+
+def _aimed(step: Step, target: Size | None) -> Step:
+    if not isinstance(step, Crop | Pad) or step.to is not None:
+        return step
+    if target is None:
+        raise ValueError(f"{step.step}: the size `auto` has no pixels of its own; add `to: WIDTHxHEIGHT`")
+    return step.model_copy(update={"to": str(target)})
+
+
+def _refuse_too_large(size: Size, steps: list[Step]) -> None:
+    for step, after in zip(steps, finished_sizes(size, steps), strict=True):
+        if problem := too_large(after):
+            raise ValueError(f"{step.step}: {problem}")

@@ -1,0 +1,57 @@
+"""A rendition: a finished picture, what was checked of it, and what the receipt keeps of both."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.finish import Format
+
+Result = Literal["pass", "warn", "fail"]
+"""Of one rule. A warning is for what a person has to look at."""
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Check(_Shape):
+    """One rule of a preset: what it wants, and what was measured."""
+
+    rule: str
+    result: Result
+    measured: str
+    wanted: str
+
+
+class Rendition(_Shape):
+    """One file that finishing made. `name` is `main`, or that of a thumbnail; `file` lies in the folder it was told."""
+
+    name: str
+    file: str
+    format: Format
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+
+
+class Finished(_Shape):
+    """What became of one original, which itself is as it was. The first rendition is `main`.
+
+    `c2pa` is whether the original carries a signed provenance manifest of its provider. It signs those very bytes, so
+    no rendition carries it on.
+    """
+
+    renditions: tuple[Rendition, ...]
+    checks: tuple[Check, ...]
+    enlarged: bool
+    c2pa: bool
+
+
+class Unfinished(_Shape):
+    """Why there are no renditions; the original is as it was. `again` is whether another try may help."""
+
+    reason: str
+    again: bool = False
