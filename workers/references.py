@@ -1,24 +1,30 @@
-"""Reference pictures: brought to local disk once, by digest, whatever they are named by."""
+"""Reference pictures: found once for a batch, brought to local disk by digest, and looked into before anything is sent."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from core.documents import Documents, PlannedRow, picture_key
+from core.documents import Documents, PlannedRow, Upload, owned_key
 from core.settings import FetchSettings
 from core.state.batches import BatchStore
 from core.state.tasks import TaskStore
 from schemas.errors import NotFoundError
 from schemas.image import Reference
+from schemas.picture import MAX_MASK_BYTES, PictureFacts
 from schemas.task import TaskState
 from workers.fetching.errors import FetchError
 from workers.fetching.fetcher import Fetcher
-from workers.fetching.sniffing import sniff_picture
+from workers.inspecting.inspector import Inspector, PictureRefusedError
 
 _KEPT_FILES = 2000
+_KEPT_ANSWERS = 10_000
+T = TypeVar("T")
 
 
 class BadReferenceError(ValueError):
@@ -30,6 +36,34 @@ class BadReferenceError(ValueError):
     def __init__(self, detail: str, *, transient: bool = False) -> None:
         super().__init__(detail)
         self.transient = transient
+
+
+class _Answers(Generic[T]):
+    """Answers by key, each found out once however many ask; what failed is asked anew."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[Hashable, asyncio.Task[T]] = OrderedDict()
+
+    async def get(self, key: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        if key not in self._found:
+            self._found[key] = asyncio.ensure_future(_awaited(find))
+            while len(self._found) > _KEPT_ANSWERS:
+                self._found.popitem(last=False)
+        task = self._found[key]
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            if self._found.get(key) is task:
+                del self._found[key]
+            raise
+
+    def forget(self, key: Hashable) -> None:
+        self._found.pop(key, None)
+
+    def close(self) -> None:
+        """Nobody waits for what is not found yet."""
+        for task in self._found.values():
+            task.cancel()
 
 
 class ReferenceKeeper:
@@ -51,24 +85,41 @@ class ReferenceKeeper:
         self._tasks = tasks
         self._fetcher = fetcher
         self._settings = settings
+        self._inspector = Inspector(settings.max_picture_pixels)
+        self._pins = _Answers[Upload]()
+        self._arrivals = _Answers[None]()
+        self._facts = _Answers[PictureFacts]()
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def named(self, tenant: str, row: PlannedRow, name: str) -> Reference:
-        """The picture that a template names: an address to fetch, or an uploaded file as the plan pinned it.
+    async def aclose(self) -> None:
+        self._pins.close()
+        self._arrivals.close()
+        self._facts.close()
+        await self._inspector.aclose()
+
+    async def named(self, tenant: str, batch_id: str, row: PlannedRow, name: str) -> Reference:
+        """The picture that a template names: an uploaded file as the plan pinned it, or what its batch found under an
+        address when it first asked.
 
         Raises:
             BadReferenceError: it cannot be had or is not a picture the provider takes.
             UnavailableError: storage does not answer.
         """
-        if name.startswith(("https://", "http://")):
-            return await self._fetched(name)
-        digest = row.files.get(name)
-        if digest is None:
-            raise BadReferenceError(f"'{name}' was not uploaded when the batch was planned")
+        if "://" in name:
+            find = lambda: self._pin(tenant, batch_id, name)  # noqa: E731
+            digest, name = (
+                (await self._pins.get((tenant, batch_id, name), find)).sha256,
+                "the fetched reference",
+            )
+        else:
+            found = row.files.get(name)
+            if found is None:
+                raise BadReferenceError(f"'{name}' was not uploaded when the batch was planned")
+            digest, name = found, f"'{name}'"
         return await self._kept(digest, lambda into: self._documents.get_upload(tenant, digest, into), name)
 
     async def parent(self, tenant: str, batch_id: str, index: int) -> Reference:
-        """The stored picture of task `index`, or of the task that serves for it.
+        """What the provider sent for task `index`, or for the task that serves for it, before it was finished.
 
         Raises:
             BadReferenceError: there is none.
@@ -77,15 +128,38 @@ class ReferenceKeeper:
         task = await self._tasks.get(batch, index)
         if task.state is TaskState.SKIPPED and task.same_as is not None:
             task = await self._tasks.get(batch, task.same_as)
-        if task.asset_key is None or task.sha256 is None:
+        receipt = task.asset_key and await self._documents.find_receipt(tenant, batch_id, task.asset_key)
+        if not receipt or receipt.original is None:
             raise BadReferenceError(f"task {index}, which this picture is made from, has no picture")
-        key = picture_key(tenant, batch_id, task.asset_key)
+        key = owned_key(tenant, batch_id, receipt.original.key)
         return await self._kept(
-            task.sha256, lambda into: self._documents.store.get_file(key, into), task.asset_key
+            receipt.original.sha256,
+            lambda into: self._documents.store.get_file(key, into),
+            f"'{task.asset_key}'",
         )
 
-    async def _fetched(self, url: str) -> Reference:
-        """Fetched anew for every attempt: the bytes behind an address may change, and their digest says so."""
+    async def check_mask(self, mask: Reference, masked: Reference) -> None:
+        """
+        Raises:
+            BadReferenceError: the provider would refuse this mask for this picture.
+        """
+        facts = await self._looked_at(mask.path, mask.sha256, "the mask")
+        other = await self._looked_at(masked.path, masked.sha256, "the first reference")
+        size_bytes = (await asyncio.to_thread(mask.path.stat)).st_size
+        if facts.media_type != "image/png" or not facts.has_alpha:
+            raise BadReferenceError("the mask is not a PNG with an alpha channel, which says what may change")
+        if size_bytes > MAX_MASK_BYTES:
+            raise BadReferenceError(f"the mask has {size_bytes:,} bytes; it may have {MAX_MASK_BYTES:,}")
+        if (facts.width, facts.height) != (other.width, other.height):
+            raise BadReferenceError(
+                f"the mask is {facts.size} and the first reference {other.size}; make them alike"
+            )
+
+    async def _pin(self, tenant: str, batch_id: str, url: str) -> Upload:
+        """What the batch uses for an address: as it found it at first, so that all tasks and tries use the same bytes."""
+        pinned = await self._documents.find_pin(tenant, batch_id, url)
+        if pinned is not None:
+            return pinned
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             path = Path(scratch) / "picture"
             try:
@@ -94,19 +168,26 @@ class ReferenceKeeper:
                 )
             except FetchError as error:
                 raise BadReferenceError(str(error), transient=error.transient) from error
-            kept = self._folder / fetched.sha256
-            path.replace(kept)
-        return _checked(kept, fetched.sha256, "the fetched reference")
+            await self._looked_at(path, fetched.sha256, "the fetched reference")
+            return await self._documents.pin(tenant, batch_id, url, path)
 
     async def _kept(self, digest: str, bring: Callable[[Path], Awaitable[None]], name: str) -> Reference:
         path = self._folder / digest
-        if not path.exists():
+        if not await asyncio.to_thread(_touched, path):
             try:
-                await bring(path)
+                await self._arrivals.get(digest, lambda: bring(path))
             except NotFoundError as error:
-                raise BadReferenceError(f"'{name}' is not in storage any more") from error
+                raise BadReferenceError(f"{name} is not in storage any more") from error
+            self._arrivals.forget(digest)  # it may be cleared away again
             await asyncio.to_thread(self._forget_oldest)
-        return _checked(path, digest, f"'{name}'")
+        facts = await self._looked_at(path, digest, name)
+        return Reference(path, digest, facts.media_type)
+
+    async def _looked_at(self, path: Path, digest: str, name: str) -> PictureFacts:
+        try:
+            return await self._facts.get(digest, lambda: self._inspector.inspect(path))
+        except PictureRefusedError as error:
+            raise BadReferenceError(f"{name} {error}") from error
 
     def _forget_oldest(self) -> None:
         files = [path for path in self._folder.iterdir() if path.is_file()]
@@ -114,9 +195,14 @@ class ReferenceKeeper:
             path.unlink(missing_ok=True)
 
 
-def _checked(path: Path, digest: str, name: str) -> Reference:
-    with path.open("rb") as file:
-        media_type = sniff_picture(file.read(64))
-    if media_type is None:
-        raise BadReferenceError(f"{name} is not a PNG, JPEG or WebP picture")
-    return Reference(path, digest, media_type)
+async def _awaited(find: Callable[[], Awaitable[T]]) -> T:
+    return await find()
+
+
+def _touched(path: Path) -> bool:
+    """Whether the file is there; it then counts as used just now."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
-from schemas.catalog import Row
+from schemas.catalog import CANONICAL_FIELDS, Row
 from schemas.errors import Problem
 from workers.catalogs.columns import find_column
 from workers.catalogs.record import KEY, Draft, refusal, row_problem, text_of
@@ -69,6 +70,17 @@ class KeyRegister:
     def __init__(self, rule: KeyRule) -> None:
         self._rule = rule
         self._first_rows: dict[int, int] = {}
+
+    def fields_of(self, draft: Draft) -> dict[str, Any]:
+        """Everything a row will have, before its key is known to be good."""
+        blank: dict[str, Any] = dict.fromkeys(CANONICAL_FIELDS)
+        known = {
+            "number": draft.number,
+            "key": self._rule.key_of(draft),
+            "attrs": draft.attrs,
+            "raw": draft.raw,
+        }
+        return {**draft.attrs, **blank, **draft.fields, **known}
 
     def admit(self, draft: Draft) -> Row | Problem:
         key = self._rule.key_of(draft)

@@ -17,6 +17,7 @@ from workers.catalogs.record import (
     CatalogLimits,
     Cells,
     Record,
+    checked_fields,
     clean,
     row_problem,
     size_bytes,
@@ -26,6 +27,12 @@ from workers.catalogs.sniff import open_text
 
 _CHUNK_CHARS = 65_536
 _PEEKED_ROWS = 100
+_LONG_LIST = re.compile(
+    r'^\s*\{(?:\s*"@context"\s*:\s*(?:"[^"\\]*"|\{[^{}]*\})\s*,|\s*"@?\w+"\s*:\s*"[^"\\]*"\s*,)*'
+    r'\s*"(?:@graph|itemListElement)"\s*:\s*\['
+)
+"""A document that begins with its context and plain texts, and then has its list of nodes."""
+
 _MARKS = re.compile(r'["\\{}\[\],]')
 
 Texts = Iterator[str | None]
@@ -84,7 +91,7 @@ def record_of(number: int, value: Any, limits: CatalogLimits) -> Record | Proble
         detail = f"Row {number} is nested deeper than {limits.max_depth} levels."
         return row_problem(number, "row_too_deep", detail)
     cells: Cells = {str(name).strip(): clean(cell) for name, cell in value.items()}
-    return Record(number, cells)
+    return checked_fields(Record(number, cells), limits)
 
 
 def is_deeper(value: Any, max_depth: int) -> bool:
@@ -138,6 +145,35 @@ def cut_array(file: TextIO, max_bytes: int) -> Texts:
     scanner.finish()
 
 
+def cut_nodes(file: TextIO, max_bytes: int) -> Texts:
+    """The nodes of linked data: of an array, of a document's long list, one a line, or the one document there is."""
+    head = file.read(_CHUNK_CHARS)
+    file.seek(0)
+    list_at = _LONG_LIST.search(head)
+    if head.lstrip().startswith("["):
+        yield from cut_array(file, max_bytes)
+    elif list_at:
+        file.read(list_at.end() - 1)
+        scanner = _ArrayScanner(max_bytes)
+        while not scanner.is_closed and (chunk := file.read(_CHUNK_CHARS)):
+            yield from scanner.feed(chunk, rest_of_document=True)
+        if not scanner.is_closed:
+            scanner.finish()
+    elif _is_json(head.partition("\n")[0]):
+        yield from cut_lines(file, max_bytes)
+    else:
+        text = file.read(max_bytes + 1)
+        yield text if size_bytes(text) <= max_bytes else None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
 class _BrokenArrayError(Exception):
     """The frame around the elements is broken; what follows cannot be told apart."""
 
@@ -155,13 +191,20 @@ class _ArrayScanner:
         self._elements = 0
         self._is_closed = False
 
-    def feed(self, chunk: str) -> Texts:
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
+    def feed(self, chunk: str, *, rest_of_document: bool = False) -> Texts:
+        """The elements that end in this chunk. `rest_of_document`: what follows the array is somebody else's."""
         start = 0
         for mark, at in self._marks(chunk):
             if self._is_border(mark):
                 self._take(chunk[start:at])
                 start = at + 1
                 yield from self._cut(mark)
+                if rest_of_document and self._is_closed:
+                    return
         self._take(chunk[start:])
 
     def finish(self) -> None:

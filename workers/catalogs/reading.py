@@ -12,12 +12,17 @@ from schemas.catalog import Row
 from schemas.errors import Problem
 from workers.catalogs import sniff
 from workers.catalogs.columns import PlainReader
-from workers.catalogs.google_merchant import ATTRIBUTES, XmlFeed
+from workers.catalogs.dialects.google_merchant import ATTRIBUTES, XmlFeed
+from workers.catalogs.dialects.schema_org import SchemaOrgReader, columns_of, node_limits
+from workers.catalogs.dialects.shopify import ShopifyReader
+from workers.catalogs.dialects.woocommerce import WooReader
 from workers.catalogs.keys import KeyRegister, KeyRule, rule_for
+from workers.catalogs.mapped import Fields, MappedReader, settled
 from workers.catalogs.objects import (
     Objects,
     cut_array,
     cut_lines,
+    cut_nodes,
     peek_columns,
     record_of,
 )
@@ -28,9 +33,7 @@ from workers.catalogs.record import (
     Source,
     refusal,
 )
-from workers.catalogs.shopify import ShopifyReader
-from workers.catalogs.tables import open_table
-from workers.catalogs.woocommerce import WooReader
+from workers.catalogs.tables import Table, open_table
 
 __all__ = ["Catalog", "CatalogLimits", "open_catalog", "rows_of"]
 
@@ -39,6 +42,9 @@ _READERS: Mapping[str, Callable[[Source], Reader]] = {
     "woocommerce": WooReader,
     "google_merchant": partial(PlainReader, aliases=ATTRIBUTES),
 }
+
+
+Wants = Callable[[Mapping[str, Any]], bool | Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +62,42 @@ class Catalog:
     _reader: Reader
     _rule: KeyRule
 
-    def rows(self) -> Iterator[Row | Problem]:
-        """Reads the file from its beginning: every row, or what is wrong with it, in order.
+    def rows(self, wants: Wants | None = None) -> Iterator[Row | Problem]:
+        """Reads the file from its beginning: every row that is wanted, or what is wrong with it, in order.
 
         Blocking; may be advanced from different threads, one at a time.
+
+        Args:
+            wants: whether a row with these fields is wanted, or what is wrong with asking; None: all are. What is
+                not wanted needs no key.
         """
         register = KeyRegister(self._rule)
         for draft in self._reader.drafts():
+            wanted = wants is None or isinstance(draft, Problem) or wants(register.fields_of(draft))
             if isinstance(draft, Problem):
                 yield draft
-            else:
+            elif isinstance(wanted, Problem):
+                yield wanted
+            elif wanted:
                 yield register.admit(draft)
 
 
-def open_catalog(path: Path, *, name: str, dialect: str, key: str | None, limits: CatalogLimits) -> Catalog:
+def open_catalog(
+    path: Path,
+    *,
+    name: str,
+    dialect: str,
+    key: str | None,
+    limits: CatalogLimits,
+    fields: Fields | None = None,
+) -> Catalog:
     """Finds out what a file is and how its columns map; reads no more than it must for that.
 
     Args:
         name: The file's name as the producer knows it; its ending decides where the content leaves a doubt.
         dialect: A dialect, or `auto`.
         key: A source column or a canonical field; None: the dialect's default.
+        fields: The producer's own mapping, over what the dialect finds.
 
     Raises:
         ManifestError: Reading is impossible. Wrong rows come as problems out of `Catalog.rows` instead.
@@ -89,13 +111,21 @@ def open_catalog(path: Path, *, name: str, dialect: str, key: str | None, limits
             "catalog_too_large", f"The catalog is larger than {limits.max_bytes:,} bytes: split it."
         )
     source, dialect = _open_source(path, name, dialect, limits)
-    reader = _READERS.get(dialect, PlainReader)(source)
+    reader = (
+        SchemaOrgReader(source, limits)
+        if dialect == "schema_org"
+        else _READERS.get(dialect, PlainReader)(source)
+    )
+    if fields:
+        reader = MappedReader(reader, settled(fields, source, is_table=isinstance(source, Table)))
     rule = rule_for(key, source.columns, reader.mapping, reader.key_columns)
     mapping = {"key": rule.columns, **reader.mapping}
     return Catalog(dialect, mapping, source.columns, reader, rule)
 
 
-def rows_of(dicts: Sequence[Mapping[str, Any]], *, key: str | None) -> Iterator[Row | Problem]:
+def rows_of(
+    dicts: Sequence[Mapping[str, Any]], *, key: str | None, wants: Wants | None = None
+) -> Iterator[Row | Problem]:
     """The inline rows of a manifest, read like the objects of a JSON catalog.
 
     Raises:
@@ -104,7 +134,7 @@ def rows_of(dicts: Sequence[Mapping[str, Any]], *, key: str | None) -> Iterator[
     source = _InlineRows(dicts)
     reader = PlainReader(source)
     rule = rule_for(key, source.columns, reader.mapping)
-    return Catalog("json", reader.mapping, source.columns, reader, rule).rows()
+    return Catalog("json", reader.mapping, source.columns, reader, rule).rows(wants)
 
 
 class _InlineRows:
@@ -128,6 +158,9 @@ def _open_source(path: Path, name: str, dialect: str, limits: CatalogLimits) -> 
     encoding = sniff.find_encoding(path)
     head = sniff.read_head(path, encoding)
     found = sniff.find_format(head, name) if dialect == "auto" else dialect
+    if found == "schema_org":
+        nodes = Objects(path, encoding, node_limits(limits), cut_nodes)
+        return replace(nodes, columns=columns_of(nodes)), found
     if found in ("json", "jsonl"):
         objects = Objects(path, encoding, limits, cut_array if found == "json" else cut_lines)
         return replace(objects, columns=peek_columns(objects.records())), found

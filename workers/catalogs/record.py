@@ -21,7 +21,8 @@ class CatalogLimits:
 
     max_bytes: int = 1 << 30
     max_rows: int = 1_000_000
-    max_row_bytes: int = 65_536
+    max_row_bytes: int = 262_144
+    max_field_bytes: int = 65_536
     max_columns: int = 1_000
     max_depth: int = 5
 
@@ -91,10 +92,17 @@ def clean(value: Any) -> Any:
 
 
 def row_problem(number: int, code: str, detail: str, *, column: str | None = None) -> Problem:
-    pointer = f"/catalog/rows/{number}"
-    if column is not None:
-        pointer += "/" + column.replace("~", "~0").replace("/", "~1")
-    return Problem(pointer, code, detail)
+    return Problem.at_row(number, code, detail, column=column)
+
+
+def checked_fields(record: Record, limits: CatalogLimits) -> Record | Problem:
+    """The record, if none of its texts is over the limit."""
+    fewest_chars = limits.max_field_bytes // 4  # no character takes more than 4 bytes
+    for column, cell in record.cells.items():
+        if isinstance(cell, str) and len(cell) > fewest_chars and size_bytes(cell) > limits.max_field_bytes:
+            detail = f"Row {record.number} has more than {limits.max_field_bytes:,} bytes in {column!r}: shorten it."
+            return row_problem(record.number, "field_too_large", detail, column=column)
+    return record
 
 
 def too_many_rows(limits: CatalogLimits) -> Problem:

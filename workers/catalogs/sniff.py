@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import islice
@@ -13,12 +14,14 @@ from typing import TextIO
 from workers.catalogs.columns import snake
 from workers.catalogs.record import refusal
 
-DIALECTS = ("shopify", "woocommerce", "google_merchant", "csv", "tsv", "jsonl", "json")
+DIALECTS = ("shopify", "woocommerce", "google_merchant", "csv", "tsv", "schema_org", "jsonl", "json")
 _HEAD_CHARS = 65_536
 _CHUNK_BYTES = 1 << 17
 _SAMPLE_ROWS = 20
 _DELIMITERS = ",;\t|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+_LINKED = re.compile(r'"@(?:context|type|graph)"\s*:')
 
 _WOO_ANCHORS = {"id", "sku", "published", "is_featured", "visibility_in_catalog", "tax_status", "in_stock"}
 _WOO_ANCHORS |= {"short_description", "regular_price", "categories", "images", "parent", "attribute_1_name"}
@@ -67,8 +70,10 @@ def is_xml(path: Path) -> bool:
 
 
 def find_format(head: str, name: str) -> str:
-    """`json`, `jsonl` or `table`, by the first character; the name decides where that leaves a doubt."""
+    """`schema_org`, `json`, `jsonl` or `table`, by the first characters; the name decides where they leave a doubt."""
     start = head.lstrip()[:1]
+    if start in ("[", "{") and start and _LINKED.search(head):
+        return "schema_org"
     if start == "[":
         return "json"
     if start == "{":

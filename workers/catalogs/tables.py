@@ -15,6 +15,7 @@ from workers.catalogs.record import (
     SOURCE,
     CatalogLimits,
     Record,
+    checked_fields,
     refusal,
     row_problem,
     size_bytes,
@@ -58,7 +59,7 @@ class Table:
             return row_problem(number, "row_too_wide", f"{detail}{self.delimiter!r} in them.")
         cells: dict[str, str | None] = dict.fromkeys(self.columns)
         cells.update((column, cell or None) for column, cell in zip(self.columns, row, strict=False))
-        return Record(number, cells)
+        return checked_fields(Record(number, cells), self.limits)
 
 
 def open_table(path: Path, *, encoding: str, delimiter: str, limits: CatalogLimits) -> Table:

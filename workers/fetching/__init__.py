@@ -1,7 +1,7 @@
 """The one door to files that others host: a URL goes in, a file of ours or a named failure comes out.
 
 What lives here: which URLs and addresses may be asked (`urls`, `addresses`, `guard`), the fetch itself with
-its redirects and limits (`fetcher`, `body`), and what the first bytes of a picture say it is (`sniffing`).
+its redirects and limits (`fetcher`, `body`), and objects in the buckets that an operator opens (`buckets`).
 
 Laws of this package:
 - A URL is hostile until proven otherwise. No socket exists for an address that was not checked, and the

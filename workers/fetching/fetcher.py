@@ -13,6 +13,7 @@ from yarl import URL
 
 from core.settings import FetchSettings
 from workers.fetching.body import keep_body
+from workers.fetching.buckets import S3, BucketReader
 from workers.fetching.errors import FetchError, translated
 from workers.fetching.guard import connector
 from workers.fetching.urls import checked_url
@@ -39,10 +40,21 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches files by URL over one pool of connections. Lives in one event loop; close it with `aclose`."""
+    """Fetches files by URL: `https://` over one pool of connections, `s3://` by a client of each bucket.
 
-    def __init__(self, settings: FetchSettings, *, resolver: AbstractResolver | None = None) -> None:
+    Lives in one event loop; close it with `aclose`.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        resolver: AbstractResolver | None = None,
+        endpoint_url: str | None = None,
+    ) -> None:
+        """`endpoint_url` is the S3-compatible server of `s3://` addresses; None: AWS."""
         self._settings = settings
+        self._buckets = BucketReader(settings, endpoint_url=endpoint_url)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
@@ -60,11 +72,26 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(deadline_s):
+                if url.startswith(S3):
+                    sha256, size_bytes = await self._buckets.read(url, into=into, max_bytes=max_bytes)
+                    return Fetched(sha256, size_bytes, "", url)
                 return await self._follow(url, into=into, max_bytes=max_bytes)
         except TimeoutError:
             raise FetchError(f"The file had not arrived after {deadline_s:g} s.", transient=True) from None
 
+    def refusal_of(self, url: str) -> str | None:
+        """Why this address is never fetched from, as far as it says so itself; None: it may be tried."""
+        try:
+            if url.startswith(S3):
+                self._buckets.checked(url)
+            else:
+                checked_url(url, self._settings)
+        except FetchError as error:
+            return error.detail
+        return None
+
     async def aclose(self) -> None:
+        await self._buckets.aclose()
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -97,10 +97,10 @@ def test_wrong_items_are_named_at_once(read: Any) -> None:
     text = "".join(f"<item>{item}</item>" for item in [*items, deep, "<id>D</id>"])
     reading = read(_RSS.format(text), limits=CatalogLimits(max_row_bytes=200))
     assert reading.places == [
-        ("/catalog/rows/2/id", "key_duplicated"),
-        ("/catalog/rows/3/id", "key_missing"),
-        ("/catalog/rows/4", "row_too_large"),
-        ("/catalog/rows/5", "row_too_deep"),
+        ("/catalog/rows/1/id", "key_duplicated"),
+        ("/catalog/rows/2/id", "key_missing"),
+        ("/catalog/rows/3", "row_too_large"),
+        ("/catalog/rows/4", "row_too_deep"),
     ]
     assert [row.key for row in reading.rows] == ["A", "D"]
 
@@ -110,7 +110,7 @@ def test_wrong_items_are_named_at_once(read: Any) -> None:
 )
 def test_an_item_that_does_not_end_is_not_read_on(read: Any, endless: str) -> None:
     reading = read(f"<rss><channel><item><id>A</id></item>{endless}")
-    assert (reading.row.key, reading.places) == ("A", [("/catalog/rows/2", "row_too_large")])
+    assert (reading.row.key, reading.places) == ("A", [("/catalog/rows/1", "row_too_large")])
 
 
 def test_too_many_items_end_the_reading(read: Any) -> None:

@@ -35,8 +35,8 @@ def test_wrong_inline_rows_are_named_at_once() -> None:
     found = list(rows_of([{"sku": "A"}, {"sku": "A"}, {"name": "x"}], key=None))
     problems = [each for each in found if isinstance(each, Problem)]
     assert [(problem.pointer, problem.code) for problem in problems] == [
-        ("/catalog/rows/2/sku", "key_duplicated"),
-        ("/catalog/rows/3/sku", "key_missing"),
+        ("/catalog/rows/1/sku", "key_duplicated"),
+        ("/catalog/rows/2/sku", "key_missing"),
     ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.catalog import Row
+from tests.benchmarks.catalogs import WITHIN_MB, WITHIN_S, measured
 from workers.catalogs.reading import open_catalog
 from workers.catalogs.record import CatalogLimits
 
@@ -40,10 +41,26 @@ def _xml(count: int) -> Iterator[str]:
     yield "</channel></rss>"
 
 
-@pytest.mark.parametrize("lines", [_csv, _json, _shopify, _xml])
+def _schema_org(count: int) -> Iterator[str]:
+    yield '{"@context": "https://schema.org", "@graph": ['
+    yield from (
+        f'{"," if place else ""}{{"@type": "Product", "sku": "K{place}", "name": "{_NOTE}"}}'
+        for place in range(count)
+    )
+    yield "]}"
+
+
+@pytest.mark.parametrize("lines", [_csv, _json, _shopify, _xml, _schema_org])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, lines: Callable[[int], Iterator[str]]) -> None:
     few, many = (_peak_bytes(tmp_path / str(count), lines(count)) for count in (3_000, 9_000))
     assert many - few < 6_000 * _BYTES_PER_KEY
+
+
+def test_two_hundred_thousand_rows_take_less_than_150_mb_and_a_minute() -> None:
+    found = measured("csv", 200_000)  # the other dialects: tests/benchmarks/catalogs.py
+    assert found["rows"] == 200_000
+    assert found["peak_mb"] < WITHIN_MB
+    assert found["took_s"] < WITHIN_S
 
 
 def test_rows_may_be_taken_from_different_threads(tmp_path: Path) -> None:

@@ -96,10 +96,10 @@ def test_every_wrong_line_is_named_at_once(read: Any) -> None:
     deep = '{"sku": "D", "x": [[[[[1]]]]]}'
     reading = read(f'{{"sku": "A"}}\n{{"sku": \n\n[1]\n{deep}\n{{"title": "x"}}\n{{"sku": "E"}}\n')
     assert reading.places == [
-        ("/catalog/rows/2", "row_malformed"),
-        ("/catalog/rows/4", "row_not_an_object"),
-        ("/catalog/rows/5", "row_too_deep"),
-        ("/catalog/rows/6/sku", "key_missing"),
+        ("/catalog/rows/1", "row_malformed"),
+        ("/catalog/rows/3", "row_not_an_object"),
+        ("/catalog/rows/4", "row_too_deep"),
+        ("/catalog/rows/5/sku", "key_missing"),
     ]
     assert [row.key for row in reading.rows] == ["A", "E"]
 
@@ -108,13 +108,13 @@ def test_every_wrong_line_is_named_at_once(read: Any) -> None:
 def test_an_object_over_the_limits_is_skipped_and_named(read: Any, frame: str) -> None:
     objects = ['{"sku": "A"}', '{"sku": "' + "x" * 500 + '"}', '{"sku": "C"}']
     reading = read(frame.format(*objects), limits=CatalogLimits(max_row_bytes=100))
-    assert reading.places == [("/catalog/rows/2", "row_too_large")]
+    assert reading.places == [("/catalog/rows/1", "row_too_large")]
     assert [row.key for row in reading.rows] == ["A", "C"]
 
 
 def test_an_object_of_too_many_columns_is_named(read: Any) -> None:
     reading = read('[{"sku": "A"}, {"sku": "B", "x": 1}]', limits=CatalogLimits(max_columns=1))
-    assert reading.places == [("/catalog/rows/2", "too_many_columns")]
+    assert reading.places == [("/catalog/rows/1", "too_many_columns")]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_an_empty_array_is_refused(refused: Any) -> None:
 
 def test_a_catalog_with_no_good_row_at_all_is_refused_with_its_problems(refused: Any) -> None:
     assert refused("[1, 2]") == [
+        ("/catalog/rows/0", "row_not_an_object"),
         ("/catalog/rows/1", "row_not_an_object"),
-        ("/catalog/rows/2", "row_not_an_object"),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.catalogs.shopify import MAX_IMAGES
+from workers.catalogs.dialects.shopify import MAX_IMAGES
 
 
 def test_old_headers_give_one_row_per_variant(read: Any, sample: Any) -> None:
@@ -68,26 +68,26 @@ def test_a_key_of_the_manifest_goes_before_the_dialects(read: Any, sample: Any) 
     reading = read(sample("shopify-old.csv"), key="handle")
     assert list(reading.by_key) == ["harbour-tee", "canvas-cap"]
     assert reading.places == [
+        ("/catalog/rows/1/Handle", "key_duplicated"),
         ("/catalog/rows/2/Handle", "key_duplicated"),
-        ("/catalog/rows/3/Handle", "key_duplicated"),
     ]
 
 
 def test_a_row_without_a_handle_is_a_problem(read: Any) -> None:
     reading = read("Handle,Title,Variant SKU,Image Src\na,A,1,\n,B,2,\n")
-    assert reading.places == [("/catalog/rows/2/Handle", "handle_missing")]
+    assert reading.places == [("/catalog/rows/1/Handle", "handle_missing")]
 
 
 def test_two_variants_of_the_same_options_are_a_problem(read: Any) -> None:
     header = "Handle,Title,Option1 Name,Option1 Value,Image Src\n"
     reading = read(f"{header}a,A,Size,S,\na,,,S,\n")
-    assert reading.places == [("/catalog/rows/2/Handle", "key_duplicated")]
+    assert reading.places == [("/catalog/rows/1/Handle", "key_duplicated")]
 
 
 def test_more_images_than_one_product_may_have_are_a_problem(read: Any) -> None:
     rows = "".join(f"a,,{place}.jpg\n" for place in range(MAX_IMAGES + 1))
     reading = read(f"Handle,Title,Image Src\na,A,\n{rows}", dialect="shopify")
-    assert reading.places == [("/catalog/rows/1/Image Src", "too_many_images")]
+    assert reading.places == [("/catalog/rows/0/Image Src", "too_many_images")]
     assert len(reading.row.image_urls) == MAX_IMAGES
 
 

@@ -105,10 +105,10 @@ def test_a_column_without_a_name_is_named_by_its_place(read: Any) -> None:
 def test_every_wrong_row_is_named_at_once(read: Any) -> None:
     reading = read('sku,title\nA,x\nB,y,z\nA,again\n,none\nC,"a"b\nD,fine\n')
     assert reading.places == [
-        ("/catalog/rows/2", "row_too_wide"),
-        ("/catalog/rows/3/sku", "key_duplicated"),
-        ("/catalog/rows/4/sku", "key_missing"),
-        ("/catalog/rows/5", "row_malformed"),
+        ("/catalog/rows/1", "row_too_wide"),
+        ("/catalog/rows/2/sku", "key_duplicated"),
+        ("/catalog/rows/3/sku", "key_missing"),
+        ("/catalog/rows/4", "row_malformed"),
     ]
     assert [row.key for row in reading.rows] == ["A", "D"]
 
@@ -119,27 +119,27 @@ def test_a_row_with_blank_cells_too_many_is_fine(read: Any) -> None:
 
 def test_a_row_over_the_limit_is_skipped_and_named(read: Any) -> None:
     reading = read(f"sku,title\nA,{'x' * 500}\nB,y\n", limits=CatalogLimits(max_row_bytes=100))
-    assert reading.places == [("/catalog/rows/1", "row_too_large")]
+    assert reading.places == [("/catalog/rows/0", "row_too_large")]
     assert [(row.number, row.key) for row in reading.rows] == [(2, "B")]
 
 
 def test_a_large_row_is_skipped_to_its_end_over_quoted_line_breaks(read: Any) -> None:
     broken = "\n".join(["x, y"] * 100)
     reading = read(f'sku,title\nA,"{broken}"\nB,y\n', limits=CatalogLimits(max_row_bytes=100))
-    assert reading.places == [("/catalog/rows/1", "row_too_large")]
+    assert reading.places == [("/catalog/rows/0", "row_too_large")]
     assert reading.row.key == "B"
 
 
 def test_a_quote_that_never_closes_is_one_problem_of_its_row(read: Any) -> None:
     rows = "".join(f"K{place},y\n" for place in range(100))
     reading = read(f'sku,title\nA,x\nB,"y\n{rows}', limits=CatalogLimits(max_row_bytes=100))
-    assert reading.places == [("/catalog/rows/2", "row_too_large")]
+    assert reading.places == [("/catalog/rows/1", "row_too_large")]
     assert "never closed" in reading.problems[0].detail
 
 
 def test_a_row_of_nothing_but_line_breaks_is_limited_too(read: Any) -> None:
     reading = read('sku,title\nA,"' + "\n" * 1000 + '"\n', limits=CatalogLimits(max_row_bytes=100))
-    assert reading.places == [("/catalog/rows/1", "row_too_large")]
+    assert reading.places == [("/catalog/rows/0", "row_too_large")]
 
 
 def test_a_row_of_exactly_the_limit_is_read(read: Any) -> None:

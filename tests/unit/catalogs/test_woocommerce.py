@@ -68,7 +68,7 @@ def test_a_variation_without_its_parent_is_a_problem(read: Any) -> None:
         f"{header}1,simple,M,P,\n2,variation,,V,P\n3,variation,,W,id:9\n4,variation,,X,\n",
         dialect="woocommerce",
     )
-    assert reading.places == [(f"/catalog/rows/{number}/Parent", "parent_unknown") for number in (2, 3, 4)]
+    assert reading.places == [(f"/catalog/rows/{number}/Parent", "parent_unknown") for number in (1, 2, 3)]
 
 
 def test_categories_of_nothing_but_a_comma_are_none(read: Any) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.errors import Problem
 from workers.catalogs.columns import Aliases, plan_columns, snake, unique
-from workers.catalogs.families import FamilyStore
+from workers.catalogs.dialects.families import FamilyStore
 from workers.catalogs.record import Cells, Draft, Record, Source, refusal, row_problem
 
 MAX_IMAGES = 250

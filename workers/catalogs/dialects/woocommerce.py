@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.errors import Problem
 from workers.catalogs.columns import Aliases, plan_columns, snake, split_path, unique
-from workers.catalogs.families import FamilyStore
+from workers.catalogs.dialects.families import FamilyStore
 from workers.catalogs.record import Cells, Draft, Record, Source, refusal, row_problem
 
 HEADERS: Aliases = (

@@ -1,0 +1,123 @@
+"""A mapping: where each canonical field of a row comes from, for catalogs that no dialect fits."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
+from jsonpath_rfc9535.exceptions import JSONPathError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+MAX_PATH_CHARS = 500
+
+CanonicalField = Literal[
+    "product_id",
+    "sku",
+    "parent_id",
+    "title",
+    "description",
+    "brand",
+    "product_type",
+    "category_path",
+    "color",
+    "size",
+    "material",
+    "gtin",
+    "price",
+    "url",
+    "image_urls",
+    "locale",
+]
+
+
+class _PathEnvironment(JSONPathEnvironment):
+    """JSONPath (RFC 9535) without regular expressions: one of those can take for ever on a hostile text."""
+
+    max_recursion_depth = 20
+
+    def setup_function_extensions(self) -> None:
+        super().setup_function_extensions()
+        del self.function_extensions["match"], self.function_extensions["search"]
+
+
+_ENVIRONMENT = _PathEnvironment()
+
+
+@lru_cache(maxsize=1024)
+def parsed_path(text: str) -> JSONPathQuery:
+    """The parsed JSONPath of a text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return _ENVIRONMENT.compile(text)
+    except (JSONPathError, RecursionError) as error:
+        detail = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        raise ValueError(f"not a JSONPath such as $.values.name[0].data: {detail}") from error
+
+
+def _path(text: str) -> str:
+    parsed_path(text)
+    return text
+
+
+def _columns(value: Any) -> Any:
+    return (
+        {"columns": [value]}
+        if isinstance(value, str)
+        else {"columns": value}
+        if isinstance(value, list)
+        else value
+    )
+
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class FieldSource(BaseModel):
+    """Where one field comes from: the best column that is not blank (of images: all), a path into the row, or a value.
+
+    A text stands for one column, a list for several.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: tuple[ColumnName, ...] | None = Field(default=None, min_length=1, max_length=50)
+    path: Annotated[str, Field(min_length=1, max_length=MAX_PATH_CHARS), AfterValidator(_path)] | None = None
+    value: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> FieldSource:
+        if sum(given is not None for given in (self.columns, self.path, self.value)) != 1:
+            raise ValueError(
+                "a field comes from one of: a column, a list of columns, {path: ...}, {value: ...}"
+            )
+        return self
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """For a person who reads the plan."""
+        return self.columns or ((self.path,) if self.path else (f"= {self.value}",))
+
+
+_Given = BeforeValidator(_columns, json_schema_input_type=ColumnName | list[ColumnName] | FieldSource)
+
+Mapping = Annotated[dict[CanonicalField, Annotated[FieldSource, _Given]], Field(min_length=1)]
+"""Canonical field -> its source; fields that are not named are found as without a mapping."""
+
+MappingOrFile = Annotated[
+    Annotated[Mapping, Tag("fields")] | Annotated[str, Field(min_length=1, max_length=1000), Tag("file")],
+    Discriminator(lambda value: "file" if isinstance(value, str) else "fields"),
+]
+"""A mapping, or the name of the uploaded file that holds one."""

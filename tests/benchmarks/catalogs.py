@@ -1,0 +1,142 @@
+"""Reading catalogs alone: `python -m tests.benchmarks.catalogs [rows]` reads a generated feed of each dialect.
+
+200,000 rows unless told otherwise; each feed in a process of its own, so that its memory is the reader's. The limits
+are 60 s and 150 MB. Seconds are those of the processor, so that other work on the machine does not count. Ends with 1
+where a limit is passed or a row is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from schemas.catalog import Row
+from workers.catalogs.reading import open_catalog
+from workers.catalogs.record import CatalogLimits
+
+ROWS = 200_000
+WITHIN_S, WITHIN_MB = 60.0, 150.0
+NOTE = "A shirt of organic cotton with a narrow collar and long sleeves and buttons of horn. "
+
+
+def shopify(rows: int) -> Iterator[str]:
+    yield "Handle,Title,Body (HTML),Vendor,Type,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src\n"
+    for n in range(rows):
+        first = f"Shirt {n},<p>{NOTE}</p>,Acme,Shirts,Size" if n % 3 == 0 else ",,,,"
+        yield f"shirt-{n // 3},{first},{'SML'[n % 3]},sku-{n},29.90,https://cdn.example.com/{n}.jpg\n"
+
+
+def woocommerce(rows: int) -> Iterator[str]:
+    yield "ID,Type,SKU,Name,Published,Description,Regular price,Categories,Images,Parent,"
+    yield "Attribute 1 name,Attribute 1 value(s)\n"
+    for n in range(rows):
+        images = f"https://x/{n}.jpg, https://x/{n}b.jpg"
+        yield f'{n},simple,sku-{n},Shirt {n},1,{NOTE},29.90,"Clothing > Shirts","{images}",,Color,Red\n'
+
+
+def merchant_tsv(rows: int) -> Iterator[str]:
+    yield "id\ttitle\tdescription\tlink\timage_link\tavailability\tprice\titem_group_id\tcolor\n"
+    for n in range(rows):
+        yield f"sku-{n}\tShirt {n}\t{NOTE}\thttps://x/{n}\thttps://x/{n}.jpg\tin stock\t29.90 EUR\tg{n // 3}\tRed\n"
+
+
+def merchant_xml(rows: int) -> Iterator[str]:
+    yield '<rss xmlns:g="http://base.google.com/ns/1.0"><channel>'
+    for n in range(rows):
+        yield (
+            f"<item><g:id>sku-{n}</g:id><title>Shirt {n}</title><description>{NOTE}</description>"
+            f"<g:image_link>https://x/{n}.jpg</g:image_link><g:price>29.90 EUR</g:price></item>"
+        )
+    yield "</channel></rss>"
+
+
+def product(n: int) -> dict[str, object]:
+    return {
+        "sku": f"sku-{n}",
+        "name": f"Shirt {n}",
+        "description": NOTE,
+        "color": "red",
+        "image": f"https://x/{n}.jpg",
+    }
+
+
+def schema_org(rows: int) -> Iterator[str]:
+    yield '{"@context": "https://schema.org", "@graph": ['
+    for n in range(rows):
+        yield ("," if n else "") + json.dumps({"@type": "Product", **product(n)})
+    yield "]}"
+
+
+def jsonl(rows: int) -> Iterator[str]:
+    yield from (json.dumps(product(n)) + "\n" for n in range(rows))
+
+
+def json_array(rows: int) -> Iterator[str]:
+    yield "["
+    yield from (("," if n else "") + json.dumps(product(n)) for n in range(rows))
+    yield "]"
+
+
+def csv(rows: int) -> Iterator[str]:
+    yield "sku,title,description,color,price,image\n"
+    yield from (f"sku-{n},Shirt {n},{NOTE},red,29.90,https://x/{n}.jpg\n" for n in range(rows))
+
+
+FEEDS: dict[str, Callable[[int], Iterator[str]]] = {
+    each.__name__: each
+    for each in (shopify, woocommerce, merchant_tsv, merchant_xml, schema_org, csv, jsonl, json_array)
+}
+
+
+def measured(feed: str, rows: int) -> dict[str, float]:
+    """Rows, seconds and peak megabytes of reading such a feed, in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.catalogs", feed, str(rows)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(answer.stdout)
+    return found
+
+
+def read(feed: str, rows: int) -> None:
+    """The child's part: writes the feed, reads it, prints what that took."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog"
+        with path.open("w") as file:
+            file.writelines(FEEDS[feed](rows))
+        began_s = time.process_time()
+        catalog = open_catalog(path, name="catalog", dialect="auto", key=None, limits=CatalogLimits())
+        good = sum(isinstance(row, Row) for row in catalog.rows())
+        took_s = time.process_time() - began_s
+    print(json.dumps({"rows": good, "took_s": took_s, "peak_mb": peak_mb()}))
+
+
+def peak_mb() -> float:
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def main(rows: int) -> int:
+    table = Table("dialect", "rows", "seconds", "rows/s", "peak MB")
+    is_over = False
+    for feed in FEEDS:
+        found = measured(feed, rows)
+        is_over |= found["took_s"] > WITHIN_S or found["peak_mb"] > WITHIN_MB or found["rows"] != rows
+        speed = f"{found['rows'] / found['took_s']:,.0f}"
+        table.add_row(feed, f"{found['rows']:,}", f"{found['took_s']:.1f}", speed, f"{found['peak_mb']:.0f}")
+    Console().print(table)
+    return int(is_over)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        read(sys.argv[1], int(sys.argv[2]))
+    else:
+        sys.exit(main(int(sys.argv[1]) if len(sys.argv) == 2 else ROWS))

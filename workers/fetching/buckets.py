@@ -1,0 +1,91 @@
+"""Objects that manifests name as `s3://bucket/key`: from the buckets that the operator opened, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from pathlib import Path
+
+from core.settings import FetchSettings
+from core.storage.opening import open_store
+from core.storage.rules import check_key
+from core.storage.store import ObjectStore
+from schemas.errors import NotFoundError, UnavailableError
+from workers.fetching.errors import FetchError
+
+S3 = "s3://"
+_THREADS = 8
+_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
+
+
+class BucketReader:
+    """Reads objects of several buckets. A bucket's client is made when it is first asked."""
+
+    def __init__(self, settings: FetchSettings, *, endpoint_url: str | None) -> None:
+        self._opened = [source.removesuffix("/") for source in settings.s3_sources]
+        self._endpoint_url = endpoint_url
+        self._stores: dict[str, ObjectStore] = {}
+
+    def checked(self, url: str) -> tuple[str, str]:
+        """Bucket and key; the key is taken as it is written.
+
+        Raises:
+            FetchError: it is no such URL, or not in a place that is opened.
+        """
+        found = _URL.fullmatch(url)
+        if found is None:
+            raise FetchError("This is not a URL of the form s3://bucket/key.")
+        try:
+            check_key(found["key"])
+        except ValueError as error:
+            raise FetchError(f"This is no key of an object: {error}") from None
+        if not any(url.startswith(f"{opened}/") for opened in self._opened):
+            raise FetchError(
+                f"The bucket {found['bucket']} is not opened to manifests, or not this part of it; "
+                "the operator opens one with DARKROOM_FETCH__S3_SOURCES."
+            )
+        return found["bucket"], found["key"]
+
+    async def read(self, url: str, *, into: Path, max_bytes: int) -> tuple[str, int]:
+        """Puts the object into a file; its SHA-256 in hex and its size.
+
+        Raises:
+            FetchError: refused, not there, too large, or S3 does not answer.
+        """
+        bucket, key = self.checked(url)
+        try:
+            store = await self._store(bucket)
+            known = await store.stat(key)
+            if known is None:
+                raise FetchError(f"There is no such object in the bucket {bucket}.")
+            if known.size_bytes <= max_bytes:
+                await store.get_file(key, into)
+        except NotFoundError as error:
+            raise FetchError(f"There is no such object in the bucket {bucket}.") from error
+        except UnavailableError as error:
+            raise FetchError(f"The bucket {bucket} cannot be read: {error.detail}", transient=True) from error
+        if known.size_bytes > max_bytes:
+            raise FetchError(f"The object in {bucket} is larger than the {max_bytes} bytes allowed.")
+        return await asyncio.to_thread(_digest, into)
+
+    async def aclose(self) -> None:
+        for store in self._stores.values():
+            await store.aclose()
+        self._stores.clear()
+
+    async def _store(self, bucket: str) -> ObjectStore:
+        if bucket not in self._stores:
+            store = await asyncio.to_thread(
+                open_store, f"{S3}{bucket}", endpoint_url=self._endpoint_url, threads=_THREADS
+            )
+            if bucket in self._stores:  # another fetch was quicker
+                await store.aclose()
+            else:
+                self._stores[bucket] = store
+        return self._stores[bucket]
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

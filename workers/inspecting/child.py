@@ -1,0 +1,68 @@
+"""`python -m workers.inspecting.child MAX_PIXELS`: decodes pictures named on standard input, one JSON object a line.
+
+In: `{"path": ...}`. Out: `{"media_type", "width", "height", "has_alpha"}`, or `{"refusal": a sentence's end}`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import warnings
+
+from PIL import Image, UnidentifiedImageError
+
+BYTES_PER_PIXEL = 16
+"""Of decoding: the picture with four channels, once more as it is turned, and the decoder's own tables."""
+
+OWN_BYTES = 512 * 1024**2
+"""Of the process before it opens anything, with room for a file of the largest size."""
+
+CPU_S = 20
+_FORMATS = ("PNG", "JPEG", "WEBP")
+
+
+def main() -> None:
+    max_pixels = int(sys.argv[1])
+    _limit(resource.RLIMIT_AS, OWN_BYTES + max_pixels * BYTES_PER_PIXEL)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    for line in sys.stdin:
+        used_s = resource.getrusage(resource.RUSAGE_SELF)
+        _limit(resource.RLIMIT_CPU, int(used_s.ru_utime + used_s.ru_stime) + CPU_S, is_soft=True)
+        sys.stdout.write(json.dumps(looked_at(json.loads(line)["path"], max_pixels)) + "\n")
+        sys.stdout.flush()
+
+
+def looked_at(path: str, max_pixels: int) -> dict[str, object]:
+    """What the picture is, or why it is refused. Decodes all of it."""
+    try:
+        with Image.open(path, formats=_FORMATS) as picture:
+            width, height = picture.size
+            if getattr(picture, "n_frames", 1) > 1:
+                return {"refusal": "moves; a still picture is needed"}
+            picture.load()
+            has_alpha = picture.has_transparency_data
+            kind = (picture.format or "").lower()
+    except UnidentifiedImageError:
+        return {"refusal": "is not a PNG, JPEG or WebP picture"}
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return {"refusal": f"has more than the {max_pixels:,} pixels that are decoded"}
+    except MemoryError:
+        return {"refusal": "takes more memory to decode than a picture may"}
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        return {"refusal": f"is damaged ({type(error).__name__})"}
+    return {"media_type": f"image/{kind}", "width": width, "height": height, "has_alpha": has_alpha}
+
+
+def _limit(kind: int, most: int, *, is_soft: bool = False) -> None:
+    """No more than this from here on; where the system allows less already, that stays."""
+    _, hard = resource.getrlimit(kind)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (most, hard if is_soft else most))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Choosing rows: which of a catalog's rows a manifest wants, by its `where`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from schemas.catalog import CANONICAL_FIELDS
+from schemas.errors import Problem
+from schemas.template import TemplateError, condition, visible
+
+WHERE = "/catalog/where"
+_HINT = (
+    "guard an empty field with `row.field and ...`; make a number of a text first: "
+    "{% assign price = row.price | plus: 0 %}{% if price > 20 %}yes{% endif %}"
+)
+
+
+class RowChooser:
+    """Decides row by row, and remembers which fields it asked for in vain.
+
+    Attributes:
+        left_out: rows that were not wanted.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._condition = condition(where)
+        read = [path.split(".") for path in self._condition.reads]
+        self._asked = {path[1] for path in read if len(path) > 1}
+        self._seen = set(CANONICAL_FIELDS)
+        self._columns = dict[str, None]()
+        self.left_out = 0
+
+    def wants(self, fields: Mapping[str, Any]) -> bool | Problem:
+        """Whether a row with these fields is wanted. A field that only other rows have is empty."""
+        self._seen.update(self._asked & fields.keys())
+        if len(self._columns) < len(self._asked) + 1000:
+            self._columns.update(dict.fromkeys(fields))
+        try:
+            row = visible({**dict.fromkeys(self._asked), **fields}, "row")
+            answer = self._condition.render({"row": row})
+        except TemplateError as error:
+            return Problem.at_row(fields["number"], "bad_condition", f"{WHERE}: {error}; {_HINT}")
+        is_wanted = answer not in ("", "false")
+        self.left_out += not is_wanted
+        return is_wanted
+
+    def problems(self, rows: int) -> Iterator[Problem]:
+        """What is wrong with the condition itself, once all rows were asked and `rows` of them were wanted."""
+        unknown = sorted(self._asked - self._seen)
+        for name in unknown:
+            close = get_close_matches(name, self._columns, n=1)
+            hint = f"; did you mean row.{close[0]}?" if close else ""
+            yield Problem(WHERE, "unknown_field", f"no row has a field or column '{name}'{hint}")
+        if self.left_out and not rows and not unknown:
+            yield Problem(WHERE, "empty", f"none of the catalog's {self.left_out:,} rows fits the condition")
