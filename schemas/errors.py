@@ -16,26 +16,35 @@ DarkroomError
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong, and where.
 
-    `pointer` is a JSON Pointer into the manifest (`/templates/hero/prompt`) or into the catalog
-    (`/catalog/rows/17/title`: row 17 counted from 1 as a person counts, column `title`).
+    `pointer` is a JSON Pointer into the manifest (`/templates/hero/prompt`) or into the catalog as if it were written
+    there (`/catalog/rows/16/title`: its column `title`). Pointers count from 0. `row` is the number of the catalog's
+    row as people count, from 1: 17.
     """
 
     pointer: str
     code: str
     detail: str
+    row: int | None = None
+
+    @classmethod
+    def at_row(cls, number: int, code: str, detail: str, *, column: str | None = None) -> Problem:
+        """A problem of the catalog's row `number`, counted from 1, or of one of its columns."""
+        place = "" if column is None else f"/{escaped(column)}"
+        return cls(f"/catalog/rows/{number - 1}{place}", code, detail, number)
 
     def __str__(self) -> str:
-        return f"{self.pointer or '/'}: {self.detail}"
+        row = f" (row {self.row})" if self.row else ""
+        return f"{self.pointer or '/'}{row}: {self.detail}"
 
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+    def as_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def escaped(name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,14 +18,22 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
+from schemas.disclosure import Disclosure
+from schemas.finish import Steps
 from schemas.image import ImageFormat
+from schemas.mapping import MappingOrFile
 from schemas.model import refusal_of
+from schemas.parts import joined
+from schemas.picture import MAX_REFERENCES
+from schemas.preset import find_preset
 from schemas.pricing import usd
-from schemas.size import Size, find_preset
-from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
+from schemas.size import Size
+from schemas.template import MAX_PROMPT_CHARS, TemplateError, condition, parsed
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """A template, axis or variant: letters, digits, `_` and `-`; it becomes part of file names."""
@@ -62,6 +71,7 @@ class Dialect(StrEnum):
     GOOGLE_MERCHANT = "google_merchant"
     CSV = "csv"
     TSV = "tsv"
+    SCHEMA_ORG = "schema_org"
     JSONL = "jsonl"
     JSON = "json"
 
@@ -69,6 +79,14 @@ class Dialect(StrEnum):
 def _liquid(text: str) -> str:
     try:
         parsed(text)
+    except TemplateError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _condition(text: str) -> str:
+    try:
+        condition(text)
     except TemplateError as error:
         raise ValueError(str(error)) from error
     return text
@@ -103,6 +121,7 @@ def _dollars(value: Any) -> str:
 
 
 Liquid = Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARS), AfterValidator(_liquid)]
+Condition = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_condition)]
 ModelName = Annotated[str, AfterValidator(_known_model)]
 SizeName = Annotated[str, AfterValidator(_known_size)]
 Dollars = Annotated[str, BeforeValidator(_dollars)]
@@ -127,7 +146,8 @@ class Catalog(Shape):
     rows: tuple[dict[str, Any], ...] | None = Field(default=None, min_length=1)
     dialect: Dialect = Dialect.AUTO
     key: str | None = Field(default=None, min_length=1, max_length=200)
-    where: Liquid | None = None
+    mapping: MappingOrFile | None = None
+    where: Condition | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Catalog:
@@ -140,6 +160,7 @@ class ImageSettings(Shape):
     """How pictures are asked for. None means: as the manifest's defaults say, or as the provider does."""
 
     model: ModelName | None = None
+    lane: Name | None = None
     quality: str | None = Field(default=None, min_length=1)
     complexity: str | None = Field(default=None, min_length=1)
     format: ImageFormat | None = None
@@ -148,17 +169,73 @@ class ImageSettings(Shape):
     moderation: Literal["auto", "low"] | None = None
 
 
+Part = Annotated[Liquid, Field(min_length=1)] | None
+
+
+class Parts(Shape):
+    """A prompt in pieces, joined in this order, each behind its label; `schemas.parts` has the labels."""
+
+    use: Part = None
+    audience: Part = None
+    change: Part = None
+    preserve: Part = None
+    scene: Part = None
+    subject: Part = None
+    details: Part = None
+    composition: Part = None
+    light: Part = None
+    style: Part = None
+    text: Part = None
+    constraints: Part = None
+    avoid: Part = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Parts:
+        if not self.given:
+            raise ValueError(f"name at least one part: {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The parts that are there, in their order."""
+        return {name: text for name, text in self if text is not None}
+
+
 class Template(Shape):
     """One kind of picture. With `references` or `from` it is an edit, else a generation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    prompt: Annotated[Liquid, Field(min_length=1)]
-    references: tuple[Liquid, ...] = Field(default=(), max_length=16)
+    parts: Parts | None = None
+    prompt: Annotated[Liquid, Field(min_length=1)] | None = Field(default=None, validate_default=True)
+    references: tuple[Liquid, ...] = Field(default=(), max_length=MAX_REFERENCES)
     mask: Liquid | None = None
     parent: Name | None = Field(default=None, alias="from")
     sizes: tuple[SizeName, ...] | None = Field(default=None, min_length=1, max_length=100)
+    samples: int | None = Field(default=None, ge=1, le=100)
     image: ImageSettings = ImageSettings()
+
+    @field_validator("prompt")
+    @classmethod
+    def _one_of_two(cls, prompt: str | None, info: ValidationInfo) -> str | None:
+        if "parts" in info.data and (prompt is None) == (info.data["parts"] is None):
+            raise ValueError("a template has either `prompt` or `parts`")
+        return prompt
+
+    @cached_property
+    def text(self) -> str:
+        """The Liquid text of its prompt, joined where it is in parts."""
+        return self.prompt or joined(self.parts.given if self.parts else {})
+
+    @property
+    def pieces(self) -> dict[str, str]:
+        """The texts as the producer wrote them, by their place in the template: `prompt`, or `parts/light`."""
+        if self.parts is None:
+            return {"prompt": self.text}
+        return {f"parts/{name}": text for name, text in self.parts.given.items()}
+
+    @property
+    def pointer(self) -> str:
+        """The place of its whole prompt in the template."""
+        return "prompt" if self.parts is None else "parts"
 
 
 class Output(Shape):
@@ -178,6 +255,20 @@ class Spend(Shape):
 
 Scalar = Annotated[Any, AfterValidator(_scalar)]
 Axes = dict[Name, Annotated[dict[Name, dict[Name, Scalar]], Field(min_length=1)]]
+Choice = dict[Name, Name]
+"""One choice on some of the axes; it stands for every combination that has them."""
+
+
+class Combinations(Shape):
+    """Which combinations of variants are made: those of `zip`, without those of `exclude`, and those of `include`."""
+
+    paired: tuple[Annotated[tuple[Name, ...], Field(min_length=2)], ...] = Field(
+        default=(), alias="zip", max_length=10
+    )
+    exclude: tuple[Annotated[Choice, Field(min_length=1)], ...] = Field(default=(), max_length=100)
+    include: tuple[Annotated[Choice, Field(min_length=1)], ...] = Field(default=(), max_length=100)
+
+
 Metadata = dict[
     Annotated[str, StringConstraints(min_length=1, max_length=64)],
     Annotated[str, StringConstraints(max_length=512)],
@@ -193,11 +284,15 @@ class Manifest(Shape):
     metadata: Metadata = Field(default_factory=dict, max_length=16)
     catalog: Catalog | None = None
     image: ImageSettings = ImageSettings()
+    references: tuple[Liquid, ...] = Field(default=(), max_length=MAX_REFERENCES)
     templates: dict[Name, Template] = Field(min_length=1, max_length=100)
     variants: Axes = Field(default_factory=dict, max_length=10)
+    combinations: Combinations = Combinations()
     sizes: tuple[SizeName, ...] = Field(default=("1024x1024",), min_length=1, max_length=100)
     samples: int = Field(default=1, ge=1, le=100)
-    finish: tuple[Any, ...] = ()
+    sample: int | None = Field(default=None, ge=1, le=100)
+    finish: Steps = ()
+    disclosure: Disclosure = Disclosure()
     output: Output = Output()
     spend: Spend = Spend()
     reuse: Reuse = Reuse.BATCH
@@ -209,5 +304,21 @@ class Manifest(Shape):
         own = self.templates[template].image.model_dump(exclude_none=True)
         return self.image.model_copy(update=own)
 
+    def references_of(self, template: str) -> tuple[tuple[str, str], ...]:
+        """The references of a template with their places: its own, then those of the whole batch."""
+        own = self.templates[template].references
+        return (
+            *((f"/templates/{template}/references/{place}", text) for place, text in enumerate(own)),
+            *((f"/references/{place}", text) for place, text in enumerate(self.references)),
+        )
+
     def sizes_of(self, template: str) -> tuple[str, ...]:
         return self.templates[template].sizes or self.sizes
+
+    def samples_of(self, template: str) -> int:
+        return self.templates[template].samples or self.samples
+
+    @property
+    def label(self) -> str:
+        """The name of its batch: a sample says that it is one."""
+        return self.name if self.sample is None else f"{self.name} (sample of {self.sample})"

@@ -7,15 +7,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas.combining import combination_problems
 from schemas.errors import ManifestError, Problem, escaped
+from schemas.finish_plan import plan_finish
 from schemas.image import ImageFormat
 from schemas.manifest import Dialect, ImageSettings, Manifest, Reuse
 from schemas.model import Model, find_model
-from schemas.size import find_preset, resolve_size
+from schemas.picture import MAX_REFERENCES
+from schemas.preset import find_preset
+from schemas.size import resolve_size
 from schemas.template import parsed
 
 MAX_PROBLEMS = 100
-MAX_REFERENCES = 16
 MAX_ROUNDS = 4
 
 
@@ -52,7 +55,11 @@ def _follows(problem: Problem, broken: Iterable[str]) -> bool:
     for pointer in broken:
         if f"{problem.pointer}/".startswith(f"{pointer}/"):
             return True
-        if problem.code == "unknown_field" and pointer.startswith("/variants"):
+        if pointer.startswith("/variants") and (
+            problem.code == "unknown_field" or problem.pointer.startswith("/combinations")
+        ):
+            return True
+        if problem.pointer.startswith("/catalog/mapping") and pointer.startswith(f"{problem.pointer}/"):
             return True
         if problem.code == "unknown" and pointer.startswith("/templates/") and pointer.count("/") == 2:
             return True
@@ -67,7 +74,9 @@ _STAND_INS: dict[str, Any] = {
     "references": "-",
     "sizes": "auto",
     "rows": {},
+    "finish": {"step": "srgb"},
     "templates": {"template": {"prompt": "-"}},
+    "parts": {"use": "-"},
 }
 """What takes the place of a malformed required field or of a malformed item of a list."""
 
@@ -78,7 +87,7 @@ def _mended(data: Any, found: Iterable[Any]) -> Any:
         return data
     mended: Any = _copied(data)
     for error in found:
-        path = [part for part in error["loc"] if part != "[key]"]
+        path = _path(error)
         place: Any = mended
         for part in path[:-1]:
             place = place[part] if _has(place, part) else None
@@ -93,10 +102,14 @@ def _replace(place: dict[Any, Any], path: list[Any]) -> None:
     last = path[-1]
     if path[0] == "variants" and len(path) == 4:
         place[last] = None
-    elif last in ("name", "prompt") or path == ["templates"]:
+    elif last in ("name", "prompt", "parts") or path == ["templates"]:
         place[last] = _STAND_INS[last]
+        if last == "prompt":
+            place.pop("parts", None)
     else:
         place.pop(last, None)
+        if path[2:3] == ["parts"]:
+            place |= _STAND_INS["parts"]
 
 
 def _has(place: Any, part: Any) -> bool:
@@ -113,9 +126,8 @@ def _copied(data: Any) -> Any:
 
 
 def _problem(found: Any) -> Problem:
-    parts = [part for part in found["loc"] if part != "[key]"]
-    if parts[:2] == ["catalog", "rows"] and len(parts) > 2:
-        parts[2] += 1  # rows are counted as people count
+    parts = _path(found)
+    row = parts[2] + 1 if parts[:2] == ["catalog", "rows"] and len(parts) > 2 else None
     pointer = "".join(f"/{escaped(str(part))}" for part in parts)
     kind, message = found["type"], found["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
@@ -124,11 +136,19 @@ def _problem(found: Any) -> Problem:
         message = f"'{parts[-1]}' is required"
     elif kind in ("model_type", "dict_type"):
         message = "this has to be an object with fields"
-    return Problem(pointer, kind, message)
+    return Problem(pointer, kind, message, row)
+
+
+def _path(found: Any) -> list[Any]:
+    """Where it is in the document, without what only the shape knows: marks of keys, and kinds of steps and mappings."""
+    path = [part for part in found["loc"] if part != "[key]"]
+    has_kind = path[:1] == ["finish"] or path[:2] == ["catalog", "mapping"]
+    return [*path[:2], *path[3:]] if has_kind else path
 
 
 def _semantic_problems(manifest: Manifest) -> Iterator[Problem]:
     yield from _not_yet(manifest)
+    yield from combination_problems(manifest)
     for name in manifest.templates:
         yield from _image_problems(manifest, name)
         yield from _size_problems(manifest, name)
@@ -140,9 +160,6 @@ def _semantic_problems(manifest: Manifest) -> Iterator[Problem]:
 def _not_yet(manifest: Manifest) -> Iterator[Problem]:
     """Fields of the contract that this version knows by name and does not act on: refused, never ignored."""
     refused = {
-        "/catalog/where": manifest.catalog is not None and manifest.catalog.where is not None,
-        "/finish": bool(manifest.finish),
-        "/reuse": manifest.reuse is Reuse.TENANT,
         "/notify": bool(manifest.notify),
     }
     for pointer, used in refused.items():
@@ -151,12 +168,12 @@ def _not_yet(manifest: Manifest) -> Iterator[Problem]:
             yield Problem(
                 pointer, "not_supported_yet", f"`{name}` is not available in this version; leave it out"
             )
-    if (
-        manifest.catalog is not None
-        and manifest.catalog.rows
-        and manifest.catalog.dialect is not Dialect.AUTO
-    ):
-        yield Problem("/catalog/dialect", "not_applicable", "inline rows have no dialect; leave it out")
+    if manifest.catalog is not None and manifest.catalog.rows:
+        if manifest.catalog.dialect is not Dialect.AUTO:
+            yield Problem("/catalog/dialect", "not_applicable", "inline rows have no dialect; leave it out")
+        if manifest.catalog.mapping is not None:
+            detail = "inline rows have no mapping: write them with the fields they need, and leave it out"
+            yield Problem("/catalog/mapping", "not_applicable", detail)
 
 
 def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
@@ -212,17 +229,31 @@ def _size_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
     for place, size in enumerate(manifest.sizes_of(name)):
         pixels: object = size
         if size == "auto":
-            if manifest.spend.cap_usd:
-                detail = "with a cap the size must be named: 'auto' has no price"
-                yield Problem(f"{where}/{place}", "unpriced", detail)
+            yield from _automatic_problems(manifest, f"{where}/{place}")
         elif model is not None:
             try:
-                pixels = (resolve_size(size, model), reads_size and size)
+                asked = resolve_size(size, model)
             except ValueError as error:
                 yield Problem(f"{where}/{place}", "illegal_size", str(error))
-        if pixels in seen:
+                continue
+            try:
+                steps = plan_finish(size, manifest.finish).model_copy(update={"preset": None})
+                pixels = (asked, steps, reads_size and size)
+            except ValueError as error:
+                yield Problem("/finish", "illegal_step", f"{size}: {error}")
+        if pixels in seen and (size == seen[pixels] or manifest.reuse is Reuse.NEVER):
             yield Problem(f"{where}/{place}", "duplicate", _same_size(size, seen[pixels]))
         seen.setdefault(pixels, size)
+
+
+def _automatic_problems(manifest: Manifest, pointer: str) -> Iterator[Problem]:
+    if manifest.spend.cap_usd:
+        detail = "with a cap the size must be named: 'auto' has no price"
+        yield Problem(pointer, "unpriced", detail)
+    try:
+        plan_finish("auto", manifest.finish)
+    except ValueError as error:
+        yield Problem("/finish", "illegal_step", str(error))
 
 
 def _same_size(size: str, earlier: str) -> str:
@@ -230,19 +261,20 @@ def _same_size(size: str, earlier: str) -> str:
         return f"{size} is named twice"
     presets = " and ".join(name for name in (size, earlier) if find_preset(name))
     return (
-        f"{size} asks for the same picture as {earlier} ({presets}: a preset); leave one out, "
-        "or let the prompt read `size`"
+        f"{size} asks for the same picture as {earlier} ({presets}: a preset), and nothing is reused; leave one out, "
+        "let the prompt read `size`, or leave `reuse: never` out"
     )
 
 
 def _parent_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
     template = manifest.templates[name]
-    images = len(template.references) + (template.parent is not None)
+    images = len(manifest.references_of(name)) + (template.parent is not None)
     if images > MAX_REFERENCES:
         yield Problem(
             f"/templates/{name}/references",
             "too_many",
-            f"at most {MAX_REFERENCES}, with the picture of `from`",
+            f"at most {MAX_REFERENCES}, with the picture of `from`"
+            + (" and the references of the batch" if manifest.references else ""),
         )
     if template.mask is not None and images == 0:
         yield Problem(
@@ -269,9 +301,9 @@ def _ancestors(manifest: Manifest, name: str) -> set[str]:
 def _texts(manifest: Manifest, name: str) -> Iterator[tuple[str, str]]:
     """The texts that decide a template's picture, with their places."""
     template = manifest.templates[name]
-    yield f"/templates/{name}/prompt", template.prompt
-    for place, reference in enumerate(template.references):
-        yield f"/templates/{name}/references/{place}", reference
+    for piece, text in template.pieces.items():
+        yield f"/templates/{name}/{piece}", text
+    yield from manifest.references_of(name)
     if template.mask is not None:
         yield f"/templates/{name}/mask", template.mask
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+PLAN_CHANGED = "plan_changed"
+"""Code of the problem of a batch whose plan is not the one that its submission named."""
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True, validate_by_name=True)
 
 
 class PlanTasks(_Part):
-    """Pictures to make, in all and by what they are."""
+    """Pictures to make, in all and by what they are; `by_variant` is axis -> choice -> pictures."""
 
     total: int
     by_template: dict[str, int]
     by_size: dict[str, int]
     by_model: dict[str, int]
+    by_variant: dict[str, dict[str, int]] = {}
 
 
 class PlanCost(_Part):
-    """Dollars as decimal strings. `likely` counts each picture once; `high` is what is held while it runs."""
+    """Dollars as decimal strings. `low` makes every different picture once, as `reuse` has it; `likely` makes them all,
+    and so does `by_template`; `high` is what is held while they run."""
 
     currency: str = "USD"
+    low: str = "0.00"
     likely: str
     high: str
     cap: str | None
@@ -31,7 +37,8 @@ class PlanCost(_Part):
 
 
 class PlanDuration(_Part):
-    """Seconds at the lanes' limits, and the limit that binds (None: the lanes declare no limit)."""
+    """Seconds at the lanes' limits and until the last answer is there, and the limit that binds (None: the lanes
+    declare no limit). `slots_needed` is how many calls run side by side to use all of it."""
 
     seconds: float | None
     limited_by: str | None
@@ -39,11 +46,12 @@ class PlanDuration(_Part):
 
 
 class PlanCatalog(_Part):
-    """What was read, and how: `mapping` is canonical field -> source column."""
+    """What was read, and how: `mapping` is canonical field -> source column; `left_out` counts rows not wanted."""
 
     rows: int
     dialect: str | None
     mapping: dict[str, str]
+    left_out: int = 0
 
 
 class PlanFile(_Part):
@@ -53,18 +61,62 @@ class PlanFile(_Part):
     sha256: str | None
 
 
+class PlanTemplate(_Part):
+    """A template in the tree of what is made from what: parents come before children, a level deeper each."""
+
+    name: str
+    parent: str | None = Field(alias="from")
+    depth: int
+    model: str
+    quality: str
+    lane: str
+    tasks: int
+    cost: str
+
+
+class PlanLint(_Part):
+    """Advice on the prompts of a template: the rule, the first row where it was met, and how often."""
+
+    rule: str
+    message: str
+    template: str
+    row: int
+    count: int
+
+
+class PlanTwin(_Part):
+    """A row whose pictures are the same as those of an earlier row."""
+
+    template: str
+    row: int
+    same_as_row: int
+
+
+class PlanDuplicates(_Part):
+    """Pictures that are the same as another of the plan, as far as it can know; `rows` are the first of them.
+
+    What an earlier batch has made is not looked for.
+    """
+
+    total: int = 0
+    by_template: dict[str, int] = {}
+    rows: tuple[PlanTwin, ...] = ()
+
+
 class PlanProblem(_Part):
-    """One problem with its place, as in an error answer."""
+    """One problem with its place, as in an error answer. `row`: of the catalog, counted from 1."""
 
     pointer: str
     code: str
     detail: str
+    row: int | None = None
 
 
 class Plan(_Part):
     """A dry run. `accepted` is false when there are problems or the likely cost is over the cap.
 
-    `files` names missing uploads first, then the others, up to 10,000 of `files_total`.
+    `digest` names everything that decides what is made and what it costs: a submission that names it is refused when
+    any of that has changed. `files` names missing uploads first, then the others, up to 10,000 of `files_total`.
     """
 
     id: str
@@ -76,7 +128,10 @@ class Plan(_Part):
     cost: PlanCost
     duration: PlanDuration
     catalog: PlanCatalog
+    templates: tuple[PlanTemplate, ...] = ()
     prompts: tuple[dict[str, Any], ...] = ()
+    lint: tuple[PlanLint, ...] = ()
+    duplicates: PlanDuplicates = PlanDuplicates()
     files: tuple[PlanFile, ...] = ()
     files_total: int = 0
     errors: tuple[PlanProblem, ...] = ()

@@ -17,7 +17,7 @@ from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, 
 
 from schemas.liquid_rules import ENVIRONMENT, MAX_PROMPT_CHARS, EmptyValue, EmptyValueError, Fields, Items
 
-__all__ = ["MAX_PROMPT_CHARS", "ROOTS", "PromptTemplate", "TemplateError", "parsed", "visible"]
+__all__ = ["MAX_PROMPT_CHARS", "ROOTS", "PromptTemplate", "TemplateError", "condition", "parsed", "visible"]
 
 ROOTS = frozenset({"row", "variant", "variant_key", "template", "size", "sample"})
 _REFUSED_TAGS = frozenset({"include", "render", "extends", "block", "tablerow", "translate"})
@@ -104,6 +104,24 @@ def parsed(text: str) -> PromptTemplate:
         TemplateError: the text is not a prompt template.
     """
     return PromptTemplate(text)
+
+
+@lru_cache(maxsize=64)
+def condition(text: str) -> PromptTemplate:
+    """A condition on a row as a template that renders to nothing, or to `false`, where it does not hold.
+
+    `text` is what stands in `{% if ... %}`; or, where that is not enough, a whole template.
+
+    Raises:
+        TemplateError: it is neither, or reads something that is not of the row.
+    """
+    is_whole = "{%" in text or "{{" in text
+    found = parsed(text if is_whole else f"{{% if {text} %}}true{{% endif %}}")
+    if other := sorted({path.split(".")[0] for path in found.reads} - {"row"}):
+        raise TemplateError(
+            f"'{other[0]}' is not known here; a condition reads the row alone, such as row.color"
+        )
+    return found
 
 
 def visible(value: Any, path: str) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import blake2b
@@ -11,26 +11,21 @@ from itertools import product
 from typing import Any
 
 from schemas.catalog import Row
-from schemas.errors import Problem, escaped
+from schemas.combining import Combined
+from schemas.errors import Problem
 from schemas.expansion import Cell
 from schemas.manifest import Manifest
+from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 from workers.catalogs.columns import snake
-from workers.rendering import cell_values, output_key, row_fields, row_values
+from workers.planning.linter import PromptLinter
+from workers.planning.needed import NeededFile
+from workers.planning.twins import TwinFinder
 
 SHOWN_PROMPTS = 3
 _KEPT_CELLS = 4096
-_WEB = ("https://", "http://")
 _KEY_START = "{{ row.key }}/"
 _CELL_NAMES = frozenset({"template", "variant_key", "size", "sample"})
-
-
-@dataclass(frozen=True, slots=True)
-class NeededFile:
-    """An uploaded file that has to be there; `pointer` is the place to blame when it is not."""
-
-    name: str
-    pointer: str
 
 
 @dataclass(slots=True)
@@ -57,6 +52,8 @@ class RowChecker:
 
     Args:
         mapping: canonical field -> source columns, so that a message names the producer's own column.
+        refusal_of: why a picture's address is not fetched from; None where it may be tried.
+        rows: how many there will be; to be known before the first of them is checked.
     Attributes:
         tallies: by template.
         prompts: of the first templates, the first one rendered, to be shown.
@@ -64,6 +61,8 @@ class RowChecker:
 
     manifest: Manifest
     mapping: Mapping[str, Any]
+    refusal_of: Callable[[str], str | None]
+    rows: int = 0
     tallies: dict[str, PromptTally] = field(default_factory=dict)
     prompts: list[dict[str, Any]] = field(default_factory=list)
     _keys: set[int] = field(default_factory=set)
@@ -82,6 +81,20 @@ class RowChecker:
                 yield Problem(pointer, "unknown_field", f"{lack} a field or column '{name}'{hint}")
 
     @cached_property
+    def linter(self) -> PromptLinter:
+        """What the prompts give reason to advise."""
+        return PromptLinter(self.manifest, self.rows)
+
+    @cached_property
+    def twins(self) -> TwinFinder:
+        """Tasks that ask for the same picture as others."""
+        return TwinFinder(self.manifest)
+
+    @cached_property
+    def _variants(self) -> Combined:
+        return Combined(self.manifest.variants, self.manifest.combinations)
+
+    @cached_property
     def fields_read(self) -> frozenset[str]:
         """The fields of a row that any text reads by name; `*` when one reads a row as a whole."""
         return frozenset().union(*(_fields_read(text, whole=True) for _, text in self._texts()))
@@ -92,44 +105,40 @@ class RowChecker:
             if isinstance(found, Problem):
                 if found in self._said:
                     continue
-                if not found.pointer.startswith("/catalog/rows/"):
+                if found.row is None:
                     self._said.add(found)
             yield found
 
     def _check(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem | NeededFile]:
+        self.linter.next_row()
         for template in self.manifest.templates:
-            yield from self._check_prompts(template, row, values)
-            yield from self._check_files(template, row, values)
+            made = blake2b(digest_size=8)
+            yield from self._check_prompts(template, row, values, made.update)
+            yield from self._check_files(template, row, values, made.update)
+            self.twins.note(template, made.digest())
+        self.twins.end_row(row.number)
         yield from self._check_keys(row, values)
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         for name, template in self.manifest.templates.items():
-            yield f"/templates/{name}/prompt", template.prompt
+            for piece, text in template.pieces.items():
+                yield f"/templates/{name}/{piece}", text
             yield from self._pictures(name)
         yield "/output/key", self.manifest.output.key
 
     def _pictures(self, name: str) -> Iterator[tuple[str, str]]:
-        template = self.manifest.templates[name]
-        for place, reference in enumerate(template.references):
-            yield f"/templates/{name}/references/{place}", reference
-        if template.mask is not None:
-            yield f"/templates/{name}/mask", template.mask
+        yield from self.manifest.references_of(name)
+        if (mask := self.manifest.templates[name].mask) is not None:
+            yield f"/templates/{name}/mask", mask
 
     def _cells(self, template: str, reads: tuple[str, ...]) -> Iterator[Cell]:
         """One cell for each different rendering: only what the text reads is varied."""
         roots = {path.split(".")[0] for path in reads}
-        axes = [tuple(choices) for choices in self.manifest.variants.values()]
-        if "variant_key" not in roots and "variant" not in reads:
-            axes = [
-                choices if any(f"{path}.".startswith(f"variant.{axis}.") for path in reads) else choices[:1]
-                for axis, choices in zip(self.manifest.variants, axes, strict=True)
-            ]
-        sizes = self.manifest.sizes_of(template)
-        samples = range(1, self.manifest.samples + 1)
+        sizes, samples = self.manifest.sizes_of(template), range(1, self.manifest.samples_of(template) + 1)
         yield from (
             Cell(-1, template, 0, variant, size, sample)
             for variant, size, sample in product(
-                product(*axes),
+                self._variants.projected(self._variants.read_by(reads)),
                 sizes if "size" in roots else sizes[:1],
                 samples if "sample" in roots else samples[:1],
             )
@@ -143,8 +152,11 @@ class RowChecker:
                 self._fixed[cell] = fixed
         return {**fixed, "row": row}
 
-    def _check_prompts(self, name: str, row: Row, values: Mapping[str, Any]) -> Iterator[Problem]:
-        prompt, pointer = parsed(self.manifest.templates[name].prompt), f"/templates/{name}/prompt"
+    def _check_prompts(
+        self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
+    ) -> Iterator[Problem]:
+        template = self.manifest.templates[name]
+        prompt, pointer = parsed(template.text), f"/templates/{name}/{template.pointer}"
         tally = self.tallies.setdefault(name, PromptTally())
         for cell in self._cells(name, prompt.reads):
             try:
@@ -159,27 +171,29 @@ class RowChecker:
             if tally.count == 0 and len(self.prompts) < SHOWN_PROMPTS:
                 shown = {"template": name, "row_key": row.key, "variant": cell.variant_key, "prompt": text}
                 self.prompts.append(shown)
-            tally.add(len(text.encode()))
+            content = text.encode()
+            tally.add(len(content))
+            note(content + b"\0")
+            self.linter.look(name, row.number, text)
 
-    def _check_files(self, name: str, row: Row, values: Mapping[str, Any]) -> Iterator[Problem | NeededFile]:
+    def _check_files(
+        self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
+    ) -> Iterator[Problem | NeededFile]:
         for pointer, text in self._pictures(name):
             source = parsed(text)
-            blamed = f"/catalog/rows/{row.number}" if _fields_read(text, whole=True) else pointer
+            place = self._at(row, "", "") if _fields_read(text, whole=True) else Problem(pointer, "", "")
             for cell in self._cells(name, source.reads):
                 try:
                     found = source.render(self._values(cell, values))
                 except TemplateError as error:
                     yield self._row_problem(row, error, pointer)
                     break
-                if not found:
-                    yield Problem(blamed, "bad_reference", f"{pointer} names no picture")
-                elif found.startswith(_WEB):
-                    continue
-                elif "://" in found:
-                    detail = f"{pointer}: a picture is an uploaded file or an https:// address"
-                    yield Problem(blamed, "bad_reference", detail)
-                else:
-                    yield NeededFile(found, blamed)
+                note(found.encode() + b"\0")
+                refusal = "it names no picture"
+                if found and "://" not in found:
+                    yield NeededFile(found, place.pointer, place.row, pointer.endswith("/mask"))
+                elif not found or (refusal := self.refusal_of(found) or ""):
+                    yield replace(place, code="bad_reference", detail=f"{pointer}: {refusal}")
 
     def _check_keys(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem]:
         """Two pictures must not be stored under one key."""
@@ -221,7 +235,7 @@ class RowChecker:
         return text != name and "/" not in name and "row" not in name and reads <= _CELL_NAMES
 
     def _at(self, row: Row, code: str, detail: str) -> Problem:
-        return Problem(f"/catalog/rows/{row.number}", code, detail)
+        return Problem.at_row(row.number, code, detail)
 
     def _row_problem(self, row: Row, error: TemplateError, pointer: str) -> Problem:
         """A problem at the row and the producer's own column, where the template's complaint names a field."""
@@ -233,7 +247,7 @@ class RowChecker:
         column = next(iter(self.mapping.get(name, ())), None)
         column = column or next((own for own in row.raw if snake(own) == name), name)
         detail = f"{error}, and {pointer} needs it; fill it in, or guard it with {{% if %}} or `default`"
-        return Problem(f"/catalog/rows/{row.number}/{escaped(column)}", "empty_field", detail)
+        return Problem.at_row(row.number, "empty_field", detail, column=column)
 
 
 def _fields_read(text: str, *, whole: bool = False) -> frozenset[str]:

@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -18,24 +18,43 @@ import structlog
 from core.clock import Clock
 from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
 from core.queue import PlanJob
+from core.record import PlannedBatch
 from core.settings import Settings
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
-from schemas.batch import BatchState
+from schemas.batch import Batch, BatchState
 from schemas.catalog import Row
 from schemas.errors import ManifestError, NotFoundError, Problem
 from schemas.expansion import Expansion
-from schemas.manifest import Manifest
-from schemas.plan import Plan, PlanCatalog, PlanCost, PlanDuration, PlanFile, PlanProblem, PlanTasks
+from schemas.manifest import Manifest, Reuse
+from schemas.plan import (
+    PLAN_CHANGED,
+    Plan,
+    PlanCatalog,
+    PlanCost,
+    PlanDuplicates,
+    PlanDuration,
+    PlanFile,
+    PlanProblem,
+    PlanTasks,
+)
 from schemas.pricing import micros, usd
 from workers.catalogs.record import row_problem
-from workers.planning.checker import NeededFile, RowChecker
+from workers.planning.checker import RowChecker
+from workers.planning.needed import NeededFile
 from workers.planning.pricer import PricedBlock, Pricer, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
+from workers.planning.summary import digest_of, tree_of, variants_of
 
 MAX_PROBLEMS = 100
 MAX_FILES_SHOWN = 10_000
 MAX_COLUMNS_NOTED = 1_000
+_CHANGED = Problem(
+    "",
+    PLAN_CHANGED,
+    "Something has changed since the plan that was looked at: the manifest, its catalog, a file or a price. Nothing was "
+    "spent; plan again.",
+)
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -52,6 +71,9 @@ class _Draft:
     source: Source | None = None
     files: dict[str, Upload | None] = field(default_factory=dict)
     blocks: list[PricedBlock] = field(default_factory=list)
+    expansion: Expansion | None = None
+    duplicates: PlanDuplicates = field(default_factory=PlanDuplicates)
+    cost: PlanCost | None = None
     checker: RowChecker | None = None
     digest: str | None = None
     refusal: str | None = None
@@ -121,16 +143,18 @@ class Planner:
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
         draft.source = await self._opener.open(job.tenant, manifest, scratch)
-        draft.checker = RowChecker(manifest, draft.source.mapping)
+        draft.checker = RowChecker(manifest, draft.source.mapping, self._opener.refusal_of)
         rows_file, attrs = scratch / "rows.jsonl", dict[str, None]()
         await asyncio.to_thread(_copy_rows, draft, rows_file, attrs)
+        draft.problems += draft.source.problems(draft.rows)
         if draft.rows == 0 and not draft.problems:
             draft.problems.append(Problem("/catalog/source", "empty", "the catalog has no rows"))
-        expansion = Expansion(manifest, draft.rows)
-        is_too_large = expansion.total > self._settings.service.max_tasks
+        draft.checker.rows = draft.rows
+        expansion = draft.expansion = Expansion(manifest, draft.rows)
+        is_too_large = expansion.grid.total > self._settings.service.max_tasks
         if is_too_large:
             most = self._settings.service.max_tasks
-            detail = f"this makes {expansion.total:,} pictures; at most {most:,} are allowed"
+            detail = f"this makes {expansion.grid.total:,} pictures; at most {most:,} are allowed"
             draft.problems.append(Problem("", "too_many_tasks", detail))
         unknown = [] if draft.is_full or not draft.rows else list(draft.checker.unknown_fields(attrs))
         draft.problems += unknown
@@ -140,7 +164,9 @@ class Planner:
         draft.problems += [*pricer.problems(), *draft.missing]
         if not draft.problems:
             draft.blocks = pricer.blocks()
-            draft.refusal = self._refusal(manifest, draft.blocks)
+            draft.duplicates = draft.checker.twins.found(expansion)
+            draft.cost = cost_of(draft.blocks, manifest.spend.cap_usd, _spared(manifest, draft.duplicates))
+            draft.refusal = self._refusal(draft.cost)
 
     async def _check_pages(
         self, job: PlanJob, draft: _Draft, rows_file: Path, attrs: dict[str, None]
@@ -161,16 +187,17 @@ class Planner:
                     return
         draft.digest = digest.hexdigest()
 
-    async def _find_files(self, tenant: str, draft: _Draft, names: list[dict[str, str]]) -> None:
-        """Looks up uploads not met before, side by side; a missing one is a problem of each row that needs it."""
-        new = sorted({name for needed in names for name in needed} - draft.files.keys())
+    async def _find_files(self, tenant: str, draft: _Draft, files: list[list[NeededFile]]) -> None:
+        """Looks up uploads not met before, side by side; what is wrong with one is said of each row that needs it."""
+        new = sorted({file.name for needed in files for file in needed} - draft.files.keys())
         draft.files |= zip(
             new, await asyncio.gather(*(self._found(tenant, name) for name in new)), strict=True
         )
-        for needed in names:
-            for name, pointer in needed.items():
-                if draft.files[name] is None and len(draft.missing) <= MAX_PROBLEMS:
-                    draft.missing[Problem(pointer, "missing_file", f"'{name}' was not uploaded")] = None
+        max_bytes = self._settings.fetch.max_picture_bytes
+        for file in (file for needed in files for file in needed):
+            problem = file.problem_with(draft.files[file.name], max_bytes=max_bytes)
+            if problem is not None and len(draft.missing) <= MAX_PROBLEMS:
+                draft.missing[problem] = None
 
     async def _found(self, tenant: str, name: str) -> Upload | None:
         try:
@@ -178,18 +205,17 @@ class Planner:
         except ValueError:  # not a name that anything can be stored under
             return None
 
-    def _refusal(self, manifest: Manifest, blocks: list[PricedBlock]) -> str | None:
-        likely = sum(priced.likely_usd_micros for priced in blocks)
+    def _refusal(self, cost: PlanCost) -> str | None:
         if self._settings.budgets.tenant_month_usd is None:
             return "This tenant has no monthly budget, so it cannot spend; set DARKROOM_BUDGETS__TENANT_MONTH_USD."
         caps = {
-            "the manifest's cap": micros(manifest.spend.cap_usd) if manifest.spend.cap_usd else None,
+            "the manifest's cap": micros(cost.cap) if cost.cap else None,
             "the tenant's monthly budget": self._settings.budgets.tenant_month_usd,
             "the house's daily budget": self._settings.budgets.house_day_usd,
         }
         for name, cap in caps.items():
-            if cap is not None and likely > cap:
-                return f"This will likely cost ${usd(likely)}, which is over {name} of ${usd(cap)}."
+            if cap is not None and micros(cost.low) > cap:
+                return f"This will likely cost ${cost.low}, which is over {name} of ${usd(cap)}."
         return None
 
     async def _settle(
@@ -197,23 +223,50 @@ class Planner:
     ) -> None:
         with suppress(NotFoundError):
             batch = await self._batches.get(tenant, batch_id)
-            if not plan.accepted:
+            has_changed = plan.accepted and batch.expects not in (None, plan.digest)
+            if has_changed or not plan.accepted:
                 refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."
                 await self._batches.reject(
                     batch_id,
-                    refusal=refusal,
-                    problems=draft.problems[:MAX_PROBLEMS],
+                    refusal=_CHANGED.detail if has_changed else refusal,
+                    problems=[_CHANGED] if has_changed else draft.problems[:MAX_PROBLEMS],
                     finished_at_ms=self._clock.now_ms(),
                 )
                 return
+            planned = _planned_batch(batch, manifest, plan, draft, now_ms=self._clock.now_ms())
+            await self._documents.put_planned(planned)
             await self._batches.start(
                 batch,
-                total=plan.tasks.total,
-                rows=draft.rows,
-                estimated_usd_micros=micros(plan.cost.likely),
-                flows=flows_of(draft.blocks, manifest.samples),
-                deadline_ms=int(manifest.deadline.timestamp() * 1000) if manifest.deadline else None,
+                total=planned.total,
+                rows=planned.rows,
+                estimated_usd_micros=planned.estimated_usd_micros,
+                flows=flows_of(draft.blocks),
+                deadline_ms=planned.deadline_ms,
             )
+
+
+def _planned_batch(
+    batch: Batch, manifest: Manifest, plan: Plan, draft: _Draft, *, now_ms: int
+) -> PlannedBatch:
+    """What storage keeps of a batch, should Redis be lost."""
+    return PlannedBatch(
+        id=batch.id,
+        tenant=batch.tenant,
+        name=batch.name,
+        priority=batch.priority.value,
+        metadata=batch.metadata,
+        plan_id=batch.plan_id,
+        cap_usd_micros=batch.cap_usd_micros,
+        on_doubt=manifest.spend.on_doubt.value,
+        reuse=manifest.reuse.value,
+        deadline_ms=int(manifest.deadline.timestamp() * 1000) if manifest.deadline else None,
+        created_at_ms=batch.created_at_ms,
+        started_at_ms=now_ms,
+        total=plan.tasks.total,
+        rows=draft.rows,
+        estimated_usd_micros=micros(plan.cost.likely),
+        flows=[asdict(flow) for flow in flows_of(draft.blocks)],
+    )
 
 
 def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
@@ -239,23 +292,23 @@ def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
 
 def _check_page(
     draft: _Draft, lines: Iterator[bytes], attrs: dict[str, None], digest: Callable[[bytes], None]
-) -> tuple[list[Row], list[dict[str, str]], list[Problem]]:
+) -> tuple[list[Row], list[list[NeededFile]], list[Problem]]:
     """Second pass over one page: its rows, with every column that any row has and a text reads; for each row the
-    files it needs (name -> place to blame); and what is wrong."""
+    files it needs; and what is wrong."""
     assert draft.checker is not None
     read = draft.checker.fields_read
     filled = attrs if read & {"attrs", "*"} else {name: None for name in attrs if name in read}
     rows: list[Row] = []
-    files: list[dict[str, str]] = []
+    files: list[list[NeededFile]] = []
     problems: list[Problem] = []
     for line in islice(lines, PAGE_ROWS):
         digest(line)
         fields = orjson.loads(line)
         row = Row(**{**fields, "attrs": {**filled, **fields["attrs"]}})
-        needed = dict[str, str]()
+        needed = list[NeededFile]()
         for found in draft.checker.check(row):
             if isinstance(found, NeededFile):
-                needed[found.name] = found.pointer
+                needed.append(found)
             else:
                 problems.append(found)
         rows.append(row)
@@ -263,7 +316,7 @@ def _check_page(
     return rows, files, problems
 
 
-def _planned(draft: _Draft, rows: list[Row], files: list[dict[str, str]]) -> list[PlannedRow]:
+def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> list[PlannedRow]:
     """Rows as workers will read them: with the files they need, and without the source's own columns if no text
     reads those."""
     assert draft.checker is not None
@@ -272,37 +325,48 @@ def _planned(draft: _Draft, rows: list[Row], files: list[dict[str, str]]) -> lis
     return [PlannedRow(row, _pinned(draft, needed)) for row, needed in zip(rows, files, strict=True)]
 
 
-def _pinned(draft: _Draft, needed: dict[str, str]) -> dict[str, str]:
-    return {name: upload.sha256 for name in needed if (upload := draft.files[name]) is not None}
+def _pinned(draft: _Draft, needed: list[NeededFile]) -> dict[str, str]:
+    return {file.name: upload.sha256 for file in needed if (upload := draft.files[file.name]) is not None}
 
 
 def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings) -> Plan:
     shown = sorted(draft.files.items(), key=lambda found: (found[1] is not None, found[0]))[:MAX_FILES_SHOWN]
-    priced = bool(draft.blocks)
-    empty = PlanTasks(total=0, by_template={}, by_size={}, by_model={})
-    cost = PlanCost(likely="0.00", high="0.00", cap=manifest.spend.cap_usd, by_template={})
+    cost = draft.cost or PlanCost(likely="0.00", high="0.00", cap=manifest.spend.cap_usd, by_template={})
     mapping = draft.source.mapping if draft.source else {}
-    plan = Plan(
+    return Plan(
         id=job.plan_id,
-        accepted=priced and draft.refusal is None,
+        accepted=draft.cost is not None and draft.refusal is None,
         refusal=draft.refusal,
-        name=manifest.name,
-        tasks=tasks_of(draft.blocks) if priced else empty,
-        cost=cost_of(draft.blocks, manifest.spend.cap_usd) if priced else cost,
-        duration=duration_of(draft.blocks, settings.lanes)
-        if priced
+        digest=digest_of(manifest, draft.digest, cost, draft.files),
+        name=manifest.label,
+        tasks=_tasks(draft),
+        cost=cost,
+        duration=duration_of(draft.blocks, settings.limits)
+        if draft.blocks
         else PlanDuration(seconds=None, limited_by=None),
         catalog=PlanCatalog(
             rows=draft.rows,
             dialect=draft.source.dialect if draft.source else None,
             mapping={name: ", ".join(columns) for name, columns in mapping.items()},
+            left_out=draft.source.left_out if draft.source else 0,
         ),
+        templates=tree_of(manifest, draft.blocks) if draft.blocks else (),
         prompts=tuple(draft.checker.prompts) if draft.checker else (),
+        lint=draft.checker.linter.told() if draft.checker else (),
+        duplicates=draft.duplicates,
         files=tuple(PlanFile(name=name, sha256=upload.sha256 if upload else None) for name, upload in shown),
         files_total=len(draft.files),
         errors=tuple(PlanProblem(**problem.as_dict()) for problem in draft.problems[:MAX_PROBLEMS]),
         errors_truncated=len(draft.problems) > MAX_PROBLEMS,
     )
-    words = manifest.model_dump_json(by_alias=True) + (draft.digest or "") + plan.cost.model_dump_json()
-    files = str([(name, upload.sha256 if upload else None) for name, upload in sorted(draft.files.items())])
-    return plan.model_copy(update={"digest": hashlib.sha256((words + files).encode()).hexdigest()})
+
+
+def _tasks(draft: _Draft) -> PlanTasks:
+    if draft.expansion is None or not draft.blocks:
+        return PlanTasks(total=0, by_template={}, by_size={}, by_model={})
+    return tasks_of(draft.blocks).model_copy(update={"by_variant": variants_of(draft.expansion)})
+
+
+def _spared(manifest: Manifest, duplicates: PlanDuplicates) -> dict[str, int]:
+    """Pictures by template that are not made, because the same ones are."""
+    return {} if manifest.reuse is Reuse.NEVER else duplicates.by_template

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from core.settings import LaneSettings, Settings
+from core.settings import Settings
 from core.state.batches import Flow
 from schemas.errors import Problem
 from schemas.expansion import Block, Expansion
@@ -59,15 +59,12 @@ class Pricer:
     def problems(self) -> Iterator[Problem]:
         """Models that no lane serves, and pictures that need more tokens than a lane has in a minute."""
         for name in self._manifest.templates:
-            model = self._model(name)
-            lane = self._settings.lane_of(model.name)
-            own = self._manifest.templates[name].image.model is not None
-            pointer = f"/templates/{name}/image/model" if own else "/image/model"
+            lane, pointer = self._lane(name), self._pointer(name)
             if lane is None:
-                lanes = ", ".join(sorted(self._settings.lanes)) or "none is configured"
-                yield Problem(pointer, "no_lane", f"no lane serves {model.name} here; lanes: {lanes}")
+                yield Problem(pointer, "no_lane", self._laneless(name))
                 continue
-            limit = self._settings.lanes[lane].tokens_per_minute
+            members = [self._settings.lanes[member] for member in self._settings.groups[lane]]
+            limit = min((one.tokens_per_minute for one in members if one.tokens_per_minute), default=None)
             most = max(priced.high_tokens for priced in self._quotes(name))
             if limit is not None and most > limit:
                 detail = f"one picture may need {most:,} tokens, and lane '{lane}' has {limit:,.0f} a minute"
@@ -78,10 +75,40 @@ class Pricer:
         found = []
         for block in self._expansion.blocks:
             model = self._model(block.template)
-            lane = self._settings.lane_of(model.name)
+            lane = self._lane(block.template)
             assert lane is not None, "problems() names templates without a lane"
             found.append(PricedBlock(block, model.name, lane, self._quotes(block.template)))
         return found
+
+    def _lane(self, template: str) -> str | None:
+        """The lane or group that a template's pictures go to: the one it names, else the first that serves its model."""
+        named, serving = (
+            self._manifest.image_of(template).lane,
+            self._settings.serving(self._model(template).name),
+        )
+        if named is None:
+            return next(iter(serving), None)
+        return named if named in serving else None
+
+    def _pointer(self, template: str) -> str:
+        """Where the manifest says which lane it is: the lane, or the model."""
+        own = self._manifest.templates[template].image
+        field = "model" if self._manifest.image_of(template).lane is None else "lane"
+        return (
+            f"/templates/{template}/image/{field}" if getattr(own, field) is not None else f"/image/{field}"
+        )
+
+    def _laneless(self, template: str) -> str:
+        image, groups = self._manifest.image_of(template), self._settings.groups
+        serving = ", ".join(self._settings.serving(image.model or "")) or "none"
+        if image.lane is None:
+            return f"no lane serves {image.model} here; lanes: {', '.join(groups) or 'none is configured'}"
+        if image.lane in groups:
+            return f"lane '{image.lane}' does not serve {image.model}; those that do: {serving}"
+        if image.lane in self._settings.lanes:
+            group = self._settings.lanes[image.lane].group
+            return f"lane '{image.lane}' shares its work with group '{group}'; name the group"
+        return f"there is no lane '{image.lane}'; those that serve {image.model}: {serving}"
 
     def _model(self, template: str) -> Model:
         model = find_model(self._manifest.image_of(template).model or "")
@@ -96,7 +123,7 @@ class Pricer:
             self._model(name),
         )
         tally = self._tallies.get(name, PromptTally())
-        references = len(template.references) + (template.parent is not None)
+        references = len(self._manifest.references_of(name)) + (template.parent is not None)
 
         def quoted(size: str, prompt_bytes: int) -> Quote:
             return quote(
@@ -117,7 +144,7 @@ class Pricer:
         )
 
 
-def flows_of(blocks: list[PricedBlock], samples: int) -> list[Flow]:
+def flows_of(blocks: list[PricedBlock]) -> list[Flow]:
     """The batch's share of each lane, as the claim script counts through it."""
     return [
         Flow(
@@ -129,7 +156,7 @@ def flows_of(blocks: list[PricedBlock], samples: int) -> list[Flow]:
                 {
                     "first": priced.block.first,
                     "count": priced.block.count,
-                    "samples": samples,
+                    "samples": priced.block.samples,
                     "dependent": priced.block.parent is not None,
                     "holds": [found.high_usd_micros for found in priced.quotes],
                     "tokens": [found.high_tokens for found in priced.quotes],
@@ -152,34 +179,49 @@ def tasks_of(blocks: list[PricedBlock]) -> PlanTasks:
     return PlanTasks(total=by_template.total(), by_template=by_template, by_size=by_size, by_model=by_model)
 
 
-def cost_of(blocks: list[PricedBlock], cap_usd: str | None) -> PlanCost:
+def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Mapping[str, int]) -> PlanCost:
+    """
+    Args:
+        spared: by template: pictures that are not made because they are the same as others.
+    """
+    by_template, counts = Counter[str](), Counter[str]()
+    for priced in blocks:
+        by_template[priced.block.template] += priced.likely_usd_micros
+        counts[priced.block.template] += priced.block.count
     return PlanCost(
-        likely=usd(sum(priced.likely_usd_micros for priced in blocks)),
+        low=usd(sum(cost - cost * spared.get(name, 0) // counts[name] for name, cost in by_template.items())),
+        likely=usd(by_template.total()),
         high=usd(sum(priced.high_usd_micros for priced in blocks)),
         cap=None if cap_usd is None else usd(micros(cap_usd)),
-        by_template={priced.block.template: usd(priced.likely_usd_micros) for priced in blocks},
+        by_template={name: usd(cost) for name, cost in by_template.items()},
     )
 
 
-def duration_of(blocks: list[PricedBlock], lanes: Mapping[str, LaneSettings]) -> PlanDuration:
-    """Lanes work side by side, so the slowest decides."""
+def duration_of(blocks: list[PricedBlock], limits: Mapping[str, Limits]) -> PlanDuration:
+    """Lanes work side by side, so the slowest decides; then the last picture, and what is made from it, is waited for."""
     slowest, binding = 0.0, None
     for lane in {priced.lane for priced in blocks}:
         mine = [priced for priced in blocks if priced.lane == lane]
         images, tokens = sum(b.block.count for b in mine), sum(b.likely_tokens for b in mine)
-        settings = lanes[lane]
-        limits = Limits(
-            requests_per_minute=settings.requests_per_minute,
-            images_per_minute=settings.images_per_minute,
-            tokens_per_minute=settings.tokens_per_minute,
-        )
-        seconds, dimension = duration_s(images, tokens, limits)
+        seconds, dimension = duration_s(images, tokens, limits[lane])
         if dimension is not None and seconds > slowest:
             slowest, binding = seconds, (lane, dimension)
     if binding is None:
         return PlanDuration(seconds=None, limited_by=None)
-    rate = lanes[binding[0]].images_per_minute
+    rate = limits[binding[0]].images_per_minute
     slots = None if rate is None else slots_needed(rate, ASSUMED_LATENCY_S)
     return PlanDuration(
-        seconds=round(slowest, 1), limited_by=f"{binding[0]}: {binding[1]} a minute", slots_needed=slots
+        seconds=round(slowest + ASSUMED_LATENCY_S * _levels(blocks), 1),
+        limited_by=f"{binding[0]}: {binding[1]} a minute",
+        slots_needed=slots,
     )
+
+
+def _levels(blocks: list[PricedBlock]) -> int:
+    """Pictures in the longest chain."""
+    parents = {priced.block.template: priced.block.parent for priced in blocks}
+
+    def depth(template: str | None) -> int:
+        return 0 if template is None else 1 + depth(parents.get(template))
+
+    return max(map(depth, parents))

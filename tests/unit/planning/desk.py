@@ -29,6 +29,9 @@ from workers.planning.source import SourceOpener
 
 TENANT = "acme"
 CSV = "sku,title,color\na,Chair,red\nb,Table,\nc,كنبة,blue\n"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""What a picture begins with; a plan looks no further."""
+
 BATCH, PLAN = f"batch_{'0' * 26}", f"plan_{'0' * 26}"
 
 
@@ -102,8 +105,12 @@ class Desk:
         assert await PlanStore(self.redis).get(TENANT, PLAN) == plan
         return plan
 
-    async def shelve(self, data: dict[str, Any]) -> PlanJob:
-        """A batch on the shelf, as the service puts it there, and the job to plan it."""
+    async def shelve(self, data: dict[str, Any], *, expects: str | None = None) -> PlanJob:
+        """A batch on the shelf, as the service puts it there, and the job to plan it.
+
+        Args:
+            expects: digest that its plan must have.
+        """
         checked = check_manifest(data)
         await self.documents.put_manifest(TENANT, BATCH, checked)
         cap = checked.spend.cap_usd
@@ -119,6 +126,7 @@ class Desk:
             reuse=checked.reuse.value,
             deadline_ms=None,
             created_at_ms=1,
+            expects=expects,
         )
         await BatchStore(self.redis).create(new)
         return PlanJob(PLAN, TENANT, BATCH)

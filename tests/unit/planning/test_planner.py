@@ -6,7 +6,7 @@ from core.documents import PAGE_ROWS
 from core.queue import PlanJob
 from core.state.batches import BatchStore
 from schemas.batch import BatchState
-from tests.unit.planning.desk import BATCH, CSV, PLAN, TENANT, Desk, catalog, manifest, said
+from tests.unit.planning.desk import BATCH, CSV, PLAN, PNG, TENANT, Desk, catalog, manifest, said
 
 
 async def test_a_good_manifest_opens_its_batch(desk: Desk) -> None:
@@ -45,7 +45,7 @@ async def test_a_dry_run_and_the_batch_have_the_same_digest(desk: Desk) -> None:
 
 async def test_rows_are_kept_in_pages_with_their_files_pinned(desk: Desk) -> None:
     await desk.upload("products.csv", catalog(PAGE_ROWS + 3))
-    await desk.upload("logo.png", b"logo")
+    await desk.upload("logo.png", PNG + b"logo")
     data = manifest(templates={"hero": {"prompt": "{{ row.title }}", "references": ["logo.png"]}})
 
     plan, batch = await desk.submit(data)
@@ -103,19 +103,19 @@ async def test_inline_rows_are_read_like_a_catalog(desk: Desk) -> None:
     bad = await desk.plan(manifest(catalog={"rows": rows}))
 
     assert good.accepted
-    assert set(said(bad)) == {"/catalog/rows/2/title", "/catalog/rows/3/sku"}
+    assert set(said(bad)) == {"/catalog/rows/1/title", "/catalog/rows/2/sku"}
 
 
 async def test_the_digest_changes_when_anything_does(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
-    await desk.upload("logo.png", b"one")
+    await desk.upload("logo.png", PNG + b"one")
     data = manifest(templates={"hero": {"prompt": "{{ row.title }}", "references": ["logo.png"]}})
     digests = [(await desk.plan(data)).digest]
     assert (await desk.plan(data)).digest == digests[0]
 
     for other in ({"name": "m"}, {"samples": 2}, {"spend": {"cap_usd": "9"}}, {"metadata": {"a": "b"}}):
         digests.append((await desk.plan(data | other)).digest)
-    await desk.upload("logo.png", b"two")
+    await desk.upload("logo.png", PNG + b"two")
     digests.append((await desk.plan(data)).digest)
     await desk.upload("products.csv", CSV.replace("blue", "green"))
     digests.append((await desk.plan(data)).digest)

@@ -9,7 +9,7 @@ import pytest
 
 from core.settings import BudgetSettings, LaneSettings, ServiceSettings
 from schemas.batch import BatchState
-from tests.unit.planning.desk import CSV, Desk, catalog, manifest, said
+from tests.unit.planning.desk import CSV, PNG, Desk, catalog, manifest, said
 
 
 async def test_every_mistake_of_the_catalog_comes_at_once_and_nothing_is_spent(desk: Desk) -> None:
@@ -21,10 +21,10 @@ async def test_every_mistake_of_the_catalog_comes_at_once_and_nothing_is_spent(d
     plan, batch = await desk.submit(data, lanes={})
 
     assert set(said(plan)) == {
+        "/catalog/rows/1/sku",
         "/catalog/rows/2/sku",
-        "/catalog/rows/3/sku",
-        "/catalog/rows/4/title",
-        "/catalog/rows/5/color",
+        "/catalog/rows/3/title",
+        "/catalog/rows/4/color",
         "/image/model",
     }
     assert not plan.accepted
@@ -39,9 +39,9 @@ async def test_an_empty_field_is_named_by_row_template_and_the_producers_own_col
 
     found = said(await desk.plan(data))
 
-    assert set(found) == {"/catalog/rows/2/Fabric Care", "/catalog/rows/3/Product Name"}
+    assert set(found) == {"/catalog/rows/1/Fabric Care", "/catalog/rows/2/Product Name"}
     assert (
-        "'row.title' is empty, and /templates/hero/prompt needs it" in found["/catalog/rows/3/Product Name"]
+        "'row.title' is empty, and /templates/hero/prompt needs it" in found["/catalog/rows/2/Product Name"]
     )
 
 
@@ -75,7 +75,9 @@ async def test_an_empty_or_unreadable_catalog_is_refused(desk: Desk, content: An
     ("source", "says"),
     [
         ("missing.csv", "nothing was uploaded as 'missing.csv'"),
-        ("s3://bucket/a.csv", "an uploaded file or an https:// address"),
+        ("ftp://host/a.csv", "an uploaded file, an https:// or an s3:// address"),
+        ("s3://bucket/a.csv", "is not opened to manifests"),
+        ("http://host/a.csv", "Only https:// is fetched"),
         ("https://127.0.0.1/a.csv", ""),
     ],
 )
@@ -88,7 +90,7 @@ async def test_a_catalog_that_cannot_be_had_is_refused(desk: Desk, source: str, 
 
 async def test_missing_references_are_named_by_row_or_by_template_whoever_names_them(desk: Desk) -> None:
     await desk.upload("products.csv", "sku,title,photo\na,Chair,a.png\nb,Table,b.png\nc,Sofa,ftp://x/c.png\n")
-    await desk.upload("a.png", b"picture")
+    await desk.upload("a.png", PNG)
     hero = {
         "prompt": "x",
         "references": ["{{ row.image_urls[0] }}", "logo.png"],
@@ -99,9 +101,9 @@ async def test_missing_references_are_named_by_row_or_by_template_whoever_names_
     plan = await desk.plan(data)
 
     found = said(plan)
-    assert found["/catalog/rows/2"] == "'b.png' was not uploaded"
+    assert found["/catalog/rows/1"] == "'b.png' was not uploaded"
     assert found["/templates/hero/references/1"] == "'logo.png' was not uploaded"
-    assert "an uploaded file or an https:// address" in found["/catalog/rows/3"]
+    assert "Only https:// is fetched" in found["/catalog/rows/2"]
     assert len(plan.errors) == 3
     assert [(file.name, file.sha256 is None) for file in plan.files] == [
         ("b.png", True), ("logo.png", True), ("a.png", False)
@@ -123,8 +125,8 @@ async def test_a_prompt_that_is_too_long_or_empty_in_some_row_is_refused(desk: D
 
     found = said(await desk.plan(data))
 
-    assert "40,000 characters long; at most 32,000 fit" in found["/catalog/rows/1"]
-    assert "is empty" in found["/catalog/rows/3"]
+    assert "40,000 characters long; at most 32,000 fit" in found["/catalog/rows/0"]
+    assert "is empty" in found["/catalog/rows/2"]
 
 
 async def test_a_mistake_that_no_row_can_mend_is_said_once(desk: Desk) -> None:
@@ -150,12 +152,12 @@ async def test_a_great_many_mistakes_are_cut(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("key", "rows", "pointers"),
     [
-        ("{{ row.title }}", "a,Chair\nb,Chair\n", {"/catalog/rows/2"}),
+        ("{{ row.title }}", "a,Chair\nb,Chair\n", {"/catalog/rows/1"}),
         ("{{ row.key }}", "a,Chair\n", set()),
-        ("same", "a,Chair\nb,Table\n", {"/catalog/rows/2"}),
-        ("../../{{ row.title }}", "a,..\nb,Table\n", {"/catalog/rows/1"}),
-        (None, "a?,Chair\na*,Table\n", {"/catalog/rows/2"}),
-        (None, "../x,Chair\nx,Table\n", {"/catalog/rows/2"}),
+        ("same", "a,Chair\nb,Table\n", {"/catalog/rows/1"}),
+        ("../../{{ row.title }}", "a,..\nb,Table\n", {"/catalog/rows/0"}),
+        (None, "a?,Chair\na*,Table\n", {"/catalog/rows/1"}),
+        (None, "../x,Chair\nx,Table\n", {"/catalog/rows/1"}),
         (None, "a/b,Chair\na,Table\nb,Sofa\n", set()),
     ],
 )
@@ -176,14 +178,14 @@ async def test_names_that_run_into_each_other_in_the_usual_key_are_found(desk: D
         templates={"a": {"prompt": "x"}, "a-b": {"prompt": "x"}}, variants={"season": {"b-c": {}, "c": {}}}
     )
 
-    assert "already stored as 'a/a-b-c-1024x1024-1'" in said(await desk.plan(data))["/catalog/rows/1"]
+    assert "already stored as 'a/a-b-c-1024x1024-1'" in said(await desk.plan(data))["/catalog/rows/0"]
 
 
 async def test_samples_that_the_key_does_not_tell_apart_are_found(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
     data = manifest(samples=2, output={"key": "{{ row.key }}/{{ template }}-{{ size }}"})
 
-    assert "make output.key tell them apart" in said(await desk.plan(data))["/catalog/rows/1"]
+    assert "make output.key tell them apart" in said(await desk.plan(data))["/catalog/rows/0"]
 
 
 async def test_more_pictures_than_a_batch_may_have_are_refused_without_trying_them(desk: Desk) -> None:
@@ -235,6 +237,30 @@ async def test_a_model_without_a_lane_is_refused_where_it_is_named(desk: Desk) -
     }
 
 
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ("west", "there is no lane 'west'; those that serve gpt-image-2.6-flare: main, pool"),
+        ("old", "lane 'old' does not serve gpt-image-2.6-flare; those that do: main, pool"),
+        ("first", "lane 'first' shares its work with group 'pool'; name the group"),
+    ],
+)
+async def test_a_lane_that_cannot_be_meant_is_refused_where_it_is_named(
+    desk: Desk, named: str, says: str
+) -> None:
+    await desk.upload("products.csv", CSV)
+    flare = ("gpt-image-2.6-flare",)
+    lanes = {
+        "main": LaneSettings(api_key="key", models=flare),
+        "old": LaneSettings(api_key="key", models=("gpt-image-2",)),
+        "first": LaneSettings(api_key="key", models=flare, group="pool"),
+        "second": LaneSettings(api_key="key", models=flare, group="pool"),
+    }
+    data = manifest(image={"model": flare[0], "quality": "low", "lane": named})
+
+    assert said(await desk.plan(data, lanes=lanes)) == {"/image/lane": says}
+
+
 async def test_a_picture_that_no_minute_of_the_lane_can_hold_is_refused(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
     lanes = {"main": LaneSettings(api_key="key", tokens_per_minute=50)}
@@ -248,7 +274,7 @@ async def test_numbers_that_json_cannot_hold_are_a_mistake_of_their_row(desk: De
     found = said(await desk.plan(manifest(catalog={"rows": rows})))
 
     assert found == {
-        "/catalog/rows/2": "it holds a number of more than 64 bits or a text that is not Unicode"
+        "/catalog/rows/1": "it holds a number of more than 64 bits or a text that is not Unicode"
     }
 
 

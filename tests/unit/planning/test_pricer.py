@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import LaneSettings
 from schemas.expansion import Expansion
+from schemas.lane import Limits
 from schemas.manifest import Manifest
 from tests.unit.planning.desk import made_settings
 from workers.planning.checker import PromptTally
@@ -39,21 +40,40 @@ def priced(
     return Pricer(expansion, TALLIES, made_settings(folder, lanes=lanes)).blocks()
 
 
+def test_a_template_goes_to_the_lane_or_group_it_names_and_else_to_the_first_that_serves_its_model(
+    tmp_path: Path,
+) -> None:
+    flare = LaneSettings(api_key="key", models=("gpt-image-2.5-flare",), images_per_minute=10)
+    lanes = {
+        "a": flare,
+        "b": flare.model_copy(update={"group": "pool"}),
+        "c": flare.model_copy(update={"group": "pool"}),
+    }
+    templates = {"hero": {"prompt": "x"}, "other": {"prompt": "x", "image": {"lane": "pool"}}}
+    data = EXAMPLE | {"image": {"model": "gpt-image-2.5-flare", "quality": "low"}, "templates": templates}
+
+    flows = flows_of(priced(tmp_path, data, lanes))
+
+    assert [flow.lane for flow in flows] == ["a", "pool"]
+    assert made_settings(tmp_path, lanes=lanes).limits["pool"].images_per_minute == 20
+
+
 def test_the_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:
     """Output tokens: medium square 1,756 and 1536x1024 1,372; high portrait 5,488. One reference each.
 
     Likely, micro-dollars: hero (31 text x 5) + (1,280 x 8) + output x 30 = 63,075 and 51,555; poster (80 bytes on
     average, rounded up: 26 text x 5) + 10,240 + 164,640 = 175,010. Eight pictures each.
     """
-    cost = cost_of(priced(tmp_path), "250.00")
+    cost = cost_of(priced(tmp_path), "250.00", {})
 
     assert cost.by_template == {"hero": "0.91704", "poster": "1.40008"}
+    assert cost.low == cost.likely
     assert (cost.likely, cost.high, cost.cap) == ("2.31712", "2.383232", "250.00")
 
 
 def test_the_claim_script_gets_every_template_with_what_is_held_for_each_size(tmp_path: Path) -> None:
     """High: every byte of the longest prompt a token and 64 more, a reference 1,536."""
-    [flow] = flows_of(priced(tmp_path), 2)
+    [flow] = flows_of(priced(tmp_path))
 
     assert (flow.lane, flow.length) == ("main", 16)
     assert flow.blocks == (
@@ -84,10 +104,11 @@ def test_tasks_are_counted_by_what_they_are(tmp_path: Path) -> None:
 
 
 def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_path: Path) -> None:
-    duration = duration_of(priced(tmp_path), LANES)
+    """24 pictures at 10 a minute, and the answers of the last hero and its poster."""
+    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits})
 
     assert (duration.seconds, duration.limited_by, duration.slots_needed) == (
-        144.0,
+        144.0 + 2 * 80,
         "main: images a minute",
         14,
     )
@@ -96,7 +117,7 @@ def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_pat
 def test_lanes_without_limits_promise_nothing(tmp_path: Path) -> None:
     lanes = {"main": LaneSettings(api_key="key")}
 
-    assert duration_of(priced(tmp_path, lanes=lanes), lanes).seconds is None
+    assert duration_of(priced(tmp_path, lanes=lanes), {"main": Limits()}).seconds is None
 
 
 def test_templates_go_to_the_lanes_of_their_models(tmp_path: Path) -> None:
@@ -107,7 +128,7 @@ def test_templates_go_to_the_lanes_of_their_models(tmp_path: Path) -> None:
     poster = {**EXAMPLE["templates"]["poster"], "image": {"model": "gpt-image-2.5-flare", "quality": "low"}}
     data = {**EXAMPLE, "templates": {**EXAMPLE["templates"], "poster": poster}}
 
-    flows = {flow.lane: flow for flow in flows_of(priced(tmp_path, data, lanes), 2)}
+    flows = {flow.lane: flow for flow in flows_of(priced(tmp_path, data, lanes))}
 
     assert {lane: flow.length for lane, flow in flows.items()} == {"old": 16, "new": 0}
     assert [block["first"] for block in flows["new"].blocks] == [16]

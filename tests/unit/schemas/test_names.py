@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
+from pathlib import PurePosixPath
+from unicodedata import category
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.documents import picture_key
+from core.storage.folder import MAX_SEGMENT_BYTES
+from core.storage.rules import check_key
 from schemas.asset import MAX_KEY_BYTES, safe_key
 from schemas.failure import FAILURE_RULES, Charged, Failure, FailureClass
 from schemas.ids import attempt_id, is_id, new_id
@@ -80,6 +87,45 @@ def test_no_key_leaves_its_folder(text: str) -> None:
     assert not any(segment in ("", ".", "..") for segment in key.split("/"))
     assert not set(key) & set('\\?#%:*"<>|\x00\n\r\t')
     assert safe_key(key) == key
+
+
+TRICKS = (
+    *("..", ".", "", " ", "~", "-rf", "CON", ".meta", "a.png", "a.json"),
+    *("\\", "..\\", "%2e%2e", "\u2025", "\uff0e\uff0e", "\x00", "\u202e", "\ud800"),
+)
+SEGMENT = st.one_of(st.text(max_size=40), st.sampled_from(TRICKS), st.text("é़漢a./ ", max_size=300))
+
+
+@given(st.lists(SEGMENT, max_size=12).map("/".join), st.sampled_from(["png", "jpg", "webp"]))
+def test_every_key_can_be_stored_with_its_receipt_and_stays_below_its_folder(
+    text: str, extension: str
+) -> None:
+    """On a disk and in S3, with the longest ending that a picture gets, below a prefix of 150 bytes."""
+    try:
+        stem = safe_key(text)
+    except ValueError:
+        return
+
+    asset = f"{stem}.attempt-100.{extension}"
+    key = picture_key("default", f"batch_{'0' * 26}", asset)
+    check_key(f"{'p' * 150}/{key}.json")
+    assert max(len(segment.encode()) for segment in f"{key}.json".split("/")) <= MAX_SEGMENT_BYTES
+    root = PurePosixPath("/folder")
+    assert PurePosixPath(posixpath.normpath(root / asset)).is_relative_to(root)
+    assert not any(
+        segment.startswith((".", " ")) or segment.endswith((".", " ")) for segment in stem.split("/")
+    )
+    assert set(stem) <= {"/", *".()+=@~ -_"} | {letter for letter in stem if category(letter)[0] in "LMN"}
+
+
+@given(st.lists(SEGMENT, max_size=6).map("/".join))
+def test_a_folder_of_a_key_is_never_called_like_a_picture_or_a_receipt(text: str) -> None:
+    try:
+        folders = safe_key(text).split("/")[:-1]
+    except ValueError:
+        return
+
+    assert not any(folder.lower().endswith((".png", ".jpg", ".webp", ".json")) for folder in folders)
 
 
 def test_every_failure_class_has_a_rule_and_advice() -> None:

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.model import Model, find_model, live_models
-from schemas.size import Preset, Size, find_preset, is_experimental, presets, resolve_size, size_problem
+from schemas.preset import Preset, find_preset, presets
+from schemas.size import Size, is_experimental, resolve_size, size_problem
 
 
 def named(name: str) -> Model:

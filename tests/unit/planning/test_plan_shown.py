@@ -1,0 +1,176 @@
+"""What a plan shows besides problems: the tree, choices, twins, advice, and the digest that a submission may name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.state.batches import BatchStore
+from schemas.batch import BatchState
+from schemas.plan import PLAN_CHANGED
+from tests.unit.planning.desk import CSV, TENANT, Desk, catalog, manifest
+
+LIGHTS = {"light": {"soft": {"words": "soft light"}, "hard": {"words": "hard light"}}}
+GOOD = "A product photograph of {{ row.title }} on pale wood, soft light, no text."
+
+
+async def test_the_tree_of_templates_is_shown_with_what_each_branch_costs(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    keep = "Keep Image 1 exactly as it is, in other light."
+    templates = {
+        "third": {"prompt": keep, "from": "second", "image": {"quality": "high"}},
+        "first": {"prompt": GOOD, "samples": 2},
+        "second": {"prompt": keep, "from": "first"},
+        "other": {"prompt": GOOD, "from": "first"},
+    }
+
+    plan = await desk.plan(manifest(templates=templates, catalog={"source": "products.csv"}))
+
+    assert [
+        (found.depth, found.name, found.parent, found.tasks, found.quality) for found in plan.templates
+    ] == [
+        (0, "first", None, 6, "low"),
+        (1, "second", "first", 3, "low"),
+        (2, "third", "second", 3, "high"),
+        (1, "other", "first", 3, "low"),
+    ]
+    assert {found.name: found.cost for found in plan.templates} == plan.cost.by_template
+    assert {found.lane for found in plan.templates} == {"main"}
+
+
+async def test_pictures_are_counted_by_axis_and_choice(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    seasons: dict[str, Any] = {"season": {"spring": {}, "autumn": {}}}
+    rules = {"exclude": [{"season": "spring", "light": "hard"}]}
+
+    plan = await desk.plan(manifest(variants={**seasons, **LIGHTS}, combinations=rules, samples=2))
+    few = await desk.plan(manifest(variants={**seasons, **LIGHTS}, combinations=rules, sample=2))
+
+    assert plan.tasks.by_variant == {"season": {"spring": 6, "autumn": 12}, "light": {"soft": 12, "hard": 6}}
+    assert plan.tasks.total == 18
+    assert sum(few.tasks.by_variant["light"].values()) == few.tasks.total == 2
+
+
+async def test_variants_that_nothing_reads_are_the_same_picture(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    templates = {
+        "hero": {"prompt": GOOD},
+        "poster": {"prompt": "Keep Image 1, in {{ variant.light.words }}.", "from": "hero"},
+    }
+
+    plan = await desk.plan(manifest(templates=templates, variants=LIGHTS))
+    twice = await desk.plan(manifest(templates=templates, variants=LIGHTS, reuse="never"))
+
+    assert plan.duplicates.by_template == {"hero": 3}
+    assert (plan.duplicates.total, plan.duplicates.rows) == (3, ())
+    hero, poster = (float(plan.cost.by_template[name]) for name in templates)
+    assert float(plan.cost.low) == hero / 2 + poster
+    assert float(plan.cost.likely) == hero + poster
+    assert (twice.duplicates, twice.cost.low) == (plan.duplicates, plan.cost.likely)
+
+
+async def test_rows_that_come_out_the_same_are_named_and_so_is_what_is_made_from_them(desk: Desk) -> None:
+    await desk.upload("products.csv", "sku,title\na,Chair\nb,Table\nc,Chair\n")
+    templates = {"hero": {"prompt": GOOD}, "poster": {"prompt": "Keep Image 1.", "from": "hero"}}
+
+    plan = await desk.plan(manifest(templates=templates, samples=2))
+
+    assert plan.duplicates.by_template == {"hero": 2, "poster": 2}
+    first, third = plan.duplicates.rows[0].same_as_row, plan.duplicates.rows[0].row
+    assert [(one.template, one.row, one.same_as_row) for one in plan.duplicates.rows] == [
+        ("hero", third, first),
+        ("poster", third, first),
+    ]
+    assert third == first + 2
+
+
+async def test_the_same_words_in_another_quality_or_from_another_parent_are_no_twins(desk: Desk) -> None:
+    await desk.upload("products.csv", "sku,title\na,Chair\n")
+    templates = {
+        "one": {"prompt": GOOD},
+        "two": {"prompt": GOOD, "image": {"quality": "high"}},
+        "below_one": {"prompt": "Keep Image 1.", "from": "one"},
+        "below_two": {"prompt": "Keep Image 1.", "from": "two"},
+    }
+    same = {"one": {"prompt": GOOD}, "two": {"prompt": GOOD}}
+
+    assert (await desk.plan(manifest(templates=templates))).duplicates.total == 0
+    assert (await desk.plan(manifest(templates=same))).duplicates.by_template == {"two": 1}
+
+
+async def test_a_cap_is_held_against_what_is_made_and_not_against_what_is_the_same(desk: Desk) -> None:
+    await desk.upload("products.csv", "sku,title\na,Chair\nb,Chair\n")
+    open_ended = await desk.plan(manifest(templates={"hero": {"prompt": GOOD}}))
+
+    capped = manifest(templates={"hero": {"prompt": GOOD}}, spend={"cap_usd": open_ended.cost.low})
+
+    assert (await desk.plan(capped)).accepted
+    assert not (await desk.plan({**capped, "reuse": "never"})).accepted
+
+
+async def test_advice_names_the_rule_the_first_row_and_how_often(desk: Desk) -> None:
+    rows = "".join(
+        f"{n},Chair {n},{'A chair' if n % 2 else 'A photo of a chair at noon'}\n" for n in range(10)
+    )
+    await desk.upload("products.csv", f"sku,title,words\n{rows}")
+
+    plan = await desk.plan(manifest(templates={"hero": {"prompt": "{{ row.words }}"}}))
+
+    [found] = plan.lint
+    assert (found.rule, found.template, found.count) == ("vague", "hero", 5)
+    assert plan.accepted
+    assert "name at least one" in found.message
+    assert found.row == 2  # the second row has the first of them
+
+
+async def test_only_some_rows_of_a_great_many_are_looked_at(desk: Desk) -> None:
+    await desk.upload("products.csv", catalog(1000))
+
+    plan = await desk.plan(manifest(templates={"hero": {"prompt": "A {{ row.title }}"}}))
+
+    assert [found.count for found in plan.lint] == [100]
+
+
+async def test_waiting_for_the_last_answers_is_part_of_the_time(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    flat = {"hero": {"prompt": GOOD}, "poster": {"prompt": GOOD + " {{ row.key }}"}}
+    deep = {"hero": {"prompt": GOOD}, "poster": {"prompt": "Keep Image 1.", "from": "hero"}}
+
+    one = (await desk.plan(manifest(templates=flat))).duration.seconds
+    two = (await desk.plan(manifest(templates=deep))).duration.seconds
+
+    assert (one, two) == (36 + 80, 36 + 160)
+
+
+async def guarded(desk: Desk, digest: str | None, **fields: Any) -> BatchState:
+    """The state of a batch that names the digest of a plan."""
+    job = await desk.shelve(manifest(**fields), expects=digest)
+    await desk.planner().plan(job)
+    batch = await BatchStore(desk.redis).get(TENANT, job.batch_id or "")
+    assert [problem.code for problem in batch.problems] == (
+        [PLAN_CHANGED] if batch.state is BatchState.REJECTED else []
+    )
+    return batch.state
+
+
+async def test_a_batch_that_names_its_plan_runs_only_as_long_as_nothing_has_changed(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    digest = (await desk.plan(manifest())).digest
+
+    assert await guarded(desk, digest) is BatchState.RUNNING
+    await desk.redis.flushdb()
+    assert await guarded(desk, digest, samples=2) is BatchState.REJECTED
+    await desk.redis.flushdb()
+    await desk.upload("products.csv", CSV.replace("Chair", "Throne"))
+    assert await guarded(desk, digest) is BatchState.REJECTED
+    assert await desk.is_idle()
+
+
+async def test_a_sample_opens_a_batch_of_its_own_with_only_so_many_tasks(desk: Desk) -> None:
+    await desk.upload("products.csv", catalog(50))
+    templates = {"hero": {"prompt": GOOD}, "poster": {"prompt": "Keep Image 1.", "from": "hero"}}
+
+    plan, batch = await desk.submit(manifest(templates=templates, sample=3))
+
+    assert (plan.tasks.total, batch.counts["queued"], plan.name) == (3, 3, "n (sample of 3)")
+    assert plan.tasks.by_template == {"hero": 2, "poster": 1}
+    assert plan.catalog.rows == 50

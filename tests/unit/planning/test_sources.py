@@ -1,0 +1,135 @@
+"""Where a catalog, its mapping and its pictures come from, and what the plan says of those that will not do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.settings import FetchSettings
+from tests.unit.planning.desk import CSV, PNG, Desk, manifest, said
+
+AKENEO = "identifier;label-en_US;family\na;Chair;furniture\n"
+FIELDS = {"sku": "identifier", "title": "label-en_US", "brand": {"value": "Acme"}}
+
+
+async def test_a_mapping_finds_what_no_dialect_would_and_the_plan_shows_it(desk: Desk) -> None:
+    await desk.upload("akeneo.csv", AKENEO)
+
+    plan = await desk.plan(manifest(catalog={"source": "akeneo.csv", "mapping": FIELDS}))
+
+    assert said(plan) == {}
+    assert plan.prompts[0]["prompt"] == "A picture of Chair"
+    assert plan.catalog.mapping == {
+        "key": "identifier",
+        "sku": "identifier",
+        "title": "label-en_US",
+        "brand": "= Acme",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sku: identifier\ntitle: label-en_US\n",
+        '{"sku": "identifier", "title": ["label-de_DE", "label-en_US"]}',
+        '\ufeff{"sku": {"path": "$.identifier"}, "title": {"path": "$[\'label-en_US\']"}}',
+    ],
+)
+async def test_a_mapping_may_be_an_uploaded_file(desk: Desk, text: str) -> None:
+    await desk.upload("akeneo.csv", AKENEO.replace("family", "label-de_DE"))
+    await desk.upload("akeneo.yaml", text)
+
+    plan = await desk.plan(manifest(catalog={"source": "akeneo.csv", "mapping": "akeneo.yaml"}))
+
+    assert said(plan) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer", "says"),
+    [
+        ("titel: Name", "/catalog/mapping/titel", "'map': Input should be"),
+        ("title: {path: name}", "/catalog/mapping/title/path", "not a JSONPath"),
+        ("- a", "/catalog/mapping", "'map': Input should be a valid dictionary"),
+        ("{a", "/catalog/mapping", "not YAML or JSON"),
+        (b"\xff\xfe\xff", "/catalog/mapping", "not YAML or JSON"),
+        ("# " + "x" * 300_000, "/catalog/mapping", "more than 262,144 bytes"),
+        ("title: Nowhere", "/catalog/mapping/title", "There is no column 'Nowhere'"),
+        (None, "/catalog/mapping", "nothing was uploaded as 'map'"),
+    ],
+)
+async def test_a_mapping_that_will_not_do_is_refused_with_its_place(
+    desk: Desk, text: Any, pointer: str, says: str
+) -> None:
+    await desk.upload("akeneo.csv", AKENEO)
+    if text is not None:
+        await desk.upload("map", text)
+
+    found = said(await desk.plan(manifest(catalog={"source": "akeneo.csv", "mapping": "map"})))
+
+    assert list(found) == [pointer]
+    assert says in found[pointer]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("http://host/a.png", "Only https:// is fetched."),
+        ("https://user:secret@host/a.png", "user name or password"),
+        ("https://0x7f.1/a.png", "not plain"),
+        ("s3://closed/a.png", "is not opened to manifests"),
+        ("ftp://host/a.png", "Only https:// is fetched."),
+    ],
+)
+@pytest.mark.parametrize("field", ["references", "mask"])
+async def test_an_address_that_is_never_fetched_from_is_found_by_the_plan(
+    desk: Desk, field: str, name: str, says: str
+) -> None:
+    await desk.upload("logo.png", PNG)
+    pictures = {"references": [name]} if field == "references" else {"references": ["logo.png"], "mask": name}
+    data = manifest(catalog={"rows": [{"sku": "a"}]}, templates={"hero": {"prompt": "x", **pictures}})
+
+    (detail,) = said(await desk.plan(data)).values()
+
+    assert says in detail
+    assert "secret" not in detail
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "code"),
+    [
+        (b"GIF89a, or whatever it is", "references", "not_a_picture"),
+        (b"GIF89a, or whatever it is", "mask", "not_a_picture"),
+        (PNG + b"x" * 5000, "references", "too_large"),
+        (b"\xff\xd8\xff a photograph", "mask", "bad_mask"),
+    ],
+)
+async def test_an_upload_that_will_not_do_is_found_by_the_plan(
+    desk: Desk, content: bytes, field: str, code: str
+) -> None:
+    await desk.upload("good.png", PNG)
+    await desk.upload("bad.png", content)
+    bad = (
+        {"references": ["bad.png"]}
+        if field == "references"
+        else {"references": ["good.png"], "mask": "bad.png"}
+    )
+    data = manifest(catalog={"rows": [{"sku": "a"}]}, templates={"hero": {"prompt": "x", **bad}})
+
+    plan = await desk.plan(data, fetch=FetchSettings(max_picture_bytes=4000))
+
+    assert [problem.code for problem in plan.errors] == [code]
+
+
+async def test_references_of_the_batch_belong_to_every_template_after_its_own(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    await desk.upload("own.png", PNG)
+    templates = {"hero": {"prompt": "x", "references": ["own.png"]}, "detail": {"prompt": "y"}}
+
+    plan = await desk.plan(manifest(templates=templates, references=["brand.png", "{{ row.nope }}"]))
+    good = await desk.plan(manifest(templates=templates))
+    dearer = await desk.plan(manifest(templates=templates, references=["own.png"]))
+
+    assert set(said(plan)) == {"/references/1"}
+    assert (good.accepted, dearer.accepted) == (True, True)
+    assert float(dearer.cost.likely) > float(good.cost.likely)
