@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import sys
@@ -9,17 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import socket
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from core.settings import ServiceSettings, SettingsError, load_settings
 from core.telemetry.logs import configure
-from service.app import build, openapi_document
+from schemas.errors import UnavailableError
+from service.app import build, examine, openapi_document
 
 _GRACE_S = 15
 """How long answers under way may take after SIGTERM."""
 
 _USAGE = "usage: python -m service [--openapi]"
+
+_log = structlog.get_logger()
 
 
 class Server(uvicorn.Server):
@@ -64,6 +69,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    """Exit codes: 0 stopped, 1 it could not serve or must not, 2 the settings or arguments are not usable."""
     if arguments == ["--openapi"]:
         print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
         return 0
@@ -81,6 +87,11 @@ def main(arguments: list[str]) -> int:
         print(f"DARKROOM_STORAGE__URL: {error}", file=sys.stderr)
         return 2
     configure(settings.telemetry, process="service")
+    try:
+        asyncio.run(examine(settings))
+    except UnavailableError as error:
+        _log.error("service.refused", reason=error.detail)
+        return 1
     return serve(app, settings.service)
 
 

@@ -22,14 +22,16 @@ from core.state.plans import PlanStore
 from core.state.tasks import TaskStore
 from core.storage.opening import open_store
 from core.storage.store import ObjectStore
-from core.telemetry.metrics import Metrics
+from core.telemetry.measured_store import MeasuredStore
+from core.telemetry.metrics import ServiceMetrics
 from service import problems
 from service.contract import openapi
 from service.contract.cursors import Cursors
 from service.equipment import Chance, Equipment
+from service.exports.thumbnails import Thumbnailer
 from service.middleware import RequestObserver
 from service.replay import finish_left_over
-from service.routes import actions, batches, operation, plans, steering, tasks, uploads
+from service.routes import actions, batches, exports, operation, plans, results, steering, tasks, uploads
 
 API_VERSION = "1.0"
 
@@ -42,9 +44,10 @@ def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = to
     Raises:
         ValueError: the address of the storage is none.
     """
-    clock, metrics = clock or SystemClock(), Metrics()
+    clock, metrics = clock or SystemClock(), ServiceMetrics()
     storage = settings.storage
-    store = open_store(storage.url, endpoint_url=storage.endpoint_url, threads=storage.threads)
+    opened = open_store(storage.url, endpoint_url=storage.endpoint_url, threads=storage.threads)
+    store = MeasuredStore(opened, metrics, clock.monotonic)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +61,20 @@ def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = to
     app = _assembled(lifespan)
     app.add_middleware(RequestObserver, metrics=metrics, clock=clock, chance=chance)
     return app
+
+
+async def examine(settings: Settings) -> None:
+    """Looks at Redis before anything is served, and says in the log what about it is not as it should be.
+
+    Raises:
+        UnavailableError: it does not answer, or it must not be used.
+    """
+    redis = connect(settings.redis.address)
+    try:
+        for warning in await check(redis):
+            log.warning("redis.misconfigured", reason=warning)
+    finally:
+        await redis.aclose()
 
 
 def openapi_document() -> dict[str, Any]:
@@ -75,8 +92,9 @@ def _assembled(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for module in (batches, steering, tasks, actions, plans, uploads, operation):
+    for module in (batches, steering, tasks, results, exports, actions, plans, uploads, operation):
         app.include_router(module.router)
+    app.include_router(exports.links)
     problems.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
@@ -84,7 +102,7 @@ def _assembled(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, store: ObjectStore, *, clock: Clock, chance: Chance, metrics: Metrics
+    settings: Settings, store: ObjectStore, *, clock: Clock, chance: Chance, metrics: ServiceMetrics
 ) -> AsyncIterator[Equipment]:
     """
     Raises:
@@ -92,12 +110,12 @@ async def _opened(
     """
     async with AsyncExitStack() as closing:
         closing.push_async_callback(store.aclose)
-        redis = connect(settings.redis.url.get_secret_value())
+        redis = connect(settings.redis.address)
         closing.push_async_callback(redis.aclose)
-        queue = await JobQueue.open(settings.redis.url.get_secret_value())
+        queue = await JobQueue.open(settings.redis.address)
         closing.push_async_callback(queue.aclose)
-        for warning in await check(redis):
-            log.warning("redis.misconfigured", reason=warning)
+        thumbnailer = Thumbnailer()
+        closing.push_async_callback(thumbnailer.aclose)
         key = settings.service.bootstrap_key
         yield Equipment(
             settings=settings,
@@ -111,5 +129,6 @@ async def _opened(
             plans=PlanStore(redis),
             actions=ActionStore(redis),
             queue=queue,
+            thumbnailer=thumbnailer,
             cursors=Cursors(key.get_secret_value().encode() if key else chance(32)),
         )

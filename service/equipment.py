@@ -17,8 +17,9 @@ from core.state.actions import ActionStore
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
 from core.state.tasks import TaskStore
-from core.telemetry.metrics import Metrics
+from core.telemetry.metrics import ServiceMetrics
 from service.contract.cursors import Cursors
+from service.exports.thumbnails import Thumbnailer
 
 Chance = Callable[[int], bytes]
 """So many random bytes."""
@@ -31,7 +32,7 @@ class Equipment:
     settings: Settings
     clock: Clock
     chance: Chance
-    metrics: Metrics
+    metrics: ServiceMetrics
     redis: Redis
     documents: Documents
     batches: BatchStore
@@ -39,6 +40,7 @@ class Equipment:
     plans: PlanStore
     actions: ActionStore
     queue: JobQueue
+    thumbnailer: Thumbnailer
     cursors: Cursors
 
 

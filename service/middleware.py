@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.clock import Clock
-from core.telemetry.metrics import Metrics
+from core.telemetry.metrics import ServiceMetrics
 from schemas.ids import new_id
 from service.equipment import Chance
 from service.problems import ProblemError, problem_response
@@ -31,7 +31,7 @@ class _Seen:
 class RequestObserver:
     """Gives each request an id, counts and times it, and turns what nobody caught into a problem."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, clock: Clock, chance: Chance) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: ServiceMetrics, clock: Clock, chance: Chance) -> None:
         self._app = app
         self._metrics = metrics
         self._clock = clock

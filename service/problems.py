@@ -73,6 +73,12 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         "It has changed since it was looked at",
         "Look at it again; if it is still to be changed, send its new `ETag` as `If-Match`.",
     ),
+    "plan_changed": ProblemType(
+        412,
+        "The plan is not the one that was looked at",
+        "The manifest, its catalog, its files or the prices have changed; nothing was spent. Plan again, and submit with "
+        "the new digest.",
+    ),
     "too_large": ProblemType(
         413,
         "This is over a size limit",

@@ -17,7 +17,7 @@ from schemas.expansion import Expansion
 from schemas.ids import new_id
 from schemas.manifest import Manifest
 from schemas.manifest_check import check_manifest
-from schemas.plan import Plan
+from schemas.plan import PLAN_CHANGED, Plan
 from schemas.pricing import micros
 from service.equipment import Equipment
 from service.problems import ProblemError
@@ -63,7 +63,7 @@ def _deadline_problems(deadline: Any, now_ms: int) -> list[Problem]:
 def _size_problems(manifest: Manifest, max_tasks: int) -> list[Problem]:
     """Of a catalog that is read later, one row is counted: more will only be more."""
     rows = len(manifest.catalog.rows or (None,)) if manifest.catalog else 1
-    total = Expansion(manifest, rows).total
+    total = Expansion(manifest, rows).grid.total
     if total <= max_tasks:
         return []
     return [
@@ -109,7 +109,12 @@ class Submitter:
         return plan
 
     async def submit(
-        self, manifest: Manifest, *, fingerprint: str, idempotency_key: str | None
+        self,
+        manifest: Manifest,
+        *,
+        fingerprint: str,
+        idempotency_key: str | None,
+        expects: str | None = None,
     ) -> tuple[Batch, bool]:
         """The batch of a manifest, after at most `submit_wait_s`; whether it is one that was submitted before.
 
@@ -117,6 +122,7 @@ class Submitter:
 
         Args:
             fingerprint: of everything that was sent; the same key with another one is refused.
+            expects: digest of the plan that was looked at; a batch with another plan is rejected.
         Raises:
             ProblemError: the batch was rejected, or the key is in use or was used for something else.
             UnavailableError: try again with the same key.
@@ -126,7 +132,7 @@ class Submitter:
         earlier_id = await self._earlier(idempotency_key, fingerprint, own_id)
         batch = None if earlier_id is None else await self._resumed(earlier_id, now_ms)
         if batch is None:
-            batch = await self._create(earlier_id or own_id, manifest, now_ms)
+            batch = await self._create(earlier_id or own_id, manifest, now_ms, expects)
         batch_id = batch.id
         if batch.state is BatchState.PLANNING:
             await self._desk.queue.enqueue_plan(PlanJob(batch.plan_id, self._tenant, batch_id))
@@ -159,7 +165,7 @@ class Submitter:
         except NotFoundError:
             return None
 
-    async def _create(self, batch_id: str, manifest: Manifest, now_ms: int) -> Batch:
+    async def _create(self, batch_id: str, manifest: Manifest, now_ms: int, expects: str | None) -> Batch:
         """The manifest first: a batch on the shelf always has one."""
         await self._desk.documents.put_manifest(self._tenant, batch_id, manifest)
         cap, deadline = manifest.spend.cap_usd, manifest.deadline
@@ -167,7 +173,7 @@ class Submitter:
             NewBatch(
                 id=batch_id,
                 tenant=self._tenant,
-                name=manifest.name,
+                name=manifest.label,
                 priority=manifest.priority,
                 metadata=manifest.metadata,
                 plan_id=_sibling(batch_id, "plan"),
@@ -176,6 +182,7 @@ class Submitter:
                 reuse=manifest.reuse.value,
                 deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
                 created_at_ms=now_ms,
+                expects=expects,
             )
         )
 
@@ -185,6 +192,8 @@ class Submitter:
         refusal, members = batch.refusal or "The batch was rejected.", {"batch_id": batch.id}
         if not batch.problems:
             raise ProblemError("spend_refused", refusal, members=members)
+        if any(problem.code == PLAN_CHANGED for problem in batch.problems):
+            raise ProblemError(PLAN_CHANGED, refusal, members=members)
         plan = await self._desk.plans.get(self._tenant, batch.plan_id)
         raise ProblemError(
             "manifest_invalid",

@@ -18,6 +18,7 @@ _REF = "#/components/schemas/{model}"
 _TAGS = {
     "batches": "Submit manifests, watch them, steer them, cancel them.",
     "tasks": "The single pictures of a batch.",
+    "results": "Everything that a batch made: as lines, tables, an archive, contact sheets, feeds for shops.",
     "bulk actions": "Many tasks at once: replays of what failed or was cancelled.",
     "plans": "Dry runs: what a manifest would make and cost, or everything that is wrong with it.",
     "uploads": "Catalogs and reference pictures, under names that manifests use.",
@@ -80,6 +81,13 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """The body of a route that reads it itself, bounded; `document` adds the schema."""
     content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def file_answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """The answer of a route that streams a file, for `responses=`."""
+    is_text = media_type.startswith("text/")
+    schema = {"type": "string"} if is_text else {"type": "string", "format": "binary"}
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +26,67 @@ class TaskQuery(PageQuery):
     state: TaskState | None = Field(None, description="Only tasks in this state.")
     failure_class: FailureClass | None = Field(
         None, alias="class", description="Only tasks whose last attempt failed like this."
+    )
+
+
+class Selection(StrEnum):
+    """Which pictures of a batch are meant."""
+
+    DONE = "done"
+
+    @property
+    def states(self) -> frozenset[TaskState]:
+        """A skipped task is among them: another task's picture serves for it."""
+        return frozenset({TaskState.DONE, TaskState.SKIPPED})
+
+
+class ShopifyHeaders(StrEnum):
+    """Names of the columns: as Shopify exports them since 2024, or as before. It imports both."""
+
+    NEW = "new"
+    OLD = "old"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        if self is ShopifyHeaders.NEW:
+            return ("Title", "URL handle", "Product image URL", "Image position", "Image alt text")
+        return ("Title", "Handle", "Image Src", "Image Position", "Image Alt Text")
+
+
+class ExportQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    select: Selection = Field(Selection.DONE, description="Which pictures: `done` is all that there are.")
+
+
+class ArchiveQuery(ExportQuery):
+    receipts: bool = Field(False, description="With the receipt beside each picture.")
+
+
+class SheetQuery(ExportQuery):
+    start: int = Field(0, ge=0, lt=1 << 53, description="Index of the task from which the sheet goes on.")
+
+
+class ShopifyQuery(ExportQuery):
+    headers: ShopifyHeaders = Field(ShopifyHeaders.NEW, description="Names of the columns.")
+
+
+class PlanQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sample: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Only so many pictures, spread over rows, variants and templates: a batch of its own.",
+    )
+
+
+class SubmitQuery(PlanQuery):
+    plan: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="`digest` of the plan that was looked at; refused when anything has changed since.",
     )
 
 

@@ -109,7 +109,8 @@ class TaskCost(Answer):
 
 
 class AssetAnswer(Answer):
-    """A stored picture. `link` can be read by anybody for a quarter of an hour; null where the store gives none."""
+    """A stored picture. `link` can be read by anybody for a quarter of an hour; null where the store gives none. Of a
+    skipped task it is the picture that serves for it, under a `key` of the task's own."""
 
     key: str
     url: str = Field(examples=["s3://bucket/prefix/shirt/hero-default-1024x1024-1.png"])
@@ -152,6 +153,13 @@ class TaskAnswer(Answer):
     updated_at: datetime | None
 
 
+class ArchiveLink(Answer):
+    """Where an archive can be read without a key."""
+
+    url: str = Field(description="On this service, relative to its root.")
+    expires_at: datetime
+
+
 class PendingPlan(Answer):
     """A plan that is still being made; ask again at its address."""
 
@@ -166,6 +174,9 @@ class UploadAnswer(Answer):
     name: str
     sha256: str
     bytes: int
+    media_type: str | None = Field(
+        description="By its first bytes: of a picture, or application/octet-stream."
+    )
 
 
 Item = TypeVar("Item", bound=Answer)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from service.auth import Tenant
 from service.contract.openapi import MANIFEST_OR_FORM_BODY, keyed_problems
-from service.contract.queries import PageQuery, no_query
+from service.contract.queries import PageQuery, SubmitQuery, no_query
 from service.contract.shapes import BatchAnswer, BatchPage
 from service.equipment import Desk
 from service.routes.incoming import FoundBatch, sent_submission
@@ -30,18 +30,22 @@ IdempotencyKey = Annotated[
     status_code=202,
     operation_id="submitBatch",
     summary="Submit a manifest",
-    dependencies=[Depends(no_query)],
-    responses=keyed_problems(402, 409, 413, 415, 422),
+    responses=keyed_problems(402, 409, 412, 413, 415, 422),
     openapi_extra=MANIFEST_OR_FORM_BODY,
 )
 async def submit_batch(
-    request: Request, response: Response, desk: Desk, tenant: Tenant, idempotency_key: IdempotencyKey = None
+    request: Request,
+    response: Response,
+    desk: Desk,
+    tenant: Tenant,
+    query: Annotated[SubmitQuery, Query()],
+    idempotency_key: IdempotencyKey = None,
 ) -> BatchAnswer:
     """Takes a manifest, as the body or as a part of a form beside its catalog. Problems that show within a moment are
     the answer (422, or 402 for the budget); otherwise the batch is planned and then runs by itself."""
-    sent = await sent_submission(request, desk, tenant)
+    sent = await sent_submission(request, desk, tenant, query.sample)
     batch, is_replay = await Submitter(desk, tenant).submit(
-        sent.manifest, fingerprint=sent.fingerprint, idempotency_key=idempotency_key
+        sent.manifest, fingerprint=sent.fingerprint, idempotency_key=idempotency_key, expects=query.plan
     )
     response.headers.update({"Location": batch_path(batch.id), "Retry-After": "5"})
     if is_replay:

@@ -17,6 +17,7 @@ from schemas.manifest import Manifest
 from service.auth import Tenant
 from service.bodies import FORM_TYPE, media_type_of, only_parts, opened_form, read_body, save_part
 from service.equipment import Desk, Equipment
+from service.exports.pictures import Pictures, Shelves
 from service.manifest_text import JSON_TYPES, YAML_TYPES, manifest_data
 from service.problems import ProblemError
 from service.submission import accepted_manifest, fingerprint_of
@@ -48,9 +49,23 @@ async def found_batch(batch_id: str, desk: Desk, tenant: Tenant) -> Batch:
 FoundBatch = Annotated[Batch, Depends(found_batch)]
 
 
-async def sent_manifest(request: Request, desk: Equipment) -> Sent:
+async def found_pictures(batch: FoundBatch, desk: Desk) -> Pictures:
+    """
+    Raises:
+        UnavailableError: storage does not answer.
+    """
+    shelves = Shelves(desk.documents, desk.tasks, desk.settings.storage.public_url)
+    return await Pictures.of(shelves, batch)
+
+
+FoundPictures = Annotated[Pictures, Depends(found_pictures)]
+
+
+async def sent_manifest(request: Request, desk: Equipment, sample: int | None) -> Sent:
     """The manifest that is the body.
 
+    Args:
+        sample: make only so many pictures of it.
     Raises:
         ManifestError, TooLargeError: see `manifest_data`, `accepted_manifest`, `read_body`.
         ProblemError: the body is of another kind.
@@ -60,7 +75,8 @@ async def sent_manifest(request: Request, desk: Equipment) -> Sent:
         raise ProblemError("unsupported_media_type", _kinds(media_type))
     content = await read_body(request, max_bytes=desk.settings.service.max_body_bytes)
     data = await asyncio.to_thread(manifest_data, content, media_type)
-    return Sent(await _accepted(data, desk), fingerprint_of(content))
+    manifest = await _accepted(_sampled(data, sample), desk)
+    return Sent(manifest, fingerprint_of(content, *_told(sample)))
 
 
 async def sent_model(request: Request, desk: Equipment, model: type[Asked]) -> Asked:
@@ -85,14 +101,16 @@ async def sent_model(request: Request, desk: Equipment, model: type[Asked]) -> A
         raise ProblemError("bad_request", f"{told}.", problems=problems) from None
 
 
-async def sent_submission(request: Request, desk: Equipment, tenant: str) -> Sent:
+async def sent_submission(request: Request, desk: Equipment, tenant: str, sample: int | None) -> Sent:
     """The manifest that is the body, or a part of it beside its catalog, which is then uploaded.
 
+    Args:
+        sample: make only so many pictures of it.
     Raises:
         ManifestError, TooLargeError, ProblemError: as `sent_manifest`; nothing was uploaded.
     """
     if media_type_of(request) != FORM_TYPE:
-        return await sent_manifest(request, desk)
+        return await sent_manifest(request, desk, sample)
     limits = desk.settings.service
     async with opened_form(
         request,
@@ -101,10 +119,10 @@ async def sent_submission(request: Request, desk: Equipment, tenant: str) -> Sen
     ) as form:
         only_parts(form, _PARTS)
         content, media_type = await _manifest_part(form, limits.max_body_bytes)
-        data = await asyncio.to_thread(manifest_data, content, media_type)
+        data = _sampled(await asyncio.to_thread(manifest_data, content, media_type), sample)
         catalog = form.get("catalog")
         if catalog is None:
-            return Sent(await _accepted(data, desk), fingerprint_of(content))
+            return Sent(await _accepted(data, desk), fingerprint_of(content, *_told(sample)))
         if isinstance(catalog, str):
             raise ProblemError("bad_request", "The part `catalog` is a file; give it a file name.")
         name = checked_name(catalog.filename or "", pointer="/form/catalog")
@@ -112,7 +130,8 @@ async def sent_submission(request: Request, desk: Equipment, tenant: str) -> Sen
         async with empty_file() as path:
             await save_part(catalog, path)
             upload = await desk.documents.put_upload(tenant, name, path)
-        return Sent(manifest, fingerprint_of(content, name.encode(), upload.sha256.encode()))
+        file = (name.encode(), upload.sha256.encode())
+        return Sent(manifest, fingerprint_of(content, *file, *_told(sample)))
 
 
 async def _manifest_part(form: FormData, max_bytes: int) -> tuple[bytes, str | None]:
@@ -126,6 +145,15 @@ async def _manifest_part(form: FormData, max_bytes: int) -> tuple[bytes, str | N
             f"The part `manifest` is larger than {max_bytes} bytes, which is the most it may be."
         )
     return await part.read(), (part.content_type or "").partition(";")[0].strip().lower()
+
+
+def _sampled(data: dict[str, Any], sample: int | None) -> dict[str, Any]:
+    return data if sample is None else {**data, "sample": sample}
+
+
+def _told(sample: int | None) -> tuple[bytes, ...]:
+    """What a sample adds to the fingerprint of a submission."""
+    return () if sample is None else (f"sample {sample}".encode(),)
 
 
 def _with_source(data: dict[str, Any], name: str) -> dict[str, Any]:

@@ -56,9 +56,9 @@ async def metrics(desk: Desk) -> Response:
 async def _gauges(desk: Equipment) -> bytes:
     """Without Redis the figures of this process are still worth having."""
     try:
-        return render_gauges(await overview(desk.redis))
+        return render_gauges(await overview(desk.redis), desk.settings.budgets)
     except UnavailableError:
-        return render_gauges(None)
+        return render_gauges(None, desk.settings.budgets)
 
 
 @router.get(

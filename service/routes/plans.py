@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.errors import NotFoundError, Problem
 from schemas.ids import is_id
 from schemas.plan import Plan
 from service.auth import Tenant
 from service.contract.openapi import MANIFEST_BODY, keyed_problems
-from service.contract.queries import no_query
+from service.contract.queries import PlanQuery, no_query
 from service.contract.shapes import PendingPlan
 from service.equipment import Desk
 from service.problems import ProblemError
@@ -19,7 +19,7 @@ from service.routes.incoming import sent_manifest
 from service.submission import Submitter
 from service.views import plan_path
 
-router = APIRouter(prefix="/v1", tags=["plans"], dependencies=[Depends(no_query)])
+router = APIRouter(prefix="/v1", tags=["plans"])
 
 _PENDING: dict[int | str, dict[str, Any]] = {
     202: {"model": PendingPlan, "description": "It is still being made; ask again at `Location`."}
@@ -34,13 +34,15 @@ _PENDING: dict[int | str, dict[str, Any]] = {
     responses={**_PENDING, **keyed_problems(413, 415, 422)},
     openapi_extra=MANIFEST_BODY,
 )
-async def plan_batch(request: Request, desk: Desk, tenant: Tenant) -> Plan | Response:
+async def plan_batch(
+    request: Request, desk: Desk, tenant: Tenant, query: Annotated[PlanQuery, Query()]
+) -> Plan | Response:
     """Reads the catalog, checks every row and prices every picture; nothing is spent. A plan over its cap is an answer
     with `accepted: false`; one with problems is a problem that carries the plan."""
-    sent = await sent_manifest(request, desk)
+    sent = await sent_manifest(request, desk, query.sample)
     plan_id, plan = await Submitter(desk, tenant).plan(sent.manifest)
     if plan is not None and plan.errors:
-        problems = [Problem(error.pointer, error.code, error.detail) for error in plan.errors]
+        problems = [Problem(error.pointer, error.code, error.detail, error.row) for error in plan.errors]
         raise ProblemError(
             "manifest_invalid",
             "The manifest or its catalog has problems.",
@@ -55,6 +57,7 @@ async def plan_batch(request: Request, desk: Desk, tenant: Tenant) -> Plan | Res
     "/plans/{plan_id}",
     operation_id="getPlan",
     summary="Look at a plan",
+    dependencies=[Depends(no_query)],
     response_model=Plan,
     responses={**_PENDING, **keyed_problems(404)},
 )

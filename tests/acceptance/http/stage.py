@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,11 +96,13 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(redis_url: str, folder: Path, **own: Any) -> AsyncIterator[Service]:
-    """A service, started; `own` are its settings."""
+async def serving(
+    redis_url: str, folder: Path, *, storage: Mapping[str, str] | None = None, **own: Any
+) -> AsyncIterator[Service]:
+    """A service, started; `own` are its settings, `storage` those of its storage."""
     settings = load_settings(
         redis={"url": redis_url},
-        storage={"url": (folder / "store").as_uri()},
+        storage={"url": (folder / "store").as_uri(), **(storage or {})},
         service={"bootstrap_key": KEY, "submit_wait_s": 0, "plan_wait_s": 0, **own},
     )
     clock = HandClock()

@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from service.problems import PROBLEM_TYPES
-from service.routes import batches, operation, plans, tasks, uploads
+from service.routes import batches, exports, operation, plans, results, tasks, uploads
 from tests.acceptance.http.conftest import Serve
 from tests.acceptance.http.stage import KEY, MANIFEST, Service, pointers, problem, serving
 from tests.processes import RedisServer
@@ -17,7 +17,7 @@ NO_BATCH = "batch_" + "0" * 26
 
 def addresses() -> Iterator[tuple[str, str]]:
     """Every method and path below /v1, with something in its holes."""
-    for module in (batches, tasks, plans, uploads):
+    for module in (batches, tasks, results, exports, plans, uploads):
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
             path = re.sub(r"{(\w+)(:\w+)?}", lambda hole: {"index": "0"}.get(hole[1], NO_BATCH), route.path)

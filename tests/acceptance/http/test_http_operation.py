@@ -29,14 +29,24 @@ async def test_a_service_whose_doors_answer_is_ready(service: Service) -> None:
     assert (await service.get("/readyz")).json() == {"status": "ok", "warnings": []}
 
 
-async def test_a_redis_that_may_lose_what_was_paid_is_warned_of(service: Service) -> None:
-    await service.desk.redis.config_set("maxmemory-policy", "allkeys-lru")
+async def test_a_redis_that_may_forget_what_was_paid_is_warned_of(service: Service) -> None:
+    await service.desk.redis.config_set("appendonly", "no")
     try:
         (warning,) = (await service.get("/readyz")).json()["warnings"]
     finally:
+        await service.desk.redis.config_set("appendonly", "yes")
+
+    assert "appendonly yes" in warning
+
+
+async def test_a_redis_that_was_told_to_evict_makes_the_service_unready(service: Service) -> None:
+    await service.desk.redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        body = problem(await service.get("/readyz"), 503, "unavailable")
+    finally:
         await service.desk.redis.config_set("maxmemory-policy", "noeviction")
 
-    assert "noeviction" in warning
+    assert "noeviction" in body["detail"]
 
 
 async def test_a_service_with_both_doors_shut_says_so_of_both(

@@ -169,7 +169,7 @@ async def test_the_results_are_the_tasks_that_rest_one_a_line(service: Service) 
 async def test_the_results_leave_in_pieces_as_they_are_read(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.routes.tasks._STREAM_PAGE", 1)
+    monkeypatch.setattr("service.exports.pictures.PAGE", 1)
     batch = await mixed(service)
     pieces: list[bytes] = []
 
@@ -185,7 +185,7 @@ async def test_results_that_break_off_end_the_connection(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reads them must not take half for the whole."""
-    monkeypatch.setattr("service.routes.tasks._STREAM_PAGE", 1)
+    monkeypatch.setattr("service.exports.pictures.PAGE", 1)
     batch, sent = await mixed(service), asyncio.Event()
 
     async def send(message: Any) -> None:

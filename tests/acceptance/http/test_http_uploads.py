@@ -16,7 +16,12 @@ async def test_a_file_is_kept_under_its_name(service: Service, tmp_path: Path) -
 
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert answer.status_code == 201
-    assert answer.json() == {"name": "summer/products.csv", "sha256": digest, "bytes": len(CONTENT)}
+    assert answer.json() == {
+        "name": "summer/products.csv",
+        "sha256": digest,
+        "bytes": len(CONTENT),
+        "media_type": "application/octet-stream",
+    }
     assert (await service.get("/v1/uploads/summer/products.csv")).json() == answer.json()
     await service.desk.documents.get_upload("default", digest, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == CONTENT

@@ -42,6 +42,9 @@ def problem(status: int, code: str, detail: str, **more: Any) -> tuple[int, Json
     return status, {"type": f"/problems/{code}", "status": status, "code": code, "detail": detail, **more}
 
 
+DIGEST = "d" * 64
+
+
 @dataclass
 class StandIn:
     """What the service answers, and what it was asked."""
@@ -52,10 +55,14 @@ class StandIn:
     plan_errors: list[Json] = field(default_factory=list)
     refusal: str | None = None
     cap: str | None = "10.00"
+    plan_more: Json = field(default_factory=dict)  # further fields of the plan
     slow_plans: int = 0  # answers 202 so often before a plan
     submit_answer: tuple[int, Json] | None = None
     batches: list[Json] = field(default_factory=list)  # each look takes one; the last stays
     tasks: list[Json] = field(default_factory=list)
+    exports: dict[str, list[Any]] = field(
+        default_factory=dict
+    )  # address below the batch: bytes, next address
     keys_seen: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -72,6 +79,8 @@ class StandIn:
             "catalog": {"rows": 4, "dialect": "csv", "mapping": {"sku": "sku"}},
             "files": files,
             "errors": self.plan_errors,
+            "digest": DIGEST,
+            **self.plan_more,
         }
 
     def sha256(self, name: str) -> str | None:
@@ -93,6 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*problem(401, "unauthorized", "A valid API key is needed."))
             return
         place = urlsplit(self.path)
+        if (
+            export := self.stand_in.exports.get(self.path.removeprefix(f"/v1/batches/{BATCH_ID}/"))
+        ) is not None:
+            self._answer_file(*export)
+            return
         answer = self._route(unquote(place.path), parse_qs(place.query), body)
         self._answer(*(answer or problem(404, "not_found", "There is no such thing.")))
 
@@ -150,6 +164,14 @@ class _Handler(BaseHTTPRequestHandler):
             "has_more": more,
             "next_cursor": str(start + 1) if more else None,
         }
+
+    def _answer_file(self, content: bytes, following: str | None = None) -> None:
+        self.send_response(200)
+        if following is not None:
+            self.send_header("Link", f'<{following}>; rel="next"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _answer(self, status: int, body: Any) -> None:
         content = (body if isinstance(body, str) else json.dumps(body)).encode()

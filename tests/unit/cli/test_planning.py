@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cli.conftest import DIGEST
+
 MISSING = {"pointer": "/templates/hero/prompt", "code": "unknown_field", "detail": "row.colour is not known"}
 
 
@@ -75,6 +77,23 @@ def test_a_link_that_leads_out_of_the_folder_is_never_read(service: Any, run: An
     service.references = ["photos/link.jpg"]
     assert run("plan", manifest).code == 3
     assert "photos/link.jpg" not in service.uploads
+
+
+def test_a_mapping_in_a_file_is_uploaded_with_its_catalog_and_shown(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    (manifest.parent / "akeneo.yaml").write_text("title: label-en_US\n")
+    manifest.write_text("catalog: {source: products.csv, mapping: akeneo.yaml}\n")
+    said = run("plan", manifest)
+    assert service.uploads["akeneo.yaml"] == b"title: label-en_US\n"
+    assert "sku: sku" in said.out
+
+
+def test_a_mapping_outside_the_folder_is_refused(service: Any, run: Any, manifest: Path) -> None:
+    manifest.write_text("catalog: {source: products.csv, mapping: ../akeneo.yaml}\n")
+    said = run("plan", manifest)
+    assert (said.code, service.asked) == (3, [])
+    assert said.err.startswith("/catalog/mapping: ")
 
 
 def test_addresses_are_left_to_the_service(service: Any, run: Any, manifest: Path) -> None:
@@ -183,3 +202,69 @@ def test_a_max_cost_that_is_no_amount_is_wrong_usage(
 ) -> None:
     assert run("submit", manifest, "--max-cost", amount).code == 2
     assert service.asked == []
+
+
+def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: Any, manifest: Path) -> None:
+    tree = {"model": "m", "quality": "low", "lane": "main", "tasks": 2, "cost": "0.50"}
+    service.plan_more = {
+        "tasks": {**service.plan()["tasks"], "by_variant": {"light": {"soft": 1, "hard": 3}}},
+        "cost": {**service.plan()["cost"], "low": "0.50"},
+        "templates": [
+            {"name": "hero", "from": None, "depth": 0, **tree},
+            {"name": "poster", "from": "hero", "depth": 1, **tree},
+        ],
+        "duplicates": {
+            "total": 2,
+            "by_template": {"hero": 2},
+            "rows": [{"template": "hero", "row": 4, "same_as_row": 2}],
+        },
+        "lint": [{"rule": "vague", "message": "it is vague", "template": "hero", "row": 2, "count": 3}],
+        "prompts": [{"template": "hero", "row_key": "A", "variant": "soft", "prompt": "A shirt,\nno text"}],
+    }
+
+    lines = [" ".join(line.split()) for line in run("plan", manifest).out.splitlines()]
+
+    assert "variants light: soft 1, hard 3" in lines
+    assert "templates hero: 2, m low, lane main, $0.50" in lines
+    assert "poster: 2, from hero, m low, lane main, $0.50" in lines
+    assert any(line.startswith("cost about $0.50 to $1.00, at most $1.50") for line in lines)
+    assert "same 2 pictures are the same as others (hero 2): row 4 as row 2" in lines
+    assert "advice hero: it is vague (vague; 3 prompts, first in row 2)" in lines
+    assert "prompts hero, A, soft: A shirt, no text" in lines
+    assert f"digest {DIGEST}" in lines
+
+
+def test_the_plan_that_was_looked_at_is_named_to_the_service(service: Any, run: Any, manifest: Path) -> None:
+    assert run("submit", manifest, "--no-watch", "--plan", DIGEST).code == 0
+    assert f"POST /v1/batches?plan={DIGEST}" in service.asked
+
+
+def test_another_plan_than_the_one_that_was_looked_at_is_not_submitted(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    said = run("submit", manifest, "--no-watch", "--plan", "0" * 64)
+    assert (said.code, service.keys_seen) == (1, [])
+    assert f"the digest is {DIGEST} now" in said.err
+
+
+def test_a_plan_that_changed_in_the_last_moment_is_refused_by_the_service(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.submit_answer = (412, {"code": "plan_changed", "detail": "Something has changed."})
+    said = run("submit", manifest, "--plan", DIGEST)
+    assert (said.code, said.err) == (1, "Something has changed.\n")
+
+
+def test_a_sample_is_planned_and_submitted_under_a_key_of_its_own(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    run("submit", manifest, "--no-watch")
+    run("submit", manifest, "--no-watch", "--sample", "3")
+    assert {"POST /v1/batches:plan?sample=3", "POST /v1/batches?sample=3"} <= set(service.asked)
+    first, second = service.keys_seen
+    assert first != second
+
+
+def test_a_sample_can_be_planned_alone(service: Any, run: Any, manifest: Path) -> None:
+    assert run("plan", manifest, "--sample", "3").code == 0
+    assert "POST /v1/batches:plan?sample=3" in service.asked

@@ -1,0 +1,83 @@
+"""`darkroom results --format`: what a batch made as one file: a table, an archive, contact sheets, feeds for shops."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from cli.client import ServiceClient
+from cli.exits import ExitCode, WrongUsageError
+from cli.output import Export, is_terminal, say
+from schemas.errors import DarkroomError
+
+_FILES: dict[Export, tuple[str, dict[str, str]]] = {
+    Export.JSONL: ("results.jsonl", {}),
+    Export.CSV: ("results.csv", {}),
+    Export.ZIP: ("pictures.zip", {}),
+    Export.ZIP_WITH_RECEIPTS: ("pictures.zip", {"receipts": "true"}),
+    Export.CONTACT_SHEET: ("contact-sheet.html", {}),
+    Export.SHOPIFY: ("feeds/shopify.csv", {"headers": "new"}),
+    Export.SHOPIFY_OLD: ("feeds/shopify.csv", {"headers": "old"}),
+    Export.MERCHANT: ("feeds/merchant.tsv", {}),
+    Export.FEED_CSV: ("feeds/pictures.csv", {}),
+}
+
+
+def export(service: ServiceClient, batch_id: str, kind: Export, to: Path | None) -> ExitCode:
+    """Takes one file out of a batch, or contact sheets: as many as it takes. Without `to`, to standard output."""
+    name, query = _FILES[kind]
+    if name.endswith(".zip") and to is None and is_terminal(sys.stdout):
+        raise WrongUsageError("A zip archive is nothing to look at: name a file with --to.")
+    if to is not None and to.is_dir():
+        raise WrongUsageError(f"{to} is a folder; --format makes a file: name it.")
+    if kind is Export.CONTACT_SHEET and to is not None and to.suffix.lower() == ".png":
+        name = "contact-sheet.png"
+    _take_all(service, batch_id, (name, query), to)
+    return ExitCode.DONE
+
+
+def _take_all(
+    service: ServiceClient, batch_id: str, file: tuple[str, dict[str, str]], to: Path | None
+) -> None:
+    """Follows to the next file where there is one: `sheet.html`, `sheet-2.html` and so on."""
+    name, query = file
+    number, following = 1, _take(service, batch_id, file, to)
+    while following is not None:
+        if to is None:
+            say("This shows the first pictures only; with --to there are as many sheets as it takes.")
+            return
+        number += 1
+        numbered = to.with_name(f"{to.stem}-{number}{to.suffix}")
+        following = _take(service, batch_id, (name, {**query, "start": following}), numbered)
+
+
+def _take(
+    service: ServiceClient, batch_id: str, file: tuple[str, dict[str, str]], to: Path | None
+) -> str | None:
+    """One file, and where the next one starts."""
+    with service.download(batch_id, *file) as response:
+        if to is None:
+            sys.stdout.buffer.writelines(response.iter_bytes())
+            sys.stdout.buffer.flush()
+        else:
+            _write(response.iter_bytes(), to)
+            say(f"{to} is written.")
+        address = response.links.get("next", {}).get("url", "")
+        return next(iter(parse_qs(urlsplit(address).query).get("start", [])), None)
+
+
+def _write(pieces: Iterable[bytes], to: Path) -> None:
+    """Under another name until it is whole."""
+    part = to.with_name(f".{to.name}.part")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as sink:
+            sink.writelines(pieces)
+        os.replace(part, to)
+    except OSError as error:
+        raise DarkroomError(f"{to} cannot be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)

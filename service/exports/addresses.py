@@ -1,0 +1,34 @@
+"""The address under which others find a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from core.documents import picture_key
+from service.contract.queries import Selection
+from service.exports.pictures import Picture, Pictures
+
+LINK_S = 7 * 24 * 3600
+"""How long the links of a feed last: as long as S3 allows, since a shop fetches pictures days later. They end sooner
+where the credentials that signed them do.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html, checked 2026-11-21."""
+
+
+async def address_of(pictures: Pictures, picture: Picture) -> str:
+    """Below the public address of the storage if it has one, else a link that ends, else where it lies."""
+    documents, batch = pictures.documents, pictures.batch
+    place = (batch.tenant, batch.id, picture.stored_as)
+    if pictures.public_url is not None:
+        return f"{pictures.public_url}/{quote(picture_key(*place))}"
+    return await documents.picture_link(*place, expires_s=LINK_S) or documents.picture_url(*place)
+
+
+async def addressed_by_row(pictures: Pictures, select: Selection) -> AsyncIterator[tuple[Picture, str]]:
+    """The pictures with their addresses, all of a row together."""
+    async for page in pictures.pages_by_row(select):
+        addresses = await asyncio.gather(*(address_of(pictures, picture) for picture in page))
+        for found in zip(page, addresses, strict=True):
+            yield found

@@ -1,0 +1,150 @@
+"""Contact sheets: the pictures of a batch side by side, small, for a look at all of them.
+
+A sheet holds so many pictures and says where the next one begins, because neither a browser nor a person looks at
+200,000 at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from service.contract.queries import Selection
+from service.exports.pictures import AT_ONCE, Picture, Pictures
+from service.exports.thumbnails import Thumbnailer
+
+HTML_PICTURES, PNG_PICTURES = 1000, 200
+_HTML_PX, _PNG_PX = 256, 200
+_COLUMNS, _GAP_PX, _CAPTION_PX, _HEAD_PX = 10, 12, 46, 44
+_INK, _PAPER, _EMPTY = "#1c1c1e", "#ffffff", "#e8e8ea"
+_CSS = """\
+body{margin:2rem;font:14px/1.4 system-ui,sans-serif;color:#1c1c1e;background:#fff}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(256px,1fr));gap:1.5rem 1rem}
+figure{margin:0;content-visibility:auto;contain-intrinsic-size:256px 320px}
+img,.gone{display:block;width:256px;height:256px;object-fit:contain;background:#e8e8ea}
+.gone{line-height:256px;text-align:center;color:#6b6b70}
+figcaption{width:256px;overflow-wrap:anywhere}small{display:block;color:#6b6b70}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Which pictures a sheet shows; `following` is the index from which the next sheet goes on."""
+
+    chosen: list[Picture]
+    following: int | None
+
+
+async def sheet_of(pictures: Pictures, select: Selection, *, start: int, limit: int) -> Sheet:
+    """The first `limit` pictures from task `start` on."""
+    chosen = list[Picture]()
+    async for page in pictures.pages(select, start=start):
+        chosen += page
+        if len(chosen) > limit:
+            return Sheet(chosen[:limit], chosen[limit].index)
+    return Sheet(chosen, None)
+
+
+async def sheet_html(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) -> AsyncIterator[bytes]:
+    """One page that needs nothing else: thumbnails are in it, and it runs nothing."""
+    head, told = html.escape(pictures.batch.name), html.escape(_told(pictures, sheet))
+    yield (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{head}</title>\n'
+        f'<meta name="viewport" content="width=device-width">\n<style>\n{_CSS}</style></head>\n'
+        f"<body><h1>{head}</h1>\n<p>{told}</p>\n<main>\n"
+    ).encode()
+    async for picture, small in _small(pictures, sheet, thumbnailer, _HTML_PX):
+        yield await asyncio.to_thread(_figure, picture, small)
+    yield b"</main></body></html>\n"
+
+
+async def _small(
+    pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer, edge_px: int
+) -> AsyncIterator[tuple[Picture, Image.Image | None]]:
+    """Every picture of the sheet with its thumbnail, in order; None for one that is gone or cannot be opened."""
+
+    async def make(picture: Picture) -> Image.Image | None:
+        data = await pictures.contents(picture)
+        return None if data is None else await thumbnailer.make(data, edge_px)
+
+    for start in range(0, len(sheet.chosen), AT_ONCE):
+        few = sheet.chosen[start : start + AT_ONCE]
+        for pair in zip(few, await asyncio.gather(*map(make, few)), strict=True):
+            yield pair
+
+
+def _figure(picture: Picture, small: Image.Image | None) -> bytes:
+    key = html.escape(picture.key)
+    shown = (
+        '<div class="gone">no picture</div>' if small is None else f'<img alt="{key}" src="{_inline(small)}">'
+    )
+    title = f"<small>{html.escape(picture.row.title)}</small>" if picture.row.title else ""
+    made = html.escape(_made(picture))
+    figure = f"<figure>{shown}<figcaption>{key}{title}<small>{made}</small></figcaption></figure>\n"
+    return figure.encode(errors="replace")
+
+
+def _made(picture: Picture) -> str:
+    cell = picture.cell
+    return " · ".join([f"#{picture.index}", cell.template, *cell.variant, cell.size])
+
+
+def _inline(small: Image.Image) -> str:
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=70)
+    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+async def sheet_png(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) -> bytes:
+    """One picture of all of them, ten in a row, each with its row and what was made of it below."""
+    rows = max(1, -(-len(sheet.chosen) // _COLUMNS))
+    step_x, step_y = _PNG_PX + _GAP_PX, _PNG_PX + _CAPTION_PX + _GAP_PX
+    canvas = Image.new("RGB", (_GAP_PX + _COLUMNS * step_x, _HEAD_PX + rows * step_y), _PAPER)
+    head = f"{pictures.batch.name} · {_told(pictures, sheet)}"
+    _write(canvas, (_GAP_PX, 12), head, size_px=16, width_px=canvas.width - 2 * _GAP_PX)
+    place = 0
+    async for picture, small in _small(pictures, sheet, thumbnailer, _PNG_PX):
+        left = _GAP_PX + place % _COLUMNS * step_x
+        top = _HEAD_PX + place // _COLUMNS * step_y
+        _paste(canvas, (left, top), small)
+        for line, text in enumerate((picture.row.key, _made(picture))):
+            _write(canvas, (left, top + _PNG_PX + 6 + line * 17), text, size_px=12, width_px=_PNG_PX)
+        place += 1
+    return await asyncio.to_thread(_encoded, canvas)
+
+
+def _paste(canvas: Image.Image, corner: tuple[int, int], small: Image.Image | None) -> None:
+    """In the middle of its square, which is grey where the picture does not reach."""
+    left, top = corner
+    canvas.paste(_EMPTY, (left, top, left + _PNG_PX, top + _PNG_PX))
+    if small is not None:
+        canvas.paste(small, (left + (_PNG_PX - small.width) // 2, top + (_PNG_PX - small.height) // 2))
+
+
+def _write(canvas: Image.Image, corner: tuple[int, int], text: str, *, size_px: int, width_px: int) -> None:
+    """On one line, and of what does not fit the end: that is where keys differ."""
+    font, line = ImageFont.load_default(size_px), " ".join(text.split())
+    shown = line[-width_px:]
+    while font.getlength(shown) > width_px:
+        shown = f"…{shown[2:]}"
+    ImageDraw.Draw(canvas).text(corner, shown, _INK, font)
+
+
+def _encoded(canvas: Image.Image) -> bytes:
+    out = io.BytesIO()
+    canvas.save(out, "PNG")
+    return out.getvalue()
+
+
+def _told(pictures: Pictures, sheet: Sheet) -> str:
+    if not sheet.chosen:
+        return "No pictures yet."
+    first, last, total = sheet.chosen[0].index, sheet.chosen[-1].index, pictures.batch.counts["total"]
+    more = "" if sheet.following is None else f" The next sheet starts at {sheet.following}."
+    return f"{len(sheet.chosen)} pictures, tasks {first} to {last} of {total}.{more}"

@@ -1,0 +1,53 @@
+"""The results as a table: one line for each task that rests, as `results.jsonl` has it, flat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from schemas.task import ENDED, TaskState
+from service.contract.shapes import TaskAnswer
+from service.exports.cells import csv_line
+from service.exports.describer import TaskDescriber
+from service.exports.pictures import Pictures, task_pages
+
+RESTING = ENDED | {TaskState.PARKED}
+"""Tasks that show in the results: nothing more happens to them by itself."""
+
+_BEFORE = ("index", "state", "template", "row", "row_key")
+_AFTER = ("size", "sample", "attempts", "sends", "cost_usd", "key", "url", "link", "sha256", "same_as")
+_FAILURE = ("class", "message", "advice", "code", "param", "http_status", "request_id", "stage")
+
+
+async def resting(pictures: Pictures) -> AsyncIterator[list[TaskAnswer]]:
+    """The tasks of the results, by index, a page at a time."""
+    describer = TaskDescriber(pictures)
+    async for tasks in task_pages(pictures.tasks, pictures.batch):
+        yield await describer.answers([task for task in tasks if task.state in RESTING])
+
+
+async def results_csv(pictures: Pictures) -> AsyncIterator[bytes]:
+    """A head, then the tasks; `variant.<axis>` is a column for each axis of the manifest."""
+    axes = tuple(pictures.manifest.variants)
+    yield csv_line(
+        (
+            *_BEFORE,
+            *(f"variant.{axis}" for axis in axes),
+            *_AFTER,
+            *(f"failure_{name}" for name in _FAILURE),
+            "updated_at",
+        )
+    )
+    async for answers in resting(pictures):
+        yield b"".join(csv_line(_cells(answer, axes)) for answer in answers)
+
+
+def _cells(answer: TaskAnswer, axes: Iterable[str]) -> Iterable[object]:
+    flat = answer.model_dump(mode="json", by_alias=True)
+    asset, failure = flat["asset"] or {}, flat["failure"] or {}
+    flat |= {name: asset.get(name) for name in ("key", "url", "link", "sha256")}
+    flat["cost_usd"] = flat["cost"]["spent"]
+    yield from (flat[name] for name in _BEFORE)
+    yield from (flat["variant"][axis] for axis in axes)
+    yield from (flat[name] for name in _AFTER)
+    yield from (failure.get(name) for name in _FAILURE)
+    yield flat["updated_at"]

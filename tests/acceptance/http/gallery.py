@@ -1,0 +1,100 @@
+"""Batches whose pictures are there, without workers: what workers leave in Redis and storage is put there by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from core.documents import PlannedRow, picture_key
+from schemas.batch import Batch
+from schemas.catalog import Row
+from schemas.claim import Claim
+from schemas.expansion import Expansion, count_tasks
+from tests.acceptance.http.stage import MANIFEST, Service
+from tests.state.world import Block, flows_of
+
+COLOURS = ("#b5482f", "#2f6db5", "#3f8f4f", "#d9a441", "#7a4fa3")
+
+
+def png(colour: str, size: tuple[int, int] = (96, 64)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def rows_of(*titles: str | None, **fields: Any) -> list[Row]:
+    return [Row(number=n, key=f"row-{n}", title=title, **fields) for n, title in enumerate(titles, 1)]
+
+
+async def running(service: Service, rows: Sequence[Row], **changes: Any) -> tuple[Batch, list[Claim]]:
+    """A batch over these rows, in two variants unless `changes` of the manifest say more; all of its tasks claimed."""
+    catalog = {"rows": [{"sku": row.key, "title": row.title} for row in rows], "key": "sku"}
+    batch = await service.batch({**MANIFEST, "catalog": catalog, **changes})
+    documents = service.desk.documents
+    await documents.put_page(batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows])
+    total = count_tasks(await documents.get_manifest(batch.tenant, batch.id), rows=len(rows))
+    flows = flows_of({"lane": [Block(total)]})
+    await service.desk.batches.start(
+        batch, total=total, rows=len(rows), estimated_usd_micros=1, flows=flows, deadline_ms=None
+    )
+    await service.world.lane()
+    claims = list[Claim]()
+    while len(claims) < total:
+        claims += await service.world.claim(min(64, total - len(claims)))
+    return await service.desk.batches.get(batch.tenant, batch.id), claims
+
+
+async def make(service: Service, claim: Claim, key: str, data: bytes) -> None:
+    """Ends a task with this picture."""
+    store, sha256 = service.desk.documents.store, hashlib.sha256(data).hexdigest()
+    stored = picture_key("default", claim.batch_id, key)
+    await store.put_bytes(stored, data, media_type="image/png", metadata={"sha256": sha256}, overwrite=False)
+    await store.put_bytes(f"{stored}.json", b"{}", media_type="application/json", overwrite=True)
+    for state in ("sent", "spooled"):
+        assert (await service.world.move(claim, state)).status == "ok"
+    assert (await service.world.move(claim, "stored", asset=key, sha256=sha256)).status == "ok"
+    assert (await service.world.move(claim, "done", cost=5_000)).status == "ok"
+
+
+async def made(service: Service, rows: Sequence[Row], **changes: Any) -> Batch:
+    """A batch with every picture made, called `<row key>/<index>.png`."""
+    batch, claims = await running(service, rows, **changes)
+    expansion = Expansion(await service.desk.documents.get_manifest(batch.tenant, batch.id), batch.rows)
+    for claim in claims:
+        row = rows[expansion.cell(claim.index).row]
+        data = png(COLOURS[claim.index % len(COLOURS)])
+        await make(service, claim, f"{row.key}/{claim.index}.png", data)
+    return await service.desk.batches.get(batch.tenant, batch.id)
+
+
+async def with_a_twin(service: Service) -> Batch:
+    """Two tasks: one with a picture, and one that was skipped because the picture serves for it as well."""
+    batch, (first, second) = await running(service, rows_of("Shirt"))
+    await make(service, first, "row-1/hero-spring-1024x1024-1.png", png("#b5482f"))
+    assert (await service.world.move(second, "skipped", same_as=first.index)).status == "ok"
+    return batch
+
+
+async def pieces_of(service: Service, path: str) -> list[bytes]:
+    """What an answer is sent in, seen at the border of the application."""
+    transport: Any = service.client._transport
+    pieces = list[bytes]()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        pieces.append(message.get("body", b""))
+
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "headers": [(b"authorization", service.client.headers["authorization"].encode())],
+        "scheme": "http", "server": ("x", 80), "asgi": {"version": "3.0", "spec_version": "2.4"},
+    }  # fmt: skip
+    await transport.app(scope, receive, send)
+    return [piece for piece in pieces if piece]

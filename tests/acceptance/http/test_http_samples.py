@@ -1,0 +1,85 @@
+"""Samples, and submissions that name the plan they were shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.errors import Problem
+from schemas.plan import PLAN_CHANGED
+from tests.acceptance.http.conftest import Serve
+from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, pointers, problem
+
+DIGEST = "0123456789abcdef" * 4
+
+
+async def test_a_sample_is_a_batch_of_its_own_and_named_so(service: Service) -> None:
+    whole = (await service.submit(headers={"Idempotency-Key": "k1"})).json()
+    few = (await service.submit(params={"sample": 3}, headers={"Idempotency-Key": "k2"})).json()
+
+    kept = await service.desk.documents.get_manifest("default", few["id"])
+    assert (whole["name"], few["name"]) == ("autumn", "autumn (sample of 3)")
+    assert (kept.sample, kept.name) == (3, "autumn")
+
+
+async def test_a_key_that_was_used_for_everything_is_not_taken_for_a_sample(service: Service) -> None:
+    key = {"Idempotency-Key": "k"}
+    await service.submit(headers=key)
+
+    problem(await service.submit(params={"sample": 3}, headers=key), 422, "idempotency_key_reused")
+
+
+async def test_a_sample_can_be_planned(service: Service) -> None:
+    answer = await service.ask("POST", "/v1/batches:plan", json=MANIFEST, params={"sample": 2})
+
+    kept = await service.desk.documents.get_manifest("default", answer.json()["id"])
+    assert kept.sample == 2
+
+
+async def test_the_plan_that_was_looked_at_is_kept_with_the_batch_for_the_planner(service: Service) -> None:
+    batch = (await service.submit(params={"plan": DIGEST})).json()
+
+    assert (await service.desk.batches.get("default", batch["id"])).expects == DIGEST
+
+
+async def test_the_same_submission_under_another_plan_is_still_the_same(service: Service) -> None:
+    key = {"Idempotency-Key": "k"}
+
+    first = await service.submit(params={"plan": DIGEST}, headers=key)
+    again = await service.submit(headers=key)
+
+    assert first.json()["id"] == again.json()["id"]
+
+
+async def test_a_plan_that_has_changed_is_a_failed_precondition(serve: Serve) -> None:
+    async with serve(submit_wait_s=10) as service:
+
+        async def reject() -> None:
+            [batch] = await service.desk.batches.page("default", limit=1)
+            found = [Problem("", PLAN_CHANGED, "Something has changed.")]
+            await service.desk.batches.reject(
+                batch.id, refusal="Something has changed.", problems=found, finished_at_ms=NOW_MS
+            )
+
+        service.clock.on_sleep = reject
+        body = problem(await service.submit(params={"plan": DIGEST}), 412, "plan_changed")
+
+    assert body["detail"] == "Something has changed."
+    assert body["batch_id"].startswith("batch_")
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"sample": "0"}, "/query/sample"),
+        ({"sample": "101"}, "/query/sample"),
+        ({"plan": "latest"}, "/query/plan"),
+        ({"samples": "3"}, "/query/samples"),
+    ],
+)
+async def test_a_parameter_that_cannot_be_meant_is_refused(
+    service: Service, query: dict[str, str], pointer: str
+) -> None:
+    body = problem(await service.submit(params=query), 400, "bad_request")
+
+    assert pointers(body) == {pointer}
+    assert (await service.get("/v1/batches")).json()["data"] == []

@@ -1,0 +1,97 @@
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ID = "batch_00000000000000000000000001"
+FILES = {
+    "jsonl": "results.jsonl",
+    "csv": "results.csv",
+    "zip": "pictures.zip",
+    "zip-with-receipts": "pictures.zip?receipts=true",
+    "contact-sheet": "contact-sheet.html",
+    "shopify": "feeds/shopify.csv?headers=new",
+    "shopify-old": "feeds/shopify.csv?headers=old",
+    "merchant": "feeds/merchant.tsv",
+    "feed-csv": "feeds/pictures.csv",
+}
+
+
+@pytest.mark.parametrize(("kind", "address"), FILES.items())
+def test_each_format_is_a_file_of_the_service(
+    service: Any, run: Any, tmp_path: Path, kind: str, address: str
+) -> None:
+    service.exports = {address: [b"what the service made\n"]}
+
+    said = run("results", ID, "--format", kind, "--to", tmp_path / "new" / "file")
+
+    assert (said.code, said.out) == (0, "")
+    assert (tmp_path / "new" / "file").read_bytes() == b"what the service made\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_without_a_path_a_file_goes_to_standard_output(service: Any, run: Any) -> None:
+    service.exports = {"results.csv": [b'"index"\r\n']}
+
+    assert run("results", ID, "--format", "csv").out.splitlines() == ['"index"']
+
+
+@pytest.mark.parametrize("ending", ["html", "png"])
+def test_contact_sheets_are_fetched_to_the_last(service: Any, run: Any, tmp_path: Path, ending: str) -> None:
+    name = f"contact-sheet.{ending}"
+    service.exports = {
+        name: [b"first", f"/v1/batches/{ID}/{name}?start=40"],
+        f"{name}?start=40": [b"second", f"/v1/batches/{ID}/{name}?start=80"],
+        f"{name}?start=80": [b"third"],
+    }
+
+    said = run("results", ID, "--format", "contact-sheet", "--to", tmp_path / f"look.{ending}")
+
+    assert said.code == 0
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == {f"look.{ending}": b"first", f"look-2.{ending}": b"second", f"look-3.{ending}": b"third"}
+
+
+def test_a_folder_is_no_file(service: Any, run: Any, tmp_path: Path) -> None:
+    said = run("results", ID, "--format", "zip", "--to", tmp_path)
+
+    assert said.code == 2
+    assert "is a folder" in said.err
+
+
+def test_an_export_of_an_unknown_batch_is_a_sentence_and_leaves_no_file(
+    service: Any, run: Any, tmp_path: Path
+) -> None:
+    said = run("results", "batch_unknown", "--format", "zip", "--to", tmp_path / "a.zip")
+
+    assert (said.code, said.err) == (1, "There is no such thing.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def breaking_off() -> Iterator[str]:
+    """The address of a service that begins an answer and goes away."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf \r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def test_an_answer_that_breaks_off_is_no_file(run: Any, tmp_path: Path) -> None:
+    with breaking_off() as url:
+        said = run("--url", url, "results", ID, "--format", "csv", "--to", tmp_path / "a.csv")
+
+    assert (said.code, said.err) == (1, f"The service at {url} broke off its answer; try again.\n")
+    assert list(tmp_path.iterdir()) == []
