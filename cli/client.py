@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ _KINDS = {
     402: SpendRefusedError,
     404: NotFoundError,
     409: ConflictError,
+    412: ConflictError,
     413: TooLargeError,
     503: UnavailableError,
 }
@@ -89,9 +91,9 @@ class ServiceClient:
         except NotFoundError:
             return None
 
-    def plan(self, document: Document) -> Json:
+    def plan(self, document: Document, *, sample: int | None = None) -> Json:
         """The plan, waited for; one with problems is returned as well, with its `errors`."""
-        response = self._answer("POST", "/v1/batches:plan", **_body(document))
+        response = self._answer("POST", "/v1/batches:plan", params=_given(sample=sample), **_body(document))
         place = urlsplit(response.headers.get("Location", "")).path
         while response.status_code == httpx.codes.ACCEPTED and place:
             self._sleep(PLAN_EVERY_S)
@@ -103,11 +105,18 @@ class ServiceClient:
             return plan
         raise self._error_of(response)
 
-    def submit(self, document: Document, idempotency_key: str) -> tuple[Json, bool]:
-        """The batch, and whether it is one that was submitted earlier under this key."""
+    def submit(
+        self, document: Document, idempotency_key: str, *, plan: str | None = None, sample: int | None = None
+    ) -> tuple[Json, bool]:
+        """The batch, and whether it is one that was submitted earlier under this key.
+
+        Args:
+            plan: digest of the plan that has to be carried out, and no other.
+            sample: make only so many pictures.
+        """
         body = _body(document)
         body["headers"]["Idempotency-Key"] = idempotency_key
-        response = self._send("POST", "/v1/batches", **body)
+        response = self._send("POST", "/v1/batches", params=_given(plan=plan, sample=sample), **body)
         return _object(response), response.headers.get("Idempotent-Replayed") == "true"
 
     def batch(self, batch_id: str) -> Json:
@@ -141,12 +150,23 @@ class ServiceClient:
 
     def results(self, batch_id: str) -> Iterator[str]:
         """One JSON object a line, as the pictures are numbered."""
+        with self.download(batch_id, "results.jsonl", {}) as response:
+            yield from (line for line in response.iter_lines() if line)
+
+    @contextmanager
+    def download(self, batch_id: str, export: str, query: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """An export of a batch, such as `pictures.zip`, to be read while it arrives.
+
+        Raises:
+            UnreachableError: also when it breaks off: what has arrived by then is not the whole.
+        """
         try:
-            with self._http.stream("GET", f"{_batch_path(batch_id)}/results.jsonl") as response:
+            path = f"{_batch_path(batch_id)}/{export}"
+            with self._http.stream("GET", path, params=query) as response:
                 if response.is_error:
                     response.read()
                     raise self._error_of(response)
-                yield from (line for line in response.iter_lines() if line)
+                yield response
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -176,6 +196,8 @@ class ServiceClient:
     def _unreachable(self, error: Exception) -> UnreachableError:
         if isinstance(error, httpx.ReadTimeout):
             return UnreachableError(f"The service at {self.url} did not answer within {ANSWER_S:.0f} s.")
+        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+            return UnreachableError(f"The service at {self.url} broke off its answer; try again.")
         return UnreachableError(
             f"No service answers at {self.url}. Start one with `darkroom up`, "
             "or name another with --url or DARKROOM_URL."
@@ -201,7 +223,12 @@ class ServiceClient:
 
 def problems_of(errors: list[Json]) -> list[Problem]:
     return [
-        Problem(str(error.get("pointer", "")), str(error.get("code", "")), str(error.get("detail", "")))
+        Problem(
+            str(error.get("pointer", "")),
+            str(error.get("code", "")),
+            str(error.get("detail", "")),
+            error.get("row"),
+        )
         for error in errors
     ]
 
@@ -212,6 +239,10 @@ def sha256_of(path: Path) -> str:
         while block := content.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _given(**parameters: str | int | None) -> Json:
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _batch_path(batch_id: str) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands import sizing
 from cli.exits import ExitCode, exit_code_of
-from cli.output import Output, complain
+from cli.output import Export, Output, complain
 from schemas.errors import DarkroomError
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ ImagesPerMinute = Annotated[
 LatencyFactor = Annotated[
     float, typer.Option("--latency-factor", min=0, help="Of the simulator; 1 is as slow as the real API.")
 ]
+Sample = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=100, metavar="N", help="Only N pictures, spread over rows, variants and templates."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -56,11 +63,16 @@ def options(
 
 
 @app.command()
-def plan(context: typer.Context, manifest: ManifestPath, output: OutputOption = Output.TABLE) -> None:
+def plan(
+    context: typer.Context,
+    manifest: ManifestPath,
+    sample: Sample = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Show what a manifest would make and cost. Spends nothing."""
     from cli.commands import planning
 
-    _with_service(context, lambda service: planning.plan(service, manifest, output))
+    _with_service(context, lambda service: planning.plan(service, manifest, sample, output))
 
 
 @app.command()
@@ -76,12 +88,27 @@ def submit(
         str | None,
         typer.Option(help="Submitting again under the same key makes nothing new. [default: a hash]"),
     ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIGEST", help="Refuse when anything has changed since the plan of this digest."
+        ),
+    ] = None,
+    sample: Sample = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make the pictures of a manifest."""
     from cli.commands import planning
 
-    chosen = planning.SubmitOptions(watch, yes, max_cost, idempotency_key, output)
+    chosen = planning.SubmitOptions(
+        watch=watch,
+        yes=yes,
+        max_cost_usd=max_cost,
+        idempotency_key=idempotency_key,
+        plan=plan,
+        sample=sample,
+        output=output,
+    )
     _with_service(context, lambda service: planning.submit(service, manifest, chosen))
 
 
@@ -198,15 +225,25 @@ def replay(
 def results(
     context: typer.Context,
     batch: BatchId,
-    output: OutputOption = Output.JSONL,
+    output: Annotated[Output, typer.Option("-o", "--output", help="How the list is written.")] = Output.JSONL,
+    export: Annotated[
+        Export | None, typer.Option("--format", help="Make this one file of the batch, in place of the list.")
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Fetch the pictures into it as well.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="With --format the file; without, a folder to fetch the pictures into."
+        ),
     ] = None,
 ) -> None:
-    """List the pictures of a batch that have ended, and fetch them."""
+    """List the pictures of a batch that have ended, fetch them, or take them out as a file."""
+    from cli.commands import exports
     from cli.commands import results as command
 
-    _with_service(context, lambda service: command.results(service, batch, output, to))
+    if export is None:
+        _with_service(context, lambda service: command.results(service, batch, output, to))
+    else:
+        _with_service(context, lambda service: exports.export(service, batch, export, to))
 
 
 @app.command()
@@ -274,6 +311,40 @@ def simulate(context: typer.Context) -> None:
     from cli.commands import machine
 
     _exit_with(lambda: machine.simulate(context.args))
+
+
+@app.command()
+def doctor(
+    patients: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[redis] [storage] [provider] [spool]", help="What to look at.", show_default="all"
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Check what the configuration here promises; nothing is charged."""
+    from cli.commands import machine
+
+    _exit_with(lambda: machine.doctor([*(patients or []), *(["--json"] if json else [])]))
+
+
+app.command()(sizing.size)
+
+
+@app.command()
+def rebuild(
+    from_storage: Annotated[bool, typer.Option("--from-storage", help="From what storage holds.")] = False,
+    batch: Annotated[str | None, typer.Option(metavar="BATCH", help="Only this batch.")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come back.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Bring batches back that Redis has lost; needs the settings of a worker."""
+    from cli.commands import rebuilding
+
+    chosen = rebuilding.RebuildOptions(from_storage, batch, tenant, dry_run, output)
+    _exit_with(lambda: rebuilding.rebuild(chosen))
 
 
 @app.command()

@@ -22,18 +22,18 @@ class LocalManifest:
     """A manifest file. Names in it are relative to `folder`, which is resolved.
 
     Args:
-        catalog: the uploaded name of its catalog, when that is a file and not an address.
+        sources: the uploaded names of its catalog and of the mapping of that, where they are files.
     """
 
     document: Document
     folder: Path
-    catalog: str | None
+    sources: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path) -> LocalManifest:
         """
         Raises:
-            ManifestError: it is not YAML or JSON, or names a catalog outside its folder.
+            ManifestError: it is not YAML or JSON, or names a catalog or mapping outside its folder.
             DarkroomError: it cannot be read.
         """
         try:
@@ -41,11 +41,11 @@ class LocalManifest:
         except OSError as error:
             raise DarkroomError(f"The manifest {path} cannot be read: {error.strerror}.") from error
         is_json = path.suffix.lower() == ".json"
-        source = _source(_parsed(content, is_json))
+        sources = _sources(_parsed(content, is_json))
         media_type = "application/json" if is_json else "application/yaml"
-        manifest = cls(Document(content, media_type), path.resolve().parent, source)
-        if source is not None:
-            manifest.find(source, pointer="/catalog/source")
+        manifest = cls(Document(content, media_type), path.resolve().parent, tuple(sources.values()))
+        for pointer, name in sources.items():
+            manifest.find(name, pointer=pointer)
         return manifest
 
     def find(self, name: str, *, pointer: str = "") -> Path | None:
@@ -86,7 +86,11 @@ def _parsed(content: bytes, is_json: bool) -> Any:
         ) from error
 
 
-def _source(data: Any) -> str | None:
+def _sources(data: Any) -> dict[str, str]:
+    """Pointer -> name of each file that a plan cannot do without."""
     catalog = data.get("catalog") if isinstance(data, dict) else None
-    source = catalog.get("source") if isinstance(catalog, dict) else None
-    return source if isinstance(source, str) and source and "://" not in source else None
+    found = catalog if isinstance(catalog, dict) else {}
+    names = {f"/catalog/{field}": found.get(field) for field in ("source", "mapping")}
+    return {
+        place: name for place, name in names.items() if isinstance(name, str) and name and "://" not in name
+    }

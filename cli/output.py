@@ -21,6 +21,20 @@ class Output(StrEnum):
     JSONL = "jsonl"
 
 
+class Export(StrEnum):
+    """What can be made of a batch as a file."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    ZIP = "zip"
+    ZIP_WITH_RECEIPTS = "zip-with-receipts"
+    CONTACT_SHEET = "contact-sheet"
+    SHOPIFY = "shopify"
+    SHOPIFY_OLD = "shopify-old"
+    MERCHANT = "merchant"
+    FEED_CSV = "feed-csv"
+
+
 def say(text: str) -> None:
     """A sentence for the person at the terminal."""
     print(printable(text), file=sys.stderr, flush=True)
@@ -54,11 +68,12 @@ def write_records(records: Iterable[Json], columns: Mapping[str, str], output: O
 
 
 def write_record(record: Json, lines: Mapping[str, str], output: Output) -> None:
-    """One thing. `lines` is label -> text; only tables leave anything out."""
+    """One thing. `lines` is label -> text, of one line or of several; only tables leave anything out."""
     if output is Output.TABLE:
         width = max(map(len, lines), default=0)
         for label, text in lines.items():
-            write(f"{label:<{width}}  {printable(text)}".rstrip())
+            for place, line in enumerate(text.splitlines() or [""]):
+                write(f"{'' if place else label:<{width}}  {printable(line)}".rstrip())
     else:
         write(json.dumps(record, ensure_ascii=False, indent=2 if output is Output.JSON else None))
 

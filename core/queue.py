@@ -12,6 +12,7 @@ import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from redis.exceptions import RedisError
 
+from core.redis_address import RedisAddress
 from schemas.errors import UnavailableError
 
 QUEUE = "darkroom:jobs"
@@ -34,9 +35,12 @@ class PlanJob:
     batch_id: str | None
 
 
-def redis_settings(url: str) -> RedisSettings:
+def redis_settings(address: RedisAddress | str) -> RedisSettings:
     """arq's connection settings; without retries its worker would die one second after Redis goes away."""
-    settings = RedisSettings.from_dsn(url)
+    where = RedisAddress.of(address)
+    settings = RedisSettings.from_dsn(where.url)
+    if where.sentinels:
+        settings.host, settings.sentinel, settings.sentinel_master = [*where.sentinels], True, where.primary
     settings.conn_timeout = 10
     settings.conn_retries = 30
     settings.retry_on_timeout = True
@@ -51,7 +55,7 @@ class JobQueue:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str) -> JobQueue:
+    async def open(cls, address: RedisAddress | str) -> JobQueue:
         """Connects.
 
         Raises:
@@ -59,7 +63,7 @@ class JobQueue:
         """
         try:
             pool = await create_pool(
-                redis_settings(url),
+                redis_settings(address),
                 job_serializer=serialize,
                 job_deserializer=deserialize,
                 default_queue_name=QUEUE,

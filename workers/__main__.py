@@ -1,4 +1,8 @@
-"""`python -m workers`: one worker process. SIGTERM or Ctrl-C drains; a second one ends it at once."""
+"""`python -m workers`: one worker process. SIGTERM or Ctrl-C drains; a second one ends it at once.
+
+`python -m workers rebuild`: brings batches back that Redis has lost.
+`python -m workers doctor`: looks at Redis, storage, provider and spool, and works on nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,18 @@ import uvloop
 from core.settings import Settings, SettingsError, load_settings
 from core.telemetry.logs import configure
 from schemas.errors import DarkroomError
-from workers.app import build
+from workers.doctor import visit
+from workers.rebuilding import command
 
 _log = structlog.get_logger()
 
 
 def main() -> int:
     """Exit codes: 0 stopped and drained, 1 could not work or left calls in flight, 2 the settings are not usable."""
+    if sys.argv[1:2] == ["rebuild"]:
+        return command.main(sys.argv[2:])
+    if sys.argv[1:2] == ["doctor"]:
+        return visit.main(sys.argv[2:])
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -33,6 +42,8 @@ def main() -> int:
 
 
 async def _work(settings: Settings) -> int:
+    from workers.app import build  # takes seconds, which the other commands do not need
+
     process = build(settings)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 

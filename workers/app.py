@@ -12,6 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from arq.worker import Worker
@@ -21,18 +22,24 @@ from redis.exceptions import RedisError
 from core.clock import Clock, SystemClock
 from core.documents import Documents
 from core.queue import EXPIRES_EXTRA_MS, QUEUE, deserialize, redis_settings, serialize
+from core.redis_address import RedisAddress
 from core.settings import Settings
 from core.state.batches import BatchStore
 from core.state.claims import Caps, ClaimStore
-from core.state.connection import check, connect, connect_blocking
+from core.state.connection import check, connect, connect_blocking, translated
+from core.state.doubts import DoubtStore
 from core.state.lanes import LaneStore
+from core.state.overview import overview
 from core.state.plans import PlanStore
+from core.state.recording import RecordStore
 from core.state.tasks import TaskStore
 from core.storage.opening import open_store
-from core.telemetry.metrics import Metrics
+from core.telemetry.measured_store import MeasuredStore
+from core.telemetry.metrics import WorkerMetrics
 from schemas.errors import DarkroomError, UnavailableError
 from workers.catalogs.reading import CatalogLimits
 from workers.fetching.fetcher import Fetcher
+from workers.finishing.finisher import Finisher
 from workers.images.client import ImagesClient
 from workers.jobs import plan_function
 from workers.keeper import PictureKeeper
@@ -40,12 +47,18 @@ from workers.lease import LeaseKeeper
 from workers.planning.planner import Planner
 from workers.planning.source import SourceOpener
 from workers.preparer import Preparer
+from workers.recorder import Recorder
 from workers.references import ReferenceKeeper
+from workers.reporter import Reporter
 from workers.rescuer import Rescuer
+from workers.resolver import Resolver
+from workers.reuser import Reuser
 from workers.runner import AttemptRunner
 from workers.shelf import CampaignShelf
-from workers.shift import Shift, Slots
+from workers.shift import Shift
+from workers.slots import Slots, SlotsWatcher
 from workers.spool import Spool, SpoolFolder
+from workers.usage.client import UsageReport
 
 JOBS_REST_S = 1.0
 CLOSE_S = 2.0
@@ -63,14 +76,19 @@ class WorkerProcess:
     documents: Documents
     clients: dict[str, ImagesClient]
     fetcher: Fetcher
+    references: ReferenceKeeper
     lanes: LaneStore
     lease: LeaseKeeper
+    reports: dict[str, UsageReport]
     rescuer: Rescuer
+    recorder: Recorder
+    resolver: Resolver
     shifts: list[Shift]
+    watcher: SlotsWatcher
     new_jobs: Callable[[], Worker]
     folder: SpoolFolder
     spool: Spool
-    metrics: Metrics
+    metrics: WorkerMetrics
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -78,10 +96,17 @@ class WorkerProcess:
         for problem in await check(self.redis):
             _log.warning("redis.misconfigured", problem=problem)
         self.lease.start()
-        rescue = self._rounds(self._configure_lanes, self.rescuer.take_back, self.rescuer.expire)
+        rescue = self._rounds(
+            self._configure_lanes,
+            self.rescuer.take_back,
+            self.rescuer.expire,
+            self.watcher.look_at_slots,
+        )
         replay = self._rounds(self.rescuer.replay_spools)  # apart: it waits while storage does not answer
-        works = (*(shift.work() for shift in self.shifts), rescue, replay, self._carry_jobs())
-        working = [asyncio.create_task(work) for work in works]
+        record = self._rounds(self.recorder.record)  # apart for the same reason
+        resolve = self._rounds(self.resolver.resolve)  # apart: it waits for the provider's usage reports
+        works = (rescue, replay, record, resolve, self._carry_jobs())
+        working = [asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), *works)]
         _log.info("worker.started", lanes=sorted(self.settings.lanes), slots=self.settings.worker.slots)
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -98,11 +123,12 @@ class WorkerProcess:
         while True:
             jobs = self.new_jobs()
             try:
-                await jobs.main()
-            except (RedisError, OSError) as error:
+                with translated():
+                    await jobs.main()
+            except (UnavailableError, RedisError, OSError) as error:
                 _log.warning("round.failed", round="jobs", reason=type(error).__name__)
             finally:
-                with suppress(asyncio.CancelledError, RedisError, OSError):
+                with suppress(asyncio.CancelledError, UnavailableError, RedisError, OSError), translated():
                     await jobs.close()
             await self.clock.sleep(JOBS_REST_S)
 
@@ -111,8 +137,14 @@ class WorkerProcess:
         while True:
             for work in works:
                 await self._round(work)
-            self.metrics.spool_files.set(self.spool.count_pictures())
+            self._measure_spool()
             await self.clock.sleep(self.settings.worker.rescue_every_s)
+
+    def _measure_spool(self) -> None:
+        files, size_bytes, oldest_s = self.spool.load(self.clock.now_ms() / 1000)
+        self.metrics.spool_files.set(files)
+        self.metrics.spool_bytes.set(size_bytes)
+        self.metrics.spool_oldest_seconds.set(oldest_s)
 
     async def _configure_lanes(self) -> int:
         """Writes the configured limits where they are new, or where Redis was emptied."""
@@ -123,7 +155,9 @@ class WorkerProcess:
                 "tokens": lane.tokens_per_minute,
             }
             known = {dimension: limit for dimension, limit in limits.items() if limit is not None}
-            await self.lanes.configure(name, limits=known, max_concurrency=lane.max_concurrency)
+            await self.lanes.configure(
+                name, limits=known, max_concurrency=lane.max_concurrency, group=lane.group
+            )
         return len(self.settings.lanes)
 
     async def _round(self, work: Callable[[], Awaitable[int]]) -> None:
@@ -150,7 +184,10 @@ class WorkerProcess:
         self.lease.stop()
         for client in self.clients.values():
             await client.aclose()
+        for report in self.reports.values():
+            await report.aclose()
         await self.fetcher.aclose()
+        await self.references.aclose()
         await self.documents.store.aclose()
         await self.redis.aclose()
         self.folder.close()
@@ -164,25 +201,33 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
     """
     clock = clock or SystemClock()
     name = _life_name(settings)
-    url = settings.redis.url.get_secret_value()
-    redis = connect(url)
-    store = open_store(
-        settings.storage.url, endpoint_url=settings.storage.endpoint_url, threads=settings.storage.threads
+    redis = connect(settings.redis.address)
+    metrics = WorkerMetrics()
+    store = MeasuredStore(
+        open_store(
+            settings.storage.url, endpoint_url=settings.storage.endpoint_url, threads=settings.storage.threads
+        ),
+        metrics,
+        clock.monotonic,
     )
     documents, batches, tasks = Documents(store), BatchStore(redis), TaskStore(redis)
     caps = Caps(settings.budgets.tenant_month_usd, settings.budgets.house_day_usd)
-    claims, lanes, metrics, fetcher = (
+    claims, lanes, fetcher = (
         ClaimStore(redis, caps),
         LaneStore(redis),
-        Metrics(),
-        Fetcher(settings.fetch),
+        Fetcher(settings.fetch, endpoint_url=settings.storage.endpoint_url),
     )
     spool = Spool(settings.spool.dir / "attempts", settings.spool.min_free_bytes)
     try:
         folder = spool.open(name)
     except OSError as error:
         raise UnavailableError(f"The spool at {settings.spool.dir} cannot be used: {error}") from error
-    keeper = PictureKeeper(name, documents=documents, tasks=tasks, clock=clock)
+    finisher = Finisher(
+        processes=settings.finishing.processes,
+        deadline_s=settings.finishing.deadline_s,
+        memory_bytes=settings.finishing.memory_bytes,
+    )
+    keeper = PictureKeeper(name, documents=documents, tasks=tasks, finisher=finisher, clock=clock)
     references = ReferenceKeeper(
         settings.spool.dir / "references",
         documents=documents,
@@ -201,7 +246,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         )
         for lane, config in settings.lanes.items()
     }
-    shelf = CampaignShelf(documents, batches, settings)
+    reports = {
+        lane: UsageReport(config.base_url, config.admin_key.get_secret_value(), api_key_id=config.api_key_id)
+        for lane, config in settings.lanes.items()
+        if config.admin_key is not None
+    }
+    shelf = CampaignShelf(documents, batches)
     runner = AttemptRunner(
         worker=name,
         shelf=shelf,
@@ -209,16 +259,27 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         clients=clients,
         spool=folder,
         keeper=keeper,
+        reuser=Reuser(documents, keeper, clock),
         tasks=tasks,
         lanes=lanes,
-        metrics=metrics,
+        reporter=Reporter(metrics),
         clock=clock,
         chance=random.random,
+        audited=frozenset(reports),
     )
     slots = Slots(settings.worker.slots)
+    metrics.slots.set(slots.count)
     shifts = [
-        Shift(lane, claims=claims, tasks=tasks, runner=runner, slots=slots, has_room=spool.has_room)
-        for lane in settings.lanes
+        Shift(
+            lane,
+            group=group,
+            claims=claims,
+            runner=runner,
+            slots=slots,
+            has_room=spool.has_room,
+        )
+        for group, lanes_of_group in settings.groups.items()
+        for lane in lanes_of_group
     ]
     planner = Planner(
         documents=documents,
@@ -234,10 +295,16 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         documents=documents,
         clients=clients,
         fetcher=fetcher,
+        references=references,
         lanes=lanes,
         lease=LeaseKeeper(
-            connect_blocking(url), name, lease_s=settings.worker.lease_s, renew_s=settings.worker.renew_s
+            connect_blocking(settings.redis.address),
+            name,
+            lease_s=settings.worker.lease_s,
+            renew_s=settings.worker.renew_s,
+            on_lost=metrics.leases_lost.inc,
         ),
+        recorder=Recorder(records=RecordStore(redis), documents=documents),
         rescuer=Rescuer(
             worker=name,
             claims=claims,
@@ -248,8 +315,19 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
             spool=spool,
             clock=clock,
         ),
+        reports=reports,
+        resolver=Resolver(
+            worker=name,
+            doubts=DoubtStore(redis),
+            tasks=tasks,
+            shelf=shelf,
+            documents=documents,
+            reports=reports,
+            settings=settings,
+        ),
         shifts=shifts,
-        new_jobs=lambda: _arq_worker(url, planner, batches, clock),
+        watcher=SlotsWatcher(slots, settings.lanes, partial(overview, redis)),
+        new_jobs=lambda: _arq_worker(settings.redis.address, planner, batches, clock),
         folder=folder,
         spool=spool,
         metrics=metrics,
@@ -264,11 +342,11 @@ def _life_name(settings: Settings) -> str:
     return f"{name}-{os.urandom(3).hex()}"
 
 
-def _arq_worker(url: str, planner: Planner, batches: BatchStore, clock: Clock) -> Worker:
+def _arq_worker(address: RedisAddress, planner: Planner, batches: BatchStore, clock: Clock) -> Worker:
     return Worker(
         functions=[plan_function(planner, batches, clock.now_ms)],
         queue_name=QUEUE,
-        redis_settings=redis_settings(url),
+        redis_settings=redis_settings(address),
         job_serializer=serialize,
         job_deserializer=deserialize,
         expires_extra_ms=EXPIRES_EXTRA_MS,

@@ -1,4 +1,4 @@
-"""`darkroom up`, `demo`, `simulate`: processes on this machine."""
+"""`darkroom up`, `demo`, `simulate`, `doctor`: processes on this machine."""
 
 from __future__ import annotations
 
@@ -72,3 +72,8 @@ def _folder_of_pictures(service: ServiceClient, batch_id: str) -> str | None:
 def simulate(arguments: list[str]) -> ExitCode:
     """Becomes the simulator; it stops like any other command."""
     os.execve(sys.executable, [sys.executable, "-m", "simulator", *arguments], inherited())
+
+
+def doctor(arguments: list[str]) -> ExitCode:
+    """Becomes the doctor, who has the settings that a worker started from here would have."""
+    os.execve(sys.executable, [sys.executable, "-m", "workers", "doctor", *arguments], inherited())

@@ -14,12 +14,13 @@ from cli.exits import ExitCode, WrongUsageError
 from cli.manifests import LocalManifest
 from cli.output import Output, is_terminal, say, write, write_record
 from cli.progress import dollars, duration
-from schemas.errors import DarkroomError, ManifestError, SpendRefusedError
+from schemas.errors import ConflictError, DarkroomError, ManifestError, SpendRefusedError
 
 Json = dict[str, Any]
 MAX_PLANS = 1000
 """A plan with many problems stops early, so that each one may make more files known."""
 MANY_FILES = 20
+FEW_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,22 @@ class SubmitOptions:
 
     Args:
         max_cost_usd: refuse when the likely cost is over this; decimal dollars.
-        idempotency_key: None: made of the manifest and its files.
+        idempotency_key: None: made of the manifest, its files and the next two.
+        plan: digest of the plan that was looked at; another one is refused.
+        sample: make only so many pictures.
     """
 
     watch: bool
     yes: bool
     max_cost_usd: str | None
     idempotency_key: str | None
+    plan: str | None
+    sample: int | None
     output: Output
 
 
-def plan(service: ServiceClient, path: Path, output: Output) -> ExitCode:
-    prepared = prepare(service, path)
+def plan(service: ServiceClient, path: Path, sample: int | None, output: Output) -> ExitCode:
+    prepared = prepare(service, path, sample)
     problems = problems_of(prepared.plan.get("errors") or [])
     if not problems or output is not Output.TABLE:
         write_record(prepared.plan, plan_lines(prepared.plan), output)
@@ -61,11 +66,14 @@ def plan(service: ServiceClient, path: Path, output: Output) -> ExitCode:
 
 def submit(service: ServiceClient, path: Path, options: SubmitOptions) -> ExitCode:
     limit = _dollars(options.max_cost_usd)
-    prepared = prepare(service, path)
+    prepared = prepare(service, path, options.sample)
     require_accepted(prepared.plan)
+    _require_unchanged(prepared.plan, options.plan)
     _require_consent(prepared.plan, limit, yes=options.yes)
-    key = options.idempotency_key or prepared.digest
-    batch, replayed = service.submit(prepared.manifest.document, key)
+    key = options.idempotency_key or _key(prepared, options)
+    batch, replayed = service.submit(
+        prepared.manifest.document, key, plan=options.plan, sample=options.sample
+    )
     if replayed:
         say(
             "The same manifest and files were submitted before; this is that batch. "
@@ -83,14 +91,13 @@ def submit(service: ServiceClient, path: Path, options: SubmitOptions) -> ExitCo
     return outcome_of(final)
 
 
-def prepare(service: ServiceClient, path: Path) -> Prepared:
+def prepare(service: ServiceClient, path: Path, sample: int | None = None) -> Prepared:
     """Uploads what the service lacks of the files that lie below the manifest's folder, and plans."""
     manifest = LocalManifest.read(path)
     digests: dict[str, str] = {}
-    if (catalog := manifest.catalog) is not None:
-        _upload(service, manifest, {catalog: service.uploaded_sha256(catalog)}, digests)
+    _upload(service, manifest, {name: service.uploaded_sha256(name) for name in manifest.sources}, digests)
     for _ in range(MAX_PLANS):
-        found = service.plan(manifest.document)
+        found = service.plan(manifest.document, sample=sample)
         wanted = {file["name"]: file.get("sha256") for file in found.get("files") or []}
         if not _upload(service, manifest, wanted, digests):
             return Prepared(manifest, found, manifest.digest(f"{digests[name]} {name}" for name in digests))
@@ -120,28 +127,97 @@ def _upload(
 
 def plan_lines(plan: Json) -> dict[str, str]:
     tasks, cost, catalog = plan["tasks"], plan["cost"], plan["catalog"]
-    wait = (plan.get("duration") or {}).get("seconds")
-    limited_by = (plan.get("duration") or {}).get("limited_by")
+    by_variant = [f"{axis}: {_parts(counts)}" for axis, counts in (tasks.get("by_variant") or {}).items()]
     lines = {
         "manifest": str(plan.get("name", "")),
         "pictures": f"{tasks['total']} ({_parts(tasks['by_template'])}; {_parts(tasks['by_size'])})",
+        "variants": "\n".join(by_variant),
         "models": _parts(tasks["by_model"]),
+        "templates": "\n".join(map(_branch, plan.get("templates") or [])),
         "catalog": f"{catalog['rows']} rows"
+        + (f", {catalog['left_out']} left out" if catalog.get("left_out") else "")
         + (f", read as {catalog['dialect']}" if catalog.get("dialect") else ""),
-        "cost": f"about {dollars(cost['likely'])}, at most {dollars(cost['high'])}, "
+        "columns": "\n".join(
+            f"{field}: {source}" for field, source in (catalog.get("mapping") or {}).items()
+        ),
+        "cost": f"{_about(cost)}, at most {dollars(cost['high'])}, "
         + (f"cap {dollars(cost['cap'])}" if cost.get("cap") else "no cap"),
-        "time": f"at least {duration(wait)}, limited by {limited_by}"
-        if wait is not None
-        else "no limit is declared",
+        "time": _time(plan.get("duration") or {}),
+        "same": _same(plan.get("duplicates") or {}),
+        "advice": "\n".join(map(_advice, plan.get("lint") or [])),
+        "prompts": "\n".join(map(_prompt, plan.get("prompts") or [])),
+        "missing": _missing(plan.get("files") or []),
         "plan": str(plan.get("id", "")),
+        "digest": str(plan.get("digest") or ""),
     }
-    if missing := [file["name"] for file in plan.get("files") or [] if not file.get("sha256")]:
-        lines["missing"] = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
-    return lines
+    return {label: text for label, text in lines.items() if text}
 
 
 def _parts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _branch(template: Json) -> str:
+    start = f"{'  ' * template['depth']}{template['name']}"
+    source = f", from {template['from']}" if template.get("from") else ""
+    return (
+        f"{start}: {template['tasks']}{source}, {template['model']} {template['quality']}, "
+        f"lane {template['lane']}, {dollars(template['cost'])}"
+    )
+
+
+def _about(cost: Json) -> str:
+    """One amount, or two where some pictures are the same as others and need not be made."""
+    likely = str(cost["likely"])
+    low = str(cost.get("low", likely))
+    return f"about {dollars(likely)}" if low == likely else f"about {dollars(low)} to {dollars(likely)}"
+
+
+def _time(found: Json) -> str:
+    if found.get("seconds") is None:
+        return "no limit is declared"
+    slots = f", {found['slots_needed']} side by side" if found.get("slots_needed") else ""
+    return f"at least {duration(found['seconds'])}, limited by {found['limited_by']}{slots}"
+
+
+def _same(duplicates: Json) -> str:
+    if not duplicates.get("total"):
+        return ""
+    rows = [f"row {one['row']} as row {one['same_as_row']}" for one in duplicates["rows"][:FEW_SHOWN]]
+    said = f"{duplicates['total']} pictures are the same as others ({_parts(duplicates['by_template'])})"
+    return f"{said}: {', '.join(rows)}" if rows else said
+
+
+def _advice(found: Json) -> str:
+    times = f"{found['count']} prompts, first in row" if found["count"] > 1 else "row"
+    return f"{found['template']}: {found['message']} ({found['rule']}; {times} {found['row']})"
+
+
+def _prompt(shown: Json) -> str:
+    return f"{shown['template']}, {shown['row_key']}, {shown['variant']}: {' '.join(shown['prompt'].split())}"
+
+
+def _missing(files: list[Json]) -> str:
+    names = [file["name"] for file in files if not file.get("sha256")]
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+
+
+def _key(prepared: Prepared, options: SubmitOptions) -> str:
+    """The same for the same pictures: what is sampled or was planned anew is another submission."""
+    extra = [str(part) for part in (options.sample, options.plan) if part is not None]
+    return ":".join([prepared.digest, *extra])
+
+
+def _require_unchanged(plan: Json, digest: str | None) -> None:
+    """
+    Raises:
+        ConflictError: the plan is another one now.
+    """
+    if digest is not None and plan.get("digest") != digest:
+        raise ConflictError(
+            f"The plan is not {digest} any more: the manifest, its catalog, a file or a price has changed, and the digest "
+            f"is {plan.get('digest')} now. Nothing was submitted and nothing was spent."
+        )
 
 
 def require_accepted(plan: Json) -> None:

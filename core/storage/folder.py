@@ -26,7 +26,7 @@ from zlib import crc32
 import msgspec
 
 from core.storage.disk import copy_file, locked, make_folder, part_in, sync_folder, write_bytes
-from core.storage.rules import RESERVED, check_key, check_metadata, check_prefix, is_key
+from core.storage.rules import RESERVED, check_folder, check_key, check_metadata, check_prefix, is_key
 from core.storage.store import ObjectInfo
 from core.storage.threads import Threads
 from schemas.errors import AlreadyStoredError, NotFoundError, TooLargeError, UnavailableError
@@ -90,6 +90,10 @@ class FolderStore:
     def list_keys(self, prefix: str) -> AsyncIterator[str]:
         check_prefix(prefix)
         return self._threads.iterate(self._walk(prefix))
+
+    def list_folders(self, prefix: str) -> AsyncIterator[str]:
+        check_folder(prefix)
+        return self._threads.iterate(self._folders(prefix))
 
     async def delete(self, key: str) -> None:
         await self._threads.run(self._delete, key)
@@ -199,6 +203,16 @@ class FolderStore:
                     yield from self._below(key, prefix)
             elif key.startswith(prefix) and entry.is_file() and is_key(key):
                 yield key
+
+    def _folders(self, prefix: str) -> Iterator[str]:
+        """A folder that holds no object, as after the last one was deleted, is none of the store's."""
+        with self._translated("list", prefix):
+            self._holds(self._root)
+            for entry in _sorted_entries(self._root / prefix):
+                key = f"{prefix}{entry.name}"
+                is_ours = key != RESERVED and entry.is_dir(follow_symlinks=False) and is_key(key)
+                if is_ours and next(self._below(key, f"{key}/"), None) is not None:
+                    yield entry.name
 
     def _place(self, key: str) -> Path:
         check_key(key)

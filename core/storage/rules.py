@@ -46,6 +46,13 @@ def check_prefix(prefix: str) -> None:
     _check_segments(prefix, segments)
 
 
+def check_folder(prefix: str) -> None:
+    """Raise ValueError unless `prefix` is empty or the beginning of keys up to a slash."""
+    check_prefix(prefix)
+    if prefix and not prefix.endswith("/"):
+        raise ValueError(f"{prefix!r} is no folder: it has to end in a slash.")
+
+
 def check_metadata(metadata: Mapping[str, str]) -> None:
     """Raise ValueError unless the names are lower-case words and all of it fits into S3's 2 KB of headers."""
     for name in metadata:

@@ -21,6 +21,7 @@ from core.storage.disk import part_in, require_file
 from core.storage.rules import (
     MAX_KEY_BYTES,
     RESERVED,
+    check_folder,
     check_key,
     check_metadata,
     check_prefix,
@@ -114,6 +115,10 @@ class S3Store:
         check_prefix(prefix)
         return self._threads.iterate(self._walk(prefix))
 
+    def list_folders(self, prefix: str) -> AsyncIterator[str]:
+        check_folder(prefix)
+        return self._threads.iterate(self._folders(prefix))
+
     async def delete(self, key: str) -> None:
         await self._threads.run(self._delete, key)
 
@@ -194,6 +199,16 @@ class S3Store:
                 yield from filter(
                     is_key, (item["Key"][len(self._prefix) :] for item in page.get("Contents", ()))
                 )
+
+    def _folders(self, prefix: str) -> Iterator[str]:
+        start = self._prefix + prefix
+        with self._translated("list", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=start, Delimiter="/"
+            )
+            for page in pages:
+                names = (found["Prefix"][len(start) : -1] for found in page.get("CommonPrefixes", ()))
+                yield from (name for name in names if prefix + name != RESERVED and is_key(prefix + name))
 
     def _delete(self, key: str) -> None:
         with self._translated("delete", key):

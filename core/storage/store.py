@@ -85,6 +85,13 @@ class ObjectStore(Protocol):
         What others put there under a name that is no key is left out.
         """
 
+    def list_folders(self, prefix: str) -> AsyncIterator[str]:
+        """The names below `prefix` that have keys below them, in order, without looking at those keys.
+
+        Args:
+            prefix: empty, or ending in a slash.
+        """
+
     async def delete(self, key: str) -> None:
         """Remove the object; nothing happens when there is none."""
 

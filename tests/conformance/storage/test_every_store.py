@@ -38,6 +38,10 @@ async def keys_of(store: ObjectStore, prefix: str) -> list[str]:
     return [key async for key in store.list_keys(prefix)]
 
 
+async def folders_of(store: ObjectStore, prefix: str) -> list[str]:
+    return [name async for name in store.list_folders(prefix)]
+
+
 async def wins(store: ObjectStore, key: str, data: bytes) -> bool:
     try:
         await store.put_bytes(key, data, media_type=PNG, metadata={"who": data.decode()}, overwrite=False)
@@ -244,6 +248,37 @@ async def test_a_listing_may_be_left_early(store: ObjectStore) -> None:
     for key in ("a", "b"):
         await store.put_bytes(key, b"", media_type=PNG, overwrite=False)
     assert await anext(store.list_keys("")) == "a"
+
+
+async def test_the_folders_below_a_prefix_are_listed_without_what_is_in_them(store: ObjectStore) -> None:
+    for key in ("t/a/1", "t/a/b/2", "t/b-c/3", "t/b/4", "t/ü/5", "t/single", "u/x/6", "v"):
+        await store.put_bytes(key, b"", media_type=PNG, overwrite=False)
+    assert await folders_of(store, "t/") == sorted(
+        ["a", "b-c", "b", "ü"], key=lambda name: f"{name}/".encode()
+    )
+    assert await folders_of(store, "") == ["t", "u"]
+    assert await folders_of(store, "t/a/") == ["b"]
+    assert await folders_of(store, "nothing/") == []
+
+
+async def test_a_folder_is_gone_with_its_last_object_and_the_store_s_own_is_none(store: ObjectStore) -> None:
+    await store.check()
+    await store.put_bytes("t/a/1", b"", media_type=PNG, overwrite=False)
+    await store.delete("t/a/1")
+    assert await folders_of(store, "") == []
+
+
+async def test_more_folders_than_one_page_are_all_listed(store: ObjectStore) -> None:
+    names = [f"{number:04}" for number in range(1_001)]
+    puts = (store.put_bytes(f"many/{name}/x", b"", media_type=PNG, overwrite=True) for name in names)
+    await asyncio.gather(*puts)
+    assert await folders_of(store, "many/") == names
+
+
+async def test_what_is_no_folder_is_refused(store: ObjectStore) -> None:
+    for prefix in ("t", "/", "a//", ".meta/"):
+        with pytest.raises(ValueError, match=r"key|folder"):
+            await folders_of(store, prefix)
 
 
 async def test_a_store_that_works_passes_its_check_and_lists_no_trace_of_it(store: ObjectStore) -> None:

@@ -1,0 +1,104 @@
+"""A visit of the doctor: `python -m workers doctor [redis] [storage] [provider] [spool] [--json]`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+
+from core.clock import Clock, SystemClock
+from core.settings import Settings, SettingsError, load_settings
+from core.storage.opening import open_store
+from core.telemetry.logs import configure, redacted
+from schemas.ids import new_id
+from workers.doctor import provider, redis, spool, storage
+from workers.doctor.finding import Finding, Level, failed
+
+Findings = Mapping[str, Sequence[Finding]]
+USAGE = "usage: python -m workers doctor [redis] [storage] [provider] [spool] [--json]"
+ENDINGS = {
+    Level.OK: "Everything is as it should be.",
+    Level.WARNING: "It works; the warnings are worth reading.",
+    Level.FAILED: "Something is not as it has to be.",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Looks, and says what it found. Exit codes: 0 nothing failed, 1 something did, 2 wrong arguments or settings."""
+    asked = [argument for argument in arguments if argument != "--json"]
+    if unknown := [name for name in asked if name not in PATIENTS]:
+        print(f"The doctor does not know '{unknown[0][:100]}'. {USAGE}", file=sys.stderr)
+        return 2
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    configure(settings.telemetry, process="doctor")
+    found = asyncio.run(visit(asked or list(PATIENTS), settings, SystemClock()))
+    levels = {finding.level for findings in found.values() for finding in findings}
+    worst = next(level for level in reversed(Level) if level in levels)
+    print(_document(found, worst) if "--json" in arguments else _table(found, worst))
+    return 1 if worst is Level.FAILED else 0
+
+
+async def visit(patients: Sequence[str], settings: Settings, clock: Clock) -> dict[str, list[Finding]]:
+    """The findings of each patient, in the order in which they are listed here."""
+    return {name: await look(settings, clock) for name, look in PATIENTS.items() if name in patients}
+
+
+async def _redis(settings: Settings, clock: Clock) -> list[Finding]:
+    return await redis.examine(settings.redis.address, clock)
+
+
+async def _storage(settings: Settings, clock: Clock) -> list[Finding]:
+    where = settings.storage
+    try:
+        store = open_store(where.url, endpoint_url=where.endpoint_url, threads=1)
+    except ValueError as error:
+        return [failed("address", f"{error} See DARKROOM_STORAGE__URL.")]
+    try:
+        return await storage.examine(store, name=_name(clock), clock=clock)
+    finally:
+        await store.aclose()
+
+
+async def _provider(settings: Settings, clock: Clock) -> list[Finding]:
+    return await provider.examine(settings.lanes, settings.budgets, clock=clock)
+
+
+async def _spool(settings: Settings, clock: Clock) -> list[Finding]:
+    slots = settings.worker.slots
+    return await asyncio.to_thread(spool.examine, settings.spool, slots=slots, name=_name(clock))
+
+
+def _name(clock: Clock) -> str:
+    return new_id("doctor", now_ms=clock.now_ms(), random_bytes=os.urandom(10))
+
+
+def _table(found: Findings, worst: Level) -> str:
+    rows = [
+        (finding.level.value, name, f"{finding.check}: {redacted(finding.detail)}")
+        for name, findings in found.items()
+        for finding in findings
+    ]
+    lines = [f"{level:<7}  {name:<8}  {' '.join(text.split())}" for level, name, text in rows]
+    return "\n".join([*lines, ENDINGS[worst]])
+
+
+def _document(found: Findings, worst: Level) -> str:
+    checks = [
+        {"patient": name, **redacted(asdict(finding))} for name, all_of in found.items() for finding in all_of
+    ]
+    return json.dumps({"result": worst, "checks": checks}, indent=2, ensure_ascii=False)
+
+
+PATIENTS: Mapping[str, Callable[[Settings, Clock], Awaitable[list[Finding]]]] = {
+    "redis": _redis,
+    "storage": _storage,
+    "provider": _provider,
+    "spool": _spool,
+}
