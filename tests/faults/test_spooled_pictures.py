@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.documents import Documents
-from core.settings import Settings, StorageSettings
 from core.state import keys
 from core.state.connection import command
 from core.storage.folder import FolderStore
 from schemas.claim import Claim
+from schemas.disclosure import Disclosure, label_of
 from schemas.task import Task
 from schemas.verdict import Done, Lost
+from tests.finishing import FINISHER
 from tests.state.world import World
 from workers.keeper import BadPicture, PictureKeeper, unwitnessed
 from workers.order import Order
@@ -48,18 +49,17 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def keeper(world: World, documents: Documents) -> PictureKeeper:
-    return PictureKeeper("w1", documents=documents, tasks=world.tasks, clock=SystemClock())
+    return PictureKeeper("w1", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=SystemClock())
 
 
 @pytest.fixture
 def rescuer(world: World, documents: Documents, keeper: PictureKeeper, spool: Spool) -> Rescuer:
-    settings = Settings(storage=StorageSettings(url="file:///not-used"))
     return Rescuer(
         worker="w2",
         claims=world.claims,
         tasks=world.tasks,
         batches=world.batches,
-        shelf=CampaignShelf(documents, world.batches, settings),
+        shelf=CampaignShelf(documents, world.batches),
         keeper=keeper,
         spool=spool,
         clock=SystemClock(),
@@ -88,11 +88,15 @@ def order_of(claim: Claim) -> Order:
         prompt_digest="",
         template_version="",
         references=[],
-        fingerprint="",
+        fingerprint="f" * 64,
         likely_usd_micros=COST,
         likely_tokens=1,
         ready=[],
         fail=[],
+        finish={},
+        label=label_of(
+            Disclosure(), operation="generation", model="gpt-image-2", identifier="att_1"
+        ).model_dump(),
     )
 
 

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.documents import Documents
-from core.settings import Settings, StorageSettings
 from core.state.claims import LostClaim
 from core.storage.folder import FolderStore
+from tests.finishing import FINISHER
 from tests.state.world import World
 from workers.keeper import PictureKeeper
 from workers.rescuer import Rescuer
@@ -46,7 +46,7 @@ async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
 
 @pytest.fixture
 def shelf(world: World, documents: Documents) -> Thoughtful:
-    return Thoughtful(documents, world.batches, Settings(storage=StorageSettings(url="file:///not-used")))
+    return Thoughtful(documents, world.batches)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def rescuer(world: World, documents: Documents, shelf: Thoughtful, tmp_path: Pat
         tasks=world.tasks,
         batches=world.batches,
         shelf=shelf,
-        keeper=PictureKeeper("w2", documents=documents, tasks=world.tasks, clock=clock),
+        keeper=PictureKeeper("w2", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=clock),
         spool=Spool(tmp_path / "spool", 0),
         clock=clock,
     )

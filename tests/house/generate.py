@@ -24,6 +24,7 @@ from schemas.errors import DarkroomError
 from schemas.failure import FAILURE_RULES, Reaction
 from schemas.manifest import Manifest
 from schemas.model import live_models
+from schemas.preset import Preset, Rules, presets
 from service.app import openapi_document
 from service.problems import PROBLEM_TYPES
 from tests.house.tree import DOCS, ROOT
@@ -35,7 +36,7 @@ REACTIONS = {
     Reaction.WAIT: "Goes back to the head of the queue; waiting is not an attempt. The lane learns from it.",
     Reaction.PAUSE_LANE: "The lane rests; the task goes back to the head of the queue.",
     Reaction.RETRY: "Tried again after a random pause that doubles, at most 3 sends a task.",
-    Reaction.DOUBT: "Parked, and its money stays held; or one paid retry where the manifest says `on_doubt: retry_once`.",
+    Reaction.DOUBT: "Parked, and its money stays held until the doubt is resolved: see [states.md](states.md).",
     Reaction.RETRY_PAID: "Failed; or one paid retry where the manifest says `on_doubt: retry_once`.",
     Reaction.RETRY_PUT: "Storing is repeated until it works; the call is not.",
     Reaction.FINAL: "Failed; no repetition helps.",
@@ -211,6 +212,56 @@ def models() -> str:
     )
 
 
+def preset_table() -> str:
+    """The presets, with what is done to their pictures and what they are checked for."""
+    return "\n".join(
+        [
+            _MADE,
+            "# Presets\n",
+            "Names that a manifest may write where it has a size. The model is asked for *made at*, and finishing leads",
+            "from there to the *target*; a finished picture is checked for what its channel wants. Entries that are not",
+            "*official* come from others than the channel itself: look there before you rely on them. The data, with the",
+            "source of each entry, is `schemas/data/presets.toml`.\n",
+            *_table(
+                ("preset", "target", "made at", "steps", "checked for", "confidence", "checked on"),
+                map(_preset, presets()),
+            ),
+        ]
+    )
+
+
+def _preset(preset: Preset) -> tuple[str, ...]:
+    steps = (_step(step.model_dump(exclude_none=True)) for step in preset.finish)
+    told = (f"`{preset.name}`", str(preset.target), str(preset.generate_at), ", ".join(steps) or "none")
+    return (*told, ", ".join(_rules(preset.rules)), str(preset.confidence), str(preset.checked_on))
+
+
+def _step(step: dict[str, Any]) -> str:
+    if step["step"] != "encode":
+        return str(step["step"])
+    cap = f", {step['max_bytes'] / 1e6:g} MB at most" if "max_bytes" in step else ""
+    return f"{step['format']} ({step['quality']}{cap})"
+
+
+def _rules(rules: Rules) -> Iterator[str]:
+    yield f"pixels, at least {rules.min_size}" if rules.min_size else "pixels"
+    if rules.formats:
+        yield " or ".join(rules.formats)
+    if rules.max_bytes:
+        yield f"{rules.max_bytes / 1e6:g} MB"
+    words = {"srgb": "sRGB", "opaque": "no transparency", "white_corners": "white corners"}
+    yield from (word for name, word in words.items() if getattr(rules, name))
+    if rules.fill_percent:
+        yield f"product fills {rules.fill_percent[0]} to {rules.fill_percent[1]} %"
+    if not rules.enlarged:
+        yield "not enlarged"
+    if rules.safe_zone:
+        edges = (
+            (name, getattr(rules.safe_zone, f"{name}_px")) for name in ("top", "bottom", "left", "right")
+        )
+        yield "clear: " + " ".join(f"{name} {px} px" for name, px in edges if px)
+
+
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     body = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *body, ""]
@@ -228,6 +279,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "errors.md": errors,
     "models.md": models,
+    "presets.md": preset_table,
     "manifest.schema.json": manifest_schema,
     "openapi.json": openapi,
 }

@@ -13,8 +13,9 @@ from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from core.state.overview import LaneOverview, Overview
-from core.telemetry.metrics import Metrics
+from core.settings import BudgetSettings
+from core.state.overview import BudgetOverview, LaneOverview, Overview
+from core.telemetry.metrics import ServiceMetrics, WorkerMetrics
 from schemas.catalog import Row
 from schemas.manifest_check import check_manifest
 from service.routes.gauges import render_gauges
@@ -85,9 +86,12 @@ def test_the_manifests_in_the_documents_are_accepted_and_fit_the_schema(place: i
 
 def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Kind and labels by name, of every metric the processes show."""
-    found = dict(_of_processes(Metrics().registry))
-    lane = LaneOverview("main", ready=1, asleep=0, in_flight=0, paused_for="auth")
-    shown = render_gauges(Overview((lane,), workers=1)).decode()
+    found = dict(_of_processes(WorkerMetrics().registry)) | dict(_of_processes(ServiceMetrics().registry))
+    known = {"images": 250.0}
+    lane = LaneOverview("main", 1, 0, 0, "auth", 5, limits=known, remaining=known, retries=10)
+    budgets = (BudgetOverview(None, 1, 1), BudgetOverview("acme", 1, 1))
+    queue = Overview((lane,), 1, budgets=budgets, is_append_only=True, evicts=False)
+    shown = render_gauges(queue, BudgetSettings(tenant_month_usd="1", house_day_usd="1")).decode()
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE):
         sample = re.search(rf"^{name}(?:{{(.*?)}})? ", shown, re.MULTILINE)
         labels = re.findall(r'(\w+)="', sample[1] or "") if sample else []
@@ -169,7 +173,7 @@ def test_every_benchmark_is_named_in_the_readme() -> None:
 def test_every_setting_that_is_named_exists() -> None:
     known = set(re.findall(r"`(DARKROOM_\w+?__[\w<>]+)`", page("settings.md")))
     for path in PAGES:
-        named = set(re.findall(r"DARKROOM_[A-Z]+__[A-Z_]+", path.read_text()))
+        named = set(re.findall(r"DARKROOM_[A-Z]+__[A-Z0-9_]+", path.read_text()))
         unknown = {
             re.sub(r"^DARKROOM_LANES__MAIN__", "DARKROOM_LANES__<LANE>__", name) for name in named
         } - known
