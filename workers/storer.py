@@ -58,7 +58,7 @@ class Storer:
         made = await self._finisher.finish(entry.picture, plan, label, entry.folder)
         if isinstance(made, Unfinished):
             _log.error("finishing.failed", reason=made.reason, preset=plan.preset)
-            made = _as_it_came(entry, original, made.reason)
+            made = await self._as_it_came(entry, original, label, made.reason)
         main, *small = made.renditions
         names = {
             rendition.name: f"thumbnails/{stem}.{rendition.name}.{_ending(rendition)}" for rendition in small
@@ -83,6 +83,17 @@ class Storer:
         )
         await self._describe(order, receipt, original)
         return Stored(receipt.asset, receipt.sha256, plan.preset, receipt.checks)
+
+    async def _as_it_came(
+        self, entry: SpoolEntry, original: StoredFile, label: Label, reason: str
+    ) -> Finished:
+        """What cannot be finished is paid for all the same: the original with its label, and a check that says why."""
+        made = await self._finisher.finish(entry.picture, FinishPlan(), label, entry.folder)
+        if isinstance(made, Unfinished):
+            bare = Rendition(name="main", file=entry.picture.name, **original.model_dump(exclude={"key"}))
+            made = Finished(renditions=(bare,), checks=(), enlarged=False, c2pa=False)
+        check = Check(rule="finishing", result="fail", measured=reason, wanted="finished")
+        return made.model_copy(update={"checks": (check,)})
 
     async def _keep_original(
         self, entry: SpoolEntry, order: Order, delivery: Delivery, verified: Verified, *, surplus: bool
@@ -139,14 +150,6 @@ class Storer:
             )
 
         await self._patience.persist(describe)
-
-
-def _as_it_came(entry: SpoolEntry, original: StoredFile, reason: str) -> Finished:
-    """What cannot be finished is paid for all the same: the original itself, and a check that says why."""
-    facts = original.model_dump(exclude={"key"})
-    main = Rendition(name="main", file=entry.picture.name, **facts)
-    check = Check(rule="finishing", result="fail", measured=reason, wanted="finished")
-    return Finished(renditions=(main,), checks=(check,), enlarged=False, c2pa=False)
 
 
 def _stored(rendition: Rendition, key: str) -> StoredFile:

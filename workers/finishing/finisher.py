@@ -12,7 +12,7 @@ from anyio.to_process import run_sync
 from schemas.disclosure import Label
 from schemas.finish_plan import FinishPlan
 from schemas.rendition import Finished, Unfinished
-from workers.finishing.making import make_within, renditions_of
+from workers.finishing.making import is_label_alone, make, make_within, renditions_of
 
 _log = structlog.get_logger()
 
@@ -40,8 +40,11 @@ class Finisher:
     ) -> Finished | Unfinished:
         """Makes the renditions of an original, as files of the folder that begin with the stem of its name.
 
+        Where only the label is written, no picture is decoded, and no process of its own is needed.
         Cancelled, or unfinished: the process that was at it is gone, and its files too; the original is as it was.
         """
+        if is_label_alone(plan, label):
+            return await asyncio.to_thread(make, original, plan, label, folder)
         async with self._room:
             ended = await self._tried(original, plan, label, folder)
             if isinstance(ended, Unfinished) and ended.again:

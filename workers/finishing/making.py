@@ -47,6 +47,12 @@ def make(original: Path, plan: FinishPlan, label: Label, folder: Path) -> Finish
         return Unfinished(reason=f"the original is damaged: {type(error).__name__}")
 
 
+def is_label_alone(plan: FinishPlan, label: Label) -> bool:
+    """Whether nothing of the picture itself has to be looked at."""
+    is_marked = label.china is not None and label.china.visible
+    return not (plan.preset or plan.steps or plan.encode or plan.thumbnails or is_marked)
+
+
 def make_within(
     memory_bytes: int, original: Path, plan: FinishPlan, label: Label, folder: Path
 ) -> Finished | Unfinished:
