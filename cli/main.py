@@ -236,7 +236,7 @@ def results(
         ),
     ] = None,
 ) -> None:
-    """List the pictures of a batch that have ended, fetch them, or take them out as a file."""
+    """List, fetch or export the pictures of a batch that have ended."""
     from cli.commands import exports
     from cli.commands import results as command
 
@@ -340,7 +340,7 @@ def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come back.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Bring batches back that Redis has lost; needs the settings of a worker."""
+    """Bring back batches that Redis lost, with a worker's settings."""
     from cli.commands import rebuilding
 
     chosen = rebuilding.RebuildOptions(from_storage, batch, tenant, dry_run, output)

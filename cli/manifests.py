@@ -80,10 +80,18 @@ def _parsed(content: bytes, is_json: bool) -> Any:
     try:
         return json.loads(content) if is_json else yaml.load(content, _LOADER)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        place = " ".join(str(error).split())
-        raise ManifestError(
-            [Problem("", "malformed", f"not {'JSON' if is_json else 'YAML'}: {place}")]
-        ) from error
+        detail = f"not {'JSON' if is_json else 'YAML'}: {_complaint(error)}"
+        raise ManifestError([Problem("", "malformed", detail)]) from error
+
+
+def _complaint(error: Exception) -> str:
+    """What a parser does not like, with its place first; YAML's own text names a `<byte string>`."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    detail = str(getattr(error, "problem", "") or "this is not YAML")
+    tab = "; indent with spaces, not with tabs" if "cannot start any token" in detail else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {detail}{tab}"
 
 
 def _sources(data: Any) -> dict[str, str]:

@@ -91,6 +91,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _write_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Aligned on a terminal; elsewhere one line per row with tabs, for other programs."""
     if not is_terminal(sys.stdout):

@@ -86,3 +86,6 @@ class JobQueue:
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+        manager = getattr(self._pool.connection_pool, "sentinel_manager", None)
+        for sentinel in manager.sentinels if manager else ():  # redis-py leaves these open
+            await sentinel.aclose()

@@ -10,6 +10,7 @@ from decimal import Decimal
 from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -62,15 +63,28 @@ Sentinel = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[
 S3Place = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$")]
 
 
+def _redis_url(url: SecretStr) -> SecretStr:
+    """An address that redis-py can read; the complaint does not repeat it, because a password may be in it."""
+    try:
+        found = urlsplit(url.get_secret_value())
+        is_readable = found.scheme in ("redis", "rediss") and (found.port is None or found.port > 0)
+    except ValueError:
+        is_readable = False
+    if not is_readable:
+        raise ValueError("this is not an address such as redis://:password@host:6379/0")
+    return url
+
+
 class RedisSettings(Group):
     """The state: a dedicated Redis (6.2 or newer, or Valkey) with `noeviction` and append-only persistence."""
 
-    url: SecretStr = Field(
+    url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="redis:// or rediss:// address; with `sentinels` only its user, password and database count",
     )
     sentinels: Annotated[tuple[Sentinel, ...], NoDecode, BeforeValidator(_words)] = Field(
-        (), description="Sentinels that know the primary, as host:port with commas; none: `url` is the primary"
+        (),
+        description="Sentinels that know the primary, as host:port with commas; none: `url` is the primary",
     )
     master_name: str = Field("darkroom", min_length=1, description="name under which the Sentinels know it")
 
@@ -332,8 +346,16 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"  {_complaint(found['loc'], found['msg'])}" for found in error.errors(include_input=False)]
+        lines = [
+            f"  {_complaint(found['loc'], _sentence(found))}" for found in error.errors(include_input=False)
+        ]
         raise SettingsError("\n".join(["The settings have problems:", *lines])) from None
+
+
+def _sentence(found: Any) -> str:
+    if found["type"] == "extra_forbidden":
+        return "there is no such setting; look for a misspelled name"
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def _complaint(loc: tuple[int | str, ...], message: str) -> str:

@@ -68,7 +68,7 @@ def capacity(wanted: Wanted, limits: Limits, *, slots_per_worker: int) -> Capaci
     least_s, limited_by = duration_s(pictures, pictures * each.likely_tokens, limits)
     per_minute = (
         round(pictures * 60 / least_s, 6) if least_s else None
-    )  # of 150.00000000000003 a slot too many would come
+    )  # a picture in 10^15 more would ask for a slot more
     slots = pictures if per_minute is None else min(pictures, slots_needed(per_minute, wanted.latency_s))
     return Capacity(
         images_per_minute=per_minute,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel, ConfigDict
 
 from schemas.finish import Crop, Encode, Pad, Step, Steps, Thumbnail, too_large
-from schemas.preset import find_preset
+from schemas.preset import Preset, find_preset
 from schemas.size import Size
 
 _INSTEAD = {"crop": "shape", "pad": "shape"}
@@ -33,7 +33,7 @@ def plan_finish(size: str, finish: Iterable[Step]) -> FinishPlan:
 
     The steps of the preset come first, without those that the manifest names itself (where either of `crop` and `pad`
     stands for both); then those of the manifest. A `crop` or `pad` that does not say to which pixels gets the target
-    of the preset, or the size itself.
+    of the preset, or the size itself. An `encode` without a format gets that of the preset.
 
     Raises:
         ValueError: a step cannot be done on this size; says which, and why.
@@ -43,12 +43,15 @@ def plan_finish(size: str, finish: Iterable[Step]) -> FinishPlan:
     kept = [step for step in (preset.finish if preset else ()) if _kind(step) not in named]
     target = None if size == "auto" else preset.target if preset else Size.parse(size)
     steps = [_aimed(step, target) for step in (*kept, *own)]
+    encode = next((step for step in steps if isinstance(step, Encode)), None)
+    if preset is not None:
+        encode = _taken_by(preset, encode)
     if target is not None:
         _refuse_too_large(preset.generate_at if preset else target, steps)
     return FinishPlan(
         preset=preset.name if preset else None,
         steps=tuple(step for step in steps if not isinstance(step, Encode | Thumbnail)),
-        encode=next((step for step in steps if isinstance(step, Encode)), None),
+        encode=encode,
         thumbnails=tuple(step for step in steps if isinstance(step, Thumbnail)),
     )
 
@@ -70,6 +73,17 @@ def _aimed(step: Step, target: Size | None) -> Step:
     if target is None:
         raise ValueError(f"{step.step}: the size `auto` has no pixels of its own; add `to: WIDTHxHEIGHT`")
     return step.model_copy(update={"to": str(target)})
+
+
+def _taken_by(preset: Preset, encode: Encode | None) -> Encode | None:
+    """How a file for this channel is encoded: in the format it asks for, where nothing else is said."""
+    formats = preset.rules.formats
+    if encode is None or not formats or encode.format in formats:
+        return encode
+    if encode.format is not None:
+        raise ValueError(f"encode: {preset.name} takes {' or '.join(formats)}, not {encode.format}")
+    own = next(step for step in preset.finish if isinstance(step, Encode))
+    return encode.model_copy(update={"format": own.format})
 
 
 def _refuse_too_large(size: Size, steps: list[Step]) -> None:

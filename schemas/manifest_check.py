@@ -136,6 +136,10 @@ def _problem(found: Any) -> Problem:
         message = f"'{parts[-1]}' is required"
     elif kind in ("model_type", "dict_type"):
         message = "this has to be an object with fields"
+    elif kind in ("list_type", "tuple_type"):
+        message = "this has to be a list"
+    elif kind == "too_short":
+        message = f"it needs at least {found['ctx']['min_length']}; it has {found['ctx']['actual_length']}"
     return Problem(pointer, kind, message, row)
 
 

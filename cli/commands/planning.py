@@ -12,7 +12,7 @@ from cli.client import ServiceClient, problems_of, sha256_of
 from cli.commands.watching import outcome_of, watch_interruptibly, write_batch
 from cli.exits import ExitCode, WrongUsageError
 from cli.manifests import LocalManifest
-from cli.output import Output, is_terminal, say, write, write_record
+from cli.output import Output, counted, is_terminal, say, write, write_record
 from cli.progress import dollars, duration
 from schemas.errors import ConflictError, DarkroomError, ManifestError, SpendRefusedError
 
@@ -134,7 +134,7 @@ def plan_lines(plan: Json) -> dict[str, str]:
         "variants": "\n".join(by_variant),
         "models": _parts(tasks["by_model"]),
         "templates": "\n".join(map(_branch, plan.get("templates") or [])),
-        "catalog": f"{catalog['rows']} rows"
+        "catalog": counted(catalog["rows"], "row")
         + (f", {catalog['left_out']} left out" if catalog.get("left_out") else "")
         + (f", read as {catalog['dialect']}" if catalog.get("dialect") else ""),
         "columns": "\n".join(
@@ -239,9 +239,8 @@ def _require_consent(plan: Json, limit: Decimal | None, *, yes: bool) -> None:
             f"This would cost about {dollars(likely)}, over --max-cost {limit}. Nothing was spent."
         )
     if not (yes or cap or limit is not None):
-        ask(
-            f"Make {plan['tasks']['total']} pictures for about {dollars(likely)}, with no spend.cap_usd and no --max-cost?"
-        )
+        wanted = counted(plan["tasks"]["total"], "picture")
+        ask(f"Make {wanted} for about {dollars(likely)}, with no spend.cap_usd and no --max-cost?")
 
 
 def ask(question: str) -> None:

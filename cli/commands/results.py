@@ -15,7 +15,7 @@ import httpx
 from cli.client import ServiceClient, sha256_of
 from cli.commands.batches import TASK_COLUMNS
 from cli.exits import ExitCode
-from cli.output import Output, say, write, write_records
+from cli.output import Output, counted, say, write, write_records
 from schemas.errors import DarkroomError
 
 Json = dict[str, Any]
@@ -51,7 +51,7 @@ def _fetch_all(tasks: Iterable[Json], folder: Path) -> None:
             _fetch(http, asset, target)
             fetched += 1
     say(
-        f"{fetched} pictures were fetched into {folder}"
+        f"{counted(fetched, 'picture')} {'was' if fetched == 1 else 'were'} fetched into {folder}"
         + (f"; {present} were there already." if present else ".")
     )
 

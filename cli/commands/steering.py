@@ -9,7 +9,7 @@ from cli.client import ServiceClient
 from cli.commands.planning import ask
 from cli.commands.watching import write_batch
 from cli.exits import ExitCode, WrongUsageError
-from cli.output import Output, say, write_record
+from cli.output import Output, counted, say, write_record
 from cli.progress import dollars
 
 Json = dict[str, Any]
@@ -82,7 +82,8 @@ def _doubts(options: ReplayOptions) -> str:
 
 
 def _summary(action: Json) -> str:
-    return f"{action['matched']} pictures to make again, for about {dollars(action['estimated_cost_usd'])}"
+    wanted = counted(action["matched"], "picture")
+    return f"{wanted} to make again, for about {dollars(action['estimated_cost_usd'])}"
 
 
 def _write_action(action: Json, output: Output) -> None:

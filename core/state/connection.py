@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from redis import sentinel as blocking_sentinel
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.sentinel import (
     Sentinel,
     SentinelConnectionPool,
@@ -19,7 +19,6 @@ from redis.asyncio.sentinel import (
     SentinelManagedSSLConnection,
 )
 from redis.backoff import ExponentialBackoff
-from redis.connection import parse_url as blocking_parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -41,11 +40,12 @@ pipeline or a transaction writes before it."""
 class _PrimaryPool(BlockingConnectionPool, SentinelConnectionPool):
     """Connections to the primary that Sentinels name; like every pool of ours it waits when all are busy."""
 
-
-_MANAGED: dict[type[Any], type[Any]] = {
-    Connection: SentinelManagedConnection,
-    SSLConnection: SentinelManagedSSLConnection,
-}
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """At the end those to the Sentinels are closed as well, which redis-py leaves open."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose()
 
 
 def connect(address: RedisAddress | str) -> Redis:
@@ -62,11 +62,17 @@ def connect(address: RedisAddress | str) -> Redis:
     }
     if not where.sentinels:
         return Redis.from_pool(BlockingConnectionPool.from_url(where.url, **settings))
-    told: dict[str, Any] = {**parse_url(where.url)}
-    kind = _MANAGED[told.pop("connection_class", Connection)]
-    sentinels = Sentinel(where.sentinels, sentinel_kwargs=_TIMEOUTS)
-    who = {"service_name": where.primary, "sentinel_manager": sentinels}
-    return Redis.from_pool(_PrimaryPool(connection_class=kind, **who, **_without_place(told), **settings))
+    told, is_encrypted = _told(where.url)
+    pool: Any = _PrimaryPool  # untyped, as the rest of what redis-py has for Sentinels
+    return Redis.from_pool(
+        pool(
+            connection_class=SentinelManagedSSLConnection if is_encrypted else SentinelManagedConnection,
+            service_name=where.primary,
+            sentinel_manager=_sentinels(Sentinel, where),
+            **told,
+            **settings,
+        )
+    )
 
 
 def connect_blocking(address: RedisAddress | str) -> redis.Redis:
@@ -75,18 +81,21 @@ def connect_blocking(address: RedisAddress | str) -> redis.Redis:
     settings: dict[str, Any] = {**_TIMEOUTS, "retry": Retry(ExponentialBackoff(), 2)}
     if not where.sentinels:
         return redis.Redis.from_url(where.url, **settings)
-    told: dict[str, Any] = {**blocking_parse_url(where.url)}
-    is_encrypted = told.pop("connection_class", None) is not None
-    sentinels = blocking_sentinel.Sentinel(where.sentinels, sentinel_kwargs=_TIMEOUTS)
-    client: redis.Redis = sentinels.master_for(
-        where.primary, ssl=is_encrypted, **_without_place(told), **settings
-    )
+    told, is_encrypted = _told(where.url)
+    sentinels = _sentinels(blocking_sentinel.Sentinel, where)
+    client: redis.Redis = sentinels.master_for(where.primary, ssl=is_encrypted, **told, **settings)
     return client
 
 
-def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What an address tells but for host and port, which Sentinels know better."""
-    return {name: value for name, value in told.items() if name not in {"host", "port"}}
+def _sentinels(kind: Any, where: RedisAddress) -> Any:
+    return kind(where.sentinels, sentinel_kwargs=_TIMEOUTS)
+
+
+def _told(url: str) -> tuple[dict[str, Any], bool]:
+    """What an address tells but for host and port, which Sentinels know better; and whether it is encrypted."""
+    told: dict[str, Any] = {**parse_url(url)}
+    is_encrypted = told.pop("connection_class", None) is SSLConnection
+    return {name: value for name, value in told.items() if name not in {"host", "port"}}, is_encrypted
 
 
 async def command(client: Redis, *words: bytes | str | int) -> Any:

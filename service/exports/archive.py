@@ -47,16 +47,18 @@ class _Window(io.RawIOBase):
 async def archive(pictures: Pictures, select: Selection, *, receipts: bool) -> AsyncIterator[bytes]:
     """An entry for each picture under its key; with `receipts` the receipt of each, as `<key>.json`."""
     window, missing, endings = _Window(), list[str](), ("", ".json") if receipts else ("",)
-    with zipfile.ZipFile(window, "w") as file:
-        async for few in _groups(pictures, select):
-            for ending in endings:
-                found = await asyncio.gather(*(pictures.contents(picture, ending=ending) for picture in few))
-                entries = list(zip(few, found, strict=True))
-                missing += [f"{picture.key}{ending}" for picture, data in entries if data is None]
-                await asyncio.to_thread(_write, file, entries, ending)
-                yield window.take()
-        if missing:
-            file.writestr(zipfile.ZipInfo(MISSING), "\n".join([*missing, ""]))
+    # Not in a `with`: when the reader leaves, a thread may still be writing, and an archive in use cannot be closed.
+    file = zipfile.ZipFile(window, "w")
+    async for few in _groups(pictures, select):
+        for ending in endings:
+            found = await asyncio.gather(*(pictures.contents(picture, ending=ending) for picture in few))
+            entries = list(zip(few, found, strict=True))
+            missing += [f"{picture.key}{ending}" for picture, data in entries if data is None]
+            await asyncio.to_thread(_write, file, entries, ending)
+            yield window.take()
+    if missing:
+        file.writestr(zipfile.ZipInfo(MISSING), "\n".join([*missing, ""]))
+    file.close()
     yield window.take()
 
 

@@ -33,8 +33,15 @@ def read_mapping(path: Path, name: str) -> dict[str, FieldSource]:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise ManifestError(
-            [Problem(_place(each["loc"]), each["type"], f"'{name}': {each['msg']}") for each in found]
+            [
+                Problem(_place(each["loc"]), each["type"], f"'{name}': {_sentence(each['msg'])}")
+                for each in found
+            ]
         ) from error
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

@@ -102,7 +102,7 @@ async def test_a_rejected_batch_shows_why(service: Service) -> None:
     assert (shown["state"], shown["refusal"], shown["errors"]) == (
         "rejected",
         "1 problem.",
-        [found.as_dict()],
+        [found.as_dict() | {"row": None}],
     )
     assert shown["finished_at"] == "2026-11-21T08:00:00Z"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.catalog import Row
-from tests.benchmarks.catalogs import WITHIN_MB, WITHIN_S, measured
+from tests.benchmarks.catalogs import WITHIN_MB, measured
 from workers.catalogs.reading import open_catalog
 from workers.catalogs.record import CatalogLimits
 
@@ -56,11 +56,10 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, lines: Callable[[int
     assert many - few < 6_000 * _BYTES_PER_KEY
 
 
-def test_two_hundred_thousand_rows_take_less_than_150_mb_and_a_minute() -> None:
-    found = measured("csv", 200_000)  # the other dialects: tests/benchmarks/catalogs.py
+def test_two_hundred_thousand_rows_take_less_than_150_mb() -> None:
+    found = measured("csv", 200_000)  # seconds, and the other dialects: tests/benchmarks/catalogs.py
     assert found["rows"] == 200_000
     assert found["peak_mb"] < WITHIN_MB
-    assert found["took_s"] < WITHIN_S
 
 
 def test_rows_may_be_taken_from_different_threads(tmp_path: Path) -> None:

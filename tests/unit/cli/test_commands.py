@@ -190,7 +190,7 @@ def test_pictures_in_a_folder_are_copied_once(service: Any, run: Any, tmp_path: 
     first = run("results", ID, "--to", tmp_path / "out")
     second = run("results", ID, "--to", tmp_path / "out")
     assert (tmp_path / "out" / "A" / "hero.webp").read_bytes() == b"picture"
-    assert first.err.startswith("1 pictures were fetched")
+    assert first.err.startswith("1 picture was fetched")
     assert second.err.startswith("0 pictures were fetched")
 
 

@@ -26,3 +26,23 @@ def test_a_manifest_that_is_not_utf_8_is_refused_at_its_byte(tmp_path: Path) -> 
         LocalManifest.read(path)
 
     assert str(refused.value.problems[0]) == "/: line 2: byte 18 is not UTF-8; save the file as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("image: {model: x\nname: y", "/: not YAML: line 2, column 5: did not find expected ',' or '}'"),
+        (
+            "image:\n\tmodel: x",
+            "/: not YAML: line 2, column 1: found character that cannot start any token; indent with spaces, not with tabs",
+        ),
+    ],
+)
+def test_a_manifest_that_is_not_yaml_is_refused_at_its_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ManifestError) as refused:
+        LocalManifest.read(path)
+
+    assert str(refused.value.problems[0]) == says

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -217,3 +218,11 @@ async def test_a_picture_that_needs_more_memory_than_allowed_ends_without_harm(
 
     assert done == Unfinished(reason="finishing this picture takes more memory than one may take")
     assert isinstance(await small.finish(path, PLAN, label, tmp_path), Finished)
+
+
+async def test_where_no_process_can_be_started_the_picture_is_unfinished_and_not_stuck(
+    tmp_path: Path, label: Label, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    ended = await finisher().finish(original(tmp_path), PLAN, label, tmp_path)
+    assert ended == Unfinished(reason="no process could be started: No such file or directory", again=True)

@@ -49,7 +49,7 @@ async def test_a_mapping_may_be_an_uploaded_file(desk: Desk, text: str) -> None:
     ("text", "pointer", "says"),
     [
         ("titel: Name", "/catalog/mapping/titel", "'map': Input should be"),
-        ("title: {path: name}", "/catalog/mapping/title/path", "not a JSONPath"),
+        ("title: {path: name}", "/catalog/mapping/title/path", "'map': not a JSONPath"),
         ("- a", "/catalog/mapping", "'map': Input should be a valid dictionary"),
         ("{a", "/catalog/mapping", "not YAML or JSON"),
         (b"\xff\xfe\xff", "/catalog/mapping", "not YAML or JSON"),

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.errors import ManifestError
-from schemas.finish import Steps
+from schemas.finish import Encode, Steps
 from schemas.finish_plan import FinishPlan, plan_finish
 from schemas.manifest_check import check_manifest
 
@@ -137,10 +137,10 @@ def test_the_steps_of_the_manifest_come_after_those_of_the_preset() -> None:
 
 
 def test_a_step_of_the_manifest_takes_the_place_of_the_same_one_in_the_preset() -> None:
-    found = plan("amazon_main", {"step": "flatten", "color": "#000000"}, {"step": "encode", "format": "webp"})
+    found = plan("amazon_main", {"step": "flatten", "color": "#000000"}, {"step": "encode", "format": "png"})
     assert written(found) == ["srgb", "crop 2000x2000", "flatten"]
     assert found.encode is not None
-    assert (found.encode.format, found.encode.max_bytes) == ("webp", None)
+    assert (found.encode.format, found.encode.max_bytes) == ("png", None)
 
 
 def test_a_pad_takes_the_place_of_a_crop_and_goes_to_the_same_pixels() -> None:
@@ -180,3 +180,12 @@ def test_channels_that_are_made_at_one_size_share_a_picture_unless_nothing_is_re
     told = problems(sizes=("amazon_main", "amazon_secondary"), reuse="never")["/sizes/1"]
     assert "asks for the same picture as amazon_main" in told
     assert problems(sizes=("amazon_main", "shopify"), reuse="never") == {}
+
+
+def test_a_file_that_the_channel_does_not_take_is_refused_and_one_of_no_format_is_what_it_takes() -> None:
+    told = problems({"step": "encode", "format": "webp"}, sizes=("amazon_main",))["/finish"]
+    assert told == "amazon_main: encode: amazon_main takes jpeg or png, not webp"
+    assert problems({"step": "encode", "format": "webp"}, sizes=("square",)) == {}
+    assert problems({"step": "encode", "quality": 70}, sizes=("amazon_main",)) == {}
+    encode = plan_finish("amazon_main", [Encode(step="encode", quality=70)]).encode
+    assert encode == Encode(step="encode", format="jpeg", quality=70)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from core.clock import SystemClock
-from core.documents import Documents
+from core.documents import Documents, Print, owned_key
 from core.state import keys
 from core.state.lanes import LaneStore, Learned, Lesson
 from core.state.tasks import Moved
@@ -150,6 +151,22 @@ async def test_a_disk_that_fails_before_anything_is_sent_does_not_count_against_
     assert verdict == RetryIn(WITHDRAWN_S)
     assert ((await world.task(claim)).state, (await world.task(claim)).sends) == ("waiting", 0)
     assert await world.redis.hget(keys.task(claim.batch_id, claim.index), "crashes") is None
+
+
+async def test_a_picture_that_cannot_serve_again_is_not_taken_for_the_answer_to_the_call_made_instead(
+    runner: AttemptRunner, folder: SpoolFolder, order: Order, tmp_path: Path
+) -> None:
+    store, data = FolderStore(tmp_path / "store", threads=2), b"no picture"
+    key, digest = owned_key(order.tenant, "batch_0", "originals/cup.png"), hashlib.sha256(data).hexdigest()
+    await store.put_bytes(key, data, media_type="image/png", overwrite=True)
+    found = Print("batch_0", "cup.png", "originals/cup.png", digest)
+    await Documents(store).put_print(order.tenant, order.fingerprint, found)
+    await store.aclose()
+    entry = folder.entry(order.batch_id, order.index, order.attempt)
+
+    assert await runner.reuser.reuse(entry, order) is None
+
+    assert (list(folder.pictures()), entry.delivery()) == ([], None)
 
 
 def test_a_duplicate_waits_longer_each_time_for_its_twin() -> None:

@@ -1,0 +1,210 @@
+"""The compose file: valid, safe for money, and its very processes make a batch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.settings import load_settings
+from tests.deploy.composition import DEPLOY, LIVE, Composition, UnsetError, mounts, read
+from tests.deploy.image import DOCKERFILE
+from tests.deploy.kustomization import build
+from tests.processes import ROOT
+
+SECRETS = {
+    "DARKROOM_REDIS_PASSWORD": "r-secret",
+    "DARKROOM_STORAGE_KEY": "s-key",
+    "DARKROOM_STORAGE_SECRET": "s-secret",
+    "OPENAI_API_KEY": "sk-live",
+    "DARKROOM_MONTH_USD": "40",
+    "DARKROOM_KEY": "callers",
+}
+MANIFEST = ROOT / "examples" / "sizes.yaml"
+OURS = ("bucket", "simulator", "service", "worker")
+OTHERS = ("redis", "storage", "prometheus", "grafana")
+
+
+def test_the_compose_files_fit_the_specification() -> None:
+    checked = subprocess.run(
+        [
+            Path(sys.executable).with_name("check-jsonschema"),
+            *("--builtin-schema", "vendor.compose-spec"),
+            *(DEPLOY / name for name in LIVE),
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_by_default_nothing_leads_to_a_real_account() -> None:
+    composed = read(variables={"OPENAI_API_KEY": "sk-live", "DARKROOM_KEY": "mine"})
+    assert "sk-live" not in json.dumps(composed)
+    assert "openai.com" not in json.dumps(composed)
+
+
+def test_live_shares_no_queue_and_no_storage_with_what_was_rehearsed() -> None:
+    """The name of the project is the name of its volumes."""
+    offline, live = read(variables={}), read(*LIVE, variables=SECRETS)
+    assert (offline["name"], live["name"]) == ("darkroom", "darkroom-live")
+    assert live["services"]["simulator"]["profiles"] == ["never"]
+    assert "simulat" not in json.dumps(live["services"]["worker"]["environment"])
+    assert "rehearsal" not in json.dumps({name: live["services"][name] for name in ("redis", *OURS)})
+
+
+@pytest.mark.parametrize("left_out", SECRETS)
+def test_live_does_not_start_before_every_secret_and_the_budget_are_chosen(left_out: str) -> None:
+    with pytest.raises(UnsetError, match=left_out):
+        read(*LIVE, variables={name: value for name, value in SECRETS.items() if name != left_out})
+
+
+@pytest.mark.parametrize("files", [(), LIVE], ids=["offline", "live"])
+@pytest.mark.parametrize("name", ["service", "worker"])
+def test_the_settings_in_it_are_settings(
+    files: tuple[str, ...], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = read(*files, variables=SECRETS)["services"][name]["environment"]
+    known = set((ROOT / "docs" / "settings.md").read_text().split("`"))
+    named = {key.replace("LANES__MAIN__", "LANES__<LANE>__") for key in told if key.startswith("DARKROOM_")}
+    for key, value in told.items():
+        monkeypatch.setenv(key, value)
+
+    settings = load_settings()
+
+    assert named <= known
+    assert set(settings.lanes) == {"main"}
+    assert settings.budgets.tenant_month_usd
+
+
+def test_a_worker_is_given_longer_than_it_drains() -> None:
+    worker = read(variables={})["services"]["worker"]
+    drain_s = float(worker["environment"]["DARKROOM_WORKER__DRAIN_S"])
+    assert float(worker["stop_grace_period"].removesuffix("s")) >= drain_s + 30
+    assert worker["deploy"]["replicas"] == 2
+
+
+def test_our_containers_can_change_nothing_but_their_spool() -> None:
+    services = read(variables={})["services"]
+    assert set(services) == {*OURS, *OTHERS}
+    for name in OURS:
+        assert services[name]["read_only"] is True
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_nothing_is_open_to_other_machines() -> None:
+    ports = [port for service in read(variables={})["services"].values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_what_is_watched_is_started_only_when_asked_for() -> None:
+    services = read(variables={})["services"]
+    profiled = {name for name, service in services.items() if service.get("profiles") == ["observability"]}
+    assert profiled == {"prometheus", "grafana"}
+
+
+def test_every_file_that_is_mounted_is_there_and_every_volume_is_declared() -> None:
+    composed = read(variables={})
+    sources = {source for source, _ in mounts(composed["services"])}
+    assert {
+        source for source in sources if source.startswith(".") and not (DEPLOY / source).exists()
+    } == set()
+    assert {source for source in sources if not source.startswith(".")} == set(composed["volumes"])
+
+
+def test_prometheus_asks_every_process_where_it_answers() -> None:
+    asked = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())["scrape_configs"]
+    targets = {(found["names"][0], found["port"]) for job in asked for found in job["dns_sd_configs"]}
+    assert targets == {("service", 8080), ("worker", 9100)}
+
+
+@pytest.fixture(scope="module")
+def everything(composition: Composition) -> Composition:
+    """All of it that is not only watching, started in its order."""
+    composition.wait_for("redis", composition.start("redis"))
+    composition.start_storage()
+    for _ in range(2):  # as often as it is started
+        made = composition.run("bucket")
+        assert (made.returncode, made.stderr) == (0, "")
+    composition.wait_for("simulator", composition.start("simulator"))
+    quicken(composition.ports["simulator"])
+    composition.wait_for("service", composition.start("service"))
+    return composition
+
+
+@pytest.mark.timeout(300)
+def test_its_processes_make_a_batch(everything: Composition) -> None:
+    health = everything.run("service", everything.services["service"]["healthcheck"]["test"][1:])
+    workers = [everything.start("worker", number=number) for number in (1, 2)]
+
+    submitted = subprocess.run(
+        [everything.image.python.with_name("darkroom"), "submit", MANIFEST, "--sample", "4", "--yes"],
+        env={
+            "PATH": str(everything.image.python.parent),
+            "PYTHONSAFEPATH": "1",
+            "DARKROOM_URL": f"http://127.0.0.1:{everything.ports['service']}",
+            "DARKROOM_KEY": "rehearsal",
+        },
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+
+    assert health.returncode == 0, health.stderr
+    assert submitted.returncode == 0, submitted.stderr
+    assert all(worker.is_running for worker in workers)
+    assert {path.name for path in everything.folder.glob("spool/*")} >= {"attempts"}
+
+
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
+TRIED_ELSEWHERE = {"docker", "kubectl", "python3", "install", "systemctl", "/opt/darkroom/bin/pip"}
+"""What needs an engine, a cluster or a machine of its own; the files that these name are tested in this folder."""
+
+
+def commands(first: str | None = None) -> list[list[str]]:
+    """The commands of the page, or those of them that begin with this word."""
+    blocks = re.findall(r"^```\n(.*?)^```$", OPERATING, re.MULTILINE | re.DOTALL)
+    lines = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    return [words for words in lines if first in (None, words[0])]
+
+
+@pytest.mark.parametrize("words", commands("python"), ids=" ".join)
+def test_the_commands_for_operators_run_in_its_containers(everything: Composition, words: list[str]) -> None:
+    ran = everything.run("worker", words)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_page_starts_what_is_tested_and_nothing_else() -> None:
+    assert {words[0] for words in commands()} == {*TRIED_ELSEWHERE, "python"}
+    build_image, *starts = commands("docker")
+    assert build_image[2:4] == ["--file", DOCKERFILE.relative_to(ROOT).as_posix()]
+    named = {tuple(word for word in words if word.endswith(".yaml")) for words in starts}
+    assert named == {("deploy/compose.yaml",), tuple(f"deploy/{name}" for name in LIVE)}
+    units = [Path(word).name for words in commands("install") for word in words if word.endswith(".service")]
+    assert set(units) == {path.name for path in (DEPLOY / "systemd").iterdir()}
+    for words in commands("/opt/darkroom/bin/pip"):
+        assert all((ROOT / word).exists() for word in words if word.endswith((".lock", ".")))
+
+
+def test_the_cluster_is_given_the_namespace_and_the_secret_that_its_objects_name() -> None:
+    namespace, secret, apply = commands("kubectl")
+    objects = {each["kind"]: each for each in build(ROOT / apply[-1])}
+    assert (
+        objects["Namespace"]["metadata"]["name"] == namespace[-1] == secret[secret.index("--namespace") + 1]
+    )
+    (container,) = objects["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": secret[4]}} in container["envFrom"]
+
+
+def quicken(port: int) -> None:
+    """The simulator at a hundredth of the real latency; its limits are those of the file."""
+    body = json.dumps({"factor": 0.01}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/_sim/latency", data=body, method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200

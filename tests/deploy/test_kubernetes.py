@@ -1,0 +1,213 @@
+"""The Kubernetes manifests: valid, and what they promise about paid work holds."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from core.settings import load_settings
+from service.app import openapi_document
+from tests.deploy.composition import DEPLOY
+from tests.deploy.image import environment
+from tests.deploy.kustomization import Object, build
+
+FOLDERS = {
+    name: DEPLOY / "kubernetes" / name for name in ("base", "overlays/production", "overlays/rehearsal")
+}
+OVERLAYS = ("overlays/production", "overlays/rehearsal")
+NOT_OF_KUBERNETES = {"ScaledObject"}
+
+
+def objects(folder: str, kind: str) -> dict[str, Object]:
+    return {each["metadata"]["name"]: each for each in build(FOLDERS[folder]) if each["kind"] == kind}
+
+
+def pods(folder: str) -> dict[str, Any]:
+    """What runs, by the name of what keeps it running."""
+    found = objects(folder, "Deployment") | objects(folder, "StatefulSet")
+    return {name: each["spec"]["template"]["spec"] for name, each in found.items()}
+
+
+def told(folder: str, name: str) -> dict[str, str]:
+    """The variables of a container, but for the secret ones."""
+    (container,) = pods(folder)[name]["containers"]
+    own = {each["name"]: each.get("value", "") for each in container.get("env", ())}
+    config: dict[str, str] = objects(folder, "ConfigMap")["darkroom-settings"]["data"]
+    return environment() | config | own
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_object_is_valid_down_to_its_last_field(folder: str) -> None:
+    for each in build(FOLDERS[folder]):
+        if each["kind"] not in NOT_OF_KUBERNETES:
+            kubernetes_validate.validate(each, "1.33", strict=True)
+
+
+def test_a_field_that_does_not_exist_is_found() -> None:
+    workers = objects("base", "StatefulSet")["darkroom-workers"]
+    workers["spec"]["template"]["spec"]["terminationGracePeriod"] = 660
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(workers, "1.33", strict=True)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_pod_is_locked_up(folder: str) -> None:
+    for pod in pods(folder).values():
+        (container,) = pod["containers"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        # The variables Kubernetes makes of a Service `darkroom-service` would be read as settings.
+        assert pod["enableServiceLinks"] is False
+
+
+def test_a_worker_is_given_longer_than_it_drains() -> None:
+    workers = objects("base", "StatefulSet")["darkroom-workers"]
+    drain_s = float(told("base", "darkroom-workers")["DARKROOM_WORKER__DRAIN_S"])
+    assert workers["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= drain_s + 30
+
+
+def test_the_spool_outlives_its_pod() -> None:
+    spec = objects("base", "StatefulSet")["darkroom-workers"]["spec"]
+    (claim,) = spec["volumeClaimTemplates"]
+    (container,) = spec["template"]["spec"]["containers"]
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    spool = told("base", "darkroom-workers")["DARKROOM_SPOOL__DIR"]
+    assert Path(spool).is_relative_to(mounted[claim["metadata"]["name"]])
+    assert set(spec["persistentVolumeClaimRetentionPolicy"].values()) == {"Retain"}
+
+
+def test_no_probe_kills_a_worker_whose_calls_are_paid() -> None:
+    (worker,) = pods("base")["darkroom-workers"]["containers"]
+    assert "livenessProbe" not in worker
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_probes_ask_what_the_service_answers(folder: str) -> None:
+    (service,) = pods(folder)["darkroom-service"]["containers"]
+    paths = openapi_document()["paths"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert service[probe]["httpGet"]["path"] in paths
+    assert (
+        service["livenessProbe"]["httpGet"]["path"] == "/livez"
+    )  # not of Redis: to restart cures nothing there
+    assert service["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("name", ["darkroom-service", "darkroom-workers"])
+def test_the_settings_in_it_are_settings(folder: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = {
+        "DARKROOM_REDIS__URL": "redis://:password@redis:6379/0",
+        "DARKROOM_LANES__MAIN__API_KEY": "sk-1",
+    }
+    for key, value in (told(folder, name) | secret).items():
+        monkeypatch.setenv(key, value)
+    settings = load_settings()
+    assert set(settings.lanes) == {"main"}
+    assert settings.budgets.tenant_month_usd
+    assert ("simulator" in settings.lanes["main"].base_url) == (folder == "overlays/rehearsal")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_name_that_is_pointed_to_is_there(folder: str) -> None:
+    labels = [
+        pod["metadata"]["labels"]
+        for pod in (
+            each["spec"]["template"]
+            for kind in ("Deployment", "StatefulSet")
+            for each in objects(folder, kind).values()
+        )
+    ]
+    budgets = objects(folder, "PodDisruptionBudget").values()
+    selectors = [each["spec"]["selector"]["matchLabels"] for each in budgets]
+    selectors += [each["spec"]["selector"] for each in objects(folder, "Service").values()]
+    selectors += [
+        each["spec"]["podSelector"]["matchLabels"] for each in objects(folder, "NetworkPolicy").values()
+    ]
+    assert all(any(selector.items() <= each.items() for each in labels) for selector in selectors)
+    workers = objects(folder, "StatefulSet")["darkroom-workers"]
+    assert workers["spec"]["serviceName"] in objects(folder, "Service")
+
+
+def test_nothing_reaches_the_addresses_where_clouds_hand_out_credentials() -> None:
+    for folder in FOLDERS:
+        for policy in objects(folder, "NetworkPolicy").values():
+            assert {"Ingress", "Egress"} == set(policy["spec"]["policyTypes"])
+            blocks = [
+                to["ipBlock"] for rule in policy["spec"]["egress"] for to in rule["to"] if "ipBlock" in to
+            ]
+            assert blocks
+            assert all("169.254.0.0/16" in block["except"] for block in blocks)
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_an_overlay_is_in_a_namespace_of_its_own_and_names_a_version(folder: str) -> None:
+    (namespace,) = objects(folder, "Namespace")
+    placed = [each for each in build(FOLDERS[folder]) if each["kind"] != "Namespace"]
+    assert {each["metadata"]["namespace"] for each in placed} == {namespace}
+    images = [pod["containers"][0]["image"] for pod in pods(folder).values()]
+    assert all(image.count(":") == 1 and not image.endswith(":latest") for image in images)
+
+
+def scaled() -> Any:
+    return objects("overlays/production", "ScaledObject")["darkroom-workers"]["spec"]
+
+
+def test_one_worker_more_is_asked_for_each_time_one_is_full() -> None:
+    (trigger,) = scaled()["triggers"]
+    workers = objects("overlays/production", "StatefulSet")
+    assert scaled()["scaleTargetRef"]["name"] in workers
+    assert (
+        trigger["metadata"]["threshold"]
+        == told("overlays/production", "darkroom-workers")["DARKROOM_WORKER__SLOTS"]
+    )
+
+
+LANES = {
+    "darkroom_lane_slots_needed": {"east": "900", "west": "100"},
+    "darkroom_lane_waiting": {"east": "400", "west": "0"},
+    "darkroom_lane_in_flight": {"east": "300", "west": "20"},
+}
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.parametrize(
+    ("changes", "slots"),
+    [
+        ({}, 720),  # no more than there are pictures: 400 wait, 320 run
+        ({"darkroom_lane_waiting": {"east": "5000"}}, 1000),
+        ({"darkroom_lane_waiting": {"east": "0"}, "darkroom_lane_in_flight": {"east": "0"}}, 0),
+        ({"darkroom_lane_slots_needed": {}}, 0),  # no picture has told the latency yet
+    ],
+    ids=["few pictures", "many pictures", "none", "unknown"],
+)
+def test_workers_are_scaled_by_what_the_account_allows_and_not_by_the_queue(
+    changes: dict[str, dict[str, str]], slots: int, tmp_path: Path
+) -> None:
+    series = [
+        {"series": f'{name}{{lane="{lane}",instance="{instance}"}}', "values": value}
+        for name, lanes in (LANES | changes).items()
+        for lane, value in lanes.items()
+        for instance in ("service-1", "service-2")  # both show the same figures of the whole queue
+    ]
+    query = scaled()["triggers"][0]["metadata"]["query"]
+    wanted = {"expr": query, "eval_time": "0m", "exp_samples": [{"labels": "{}", "value": slots}]}
+    tests = {"rule_files": [], "tests": [{"input_series": series, "promql_expr_test": [wanted]}]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(tests))
+
+    tested = subprocess.run(
+        ["promtool", "test", "rules", tmp_path / "tests.yml"], capture_output=True, text=True, check=False
+    )
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr

@@ -1,0 +1,33 @@
+"""Settings that will not do are refused in sentences that hold no secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.settings import SettingsError, load_settings
+
+REDIS = "DARKROOM_REDIS__URL: this is not an address such as redis://:password@host:6379/0"
+
+
+def complaints(**wrong: Any) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(storage={"url": "file:///pictures"}, **wrong)
+    return [line.strip() for line in str(refused.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "secret", "http://secret/0", "redis://:secret@host:port/0", "redis://:sec/ret@host:6379/0"]
+)
+def test_an_address_that_redis_cannot_be_reached_at_is_refused_and_not_repeated(url: str) -> None:
+    assert complaints(redis={"url": url}) == [REDIS]
+
+
+def test_a_name_that_no_setting_has_and_an_amount_that_is_none_are_said_at_once() -> None:
+    amount, name = complaints(worker={"drain": "3"}, budgets={"tenant_month_usd": "lots"})
+
+    assert amount.startswith(
+        "DARKROOM_BUDGETS__TENANT_MONTH_USD: 'lots' is not an amount in dollars; write digits"
+    )
+    assert name == "DARKROOM_WORKER__DRAIN: there is no such setting; look for a misspelled name"
