@@ -1,0 +1,130 @@
+"""Recording rules and alerts: valid, each alert tested firing and not firing, and explained in the runbook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.main import app
+from tests.house.test_docs import page, table
+from tests.house.tree import ROOT
+from tests.watching.boards import boards
+from tests.watching.catalogue import METRIC, RECORDED, names
+from tests.watching.promtool import complaints, complaints_about, rules
+
+DEPLOY = ROOT / "deploy"
+RUNBOOK = (DEPLOY / "runbook.md").read_text()
+CASES = sorted((Path(__file__).parent / "cases").glob("*.yml"))
+CONFIGURATIONS = [DEPLOY / "prometheus" / "prometheus.yml", DEPLOY / "compose" / "prometheus.yml"]
+
+
+ALERTS = {rule["alert"]: rule for rule in rules("alerts.yml")}
+
+
+def expectations() -> Iterator[tuple[str, str]]:
+    """Of every test that asks for an alert: its name, and the labels that it fires with, empty where it does not."""
+    for test in (test for path in CASES for test in yaml.safe_load(path.read_text())["tests"]):
+        for expected in test["promql_expr_test"]:
+            asked = re.fullmatch(r'ALERTS\{alertname="(\w+)",alertstate="firing"\}', expected["expr"])
+            if asked:
+                samples = expected.get("exp_samples", [])
+                yield asked[1], " ".join(sample["labels"] for sample in samples)
+
+
+EXPECTED = tuple(expectations())
+
+
+@pytest.mark.parametrize("name", ["rules.yml", "alerts.yml"])
+def test_promtool_takes_the_rules(name: str) -> None:
+    assert complaints("check", "rules", "--lint-fatal", DEPLOY / "prometheus" / name) == ""
+
+
+def test_promtool_takes_the_configuration() -> None:
+    assert complaints("check", "config", CONFIGURATIONS[0]) == ""
+    assert complaints("check", "config", "--syntax-only", CONFIGURATIONS[1]) == ""
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_alerts_fire_when_they_have_to(path: Path) -> None:
+    assert complaints("test", "rules", path) == ""
+
+
+def test_every_alert_is_tested_firing_and_not_firing() -> None:
+    assert {name for name, labels in EXPECTED if labels} == set(ALERTS), "one is never seen firing"
+    assert {name for name, labels in EXPECTED if not labels} == set(ALERTS), "one is never seen silent"
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_names_only_labels_that_it_has(name: str) -> None:
+    named = set(re.findall(r"\$labels\.(\w+)", str(ALERTS[name]["annotations"])))
+    fired = " ".join(labels for alert, labels in EXPECTED if alert == name)
+    assert named <= set(re.findall(r"(\w+)=\"", fired))
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_has_everything_that_a_person_needs(name: str) -> None:
+    alert = ALERTS[name]
+    notes = alert["annotations"]
+    assert alert["labels"]["severity"] in {"critical", "warning"}
+    assert notes["summary"]
+    assert not notes["summary"].endswith(".")
+    assert notes["description"].endswith(".")
+    assert notes["runbook"] == f"deploy/runbook.md#{name.lower()}"
+    assert notes["dashboard"].removeprefix("/d/") in {board["uid"] for board in boards().values()}
+
+
+def test_the_runbook_has_a_section_for_every_alert_in_their_order() -> None:
+    assert re.findall(r"^## (Darkroom\w+)$", RUNBOOK, re.MULTILINE) == list(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_a_section_says_what_it_means_how_to_look_and_what_to_do(name: str) -> None:
+    section = RUNBOOK.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\*\*(.+?)\*\*", section, re.MULTILINE) == ["Means", "Look", "Do"]
+    assert ALERTS[name]["labels"]["severity"] in section.splitlines()[0]
+
+
+def test_every_installation_scrapes_under_the_same_names_and_loads_every_rule() -> None:
+    loaded = [yaml.safe_load(path.read_text()) for path in CONFIGURATIONS]
+    for configuration in loaded:
+        assert [Path(path).name for path in configuration["rule_files"]] == ["rules.yml", "alerts.yml"]
+    ours, theirs = ([job["job_name"] for job in each["scrape_configs"]] for each in loaded)
+    assert ours == theirs == ["darkroom-service", "darkroom-worker"]
+    volumes = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["prometheus"]["volumes"]
+    mounted = next(entry.split(":")[1] for entry in volumes if entry.startswith("./prometheus:"))
+    assert {str(Path(path).parent) for path in loaded[1]["rule_files"]} == {mounted}
+
+
+# The runbook
+
+
+def test_what_the_runbook_asks_prometheus_is_a_query_of_what_there_is(tmp_path: Path) -> None:
+    asked = re.findall(r"^ask '(.+)'$", RUNBOOK, re.MULTILINE)
+    assert len(asked) > len(ALERTS)
+    assert complaints_about([(f"query {number}", text) for number, text in enumerate(asked)], tmp_path) == ""
+    recorded = {rule["record"] for rule in rules("rules.yml")}
+    assert set(RECORDED.findall(RUNBOOK)) <= recorded
+    assert {name for text in asked for name in METRIC.findall(text)} <= set(names())
+
+
+def test_the_runbook_names_events_and_settings_and_commands_that_exist() -> None:
+    events = {row[0].strip("`") for row in table(page("telemetry.md"), "event")}
+    looked_for = re.findall(r"(?:grep|-e) ([a-z]+\.[a-z]+)", RUNBOOK)
+    assert looked_for
+    assert set(looked_for) <= events
+    settings = set(re.findall(r"DARKROOM_[A-Z]+__[A-Z_<>]+", RUNBOOK))
+    assert settings <= set(re.findall(r"`(DARKROOM_\w+?__[\w<>]+)`", page("settings.md")))
+    commands = set(re.findall(r"(?:^|`)darkroom ([a-z]+)", RUNBOOK, re.MULTILINE))
+    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    assert commands <= known
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", RUNBOOK))))
+def test_a_link_of_the_runbook_leads_somewhere(link: str) -> None:
+    place, _, section = link.partition("#")
+    assert (DEPLOY / place).exists()
+    assert not section or section in {name.lower() for name in ALERTS}
