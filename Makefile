@@ -11,7 +11,7 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $(name))))
 
-.PHONY: help install demo up simulate test check docs clean
+.PHONY: help install demo up simulate test faults check docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ simulate: $(INSTALLED) ## run the stand-in for the Images API (OPTIONS="--help")
 test: $(INSTALLED) ## run the tests (OPTIONS="tests/unit -k money")
 	@$(BIN)/python -m pytest $(OPTIONS)
 
+faults: $(INSTALLED) ## play every row of the fault suite in its long size (OPTIONS="SIGSTOP" for some of them)
+	@$(BIN)/python -m tests.faults $(OPTIONS)
+
 check: $(INSTALLED) ## everything that CI runs: lint, format, types, imports, tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
@@ -53,8 +56,9 @@ check: $(INSTALLED) ## everything that CI runs: lint, format, types, imports, te
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest
 
-docs: $(INSTALLED) ## write the parts of docs/ that are made from the code
+docs: $(INSTALLED) ## write the parts of docs/ that are made from the code, and the dashboards
 	@$(BIN)/python -m tests.house.generate
+	@$(BIN)/python -m deploy.grafana
 
 clean: ## remove .venv and caches; .darkroom stays, because its pictures may be paid
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache

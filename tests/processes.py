@@ -38,6 +38,10 @@ class Process:
             return subprocess.Popen(self._argv, cwd=ROOT, env=self._environment, stdout=out, stderr=out)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 
@@ -93,11 +97,11 @@ class Simulator(Process):
     """A stand-in for the Images API, whose ledger is the oracle of every money test."""
 
     def __init__(self, log: Path, *options: str) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         limits = ["--requests-per-minute", "600000", "--images-per-minute", "600000"]
         limits += ["--tokens-per-minute", "2000000000", "--latency-factor", "0.005"]
-        argv = [sys.executable, "-m", "simulator", "--port", str(port), *limits, *options]
+        argv = [sys.executable, "-m", "simulator", "--port", str(self.port), *limits, *options]
         super().__init__(argv, log)
         self.wait_until(lambda: "listening" in log.read_text())
 
@@ -108,13 +112,18 @@ class Simulator(Process):
     def latency(self, factor: float) -> None:
         self._ask("POST", "latency", {"factor": factor})
 
+    def limits(self, **per_minute: int) -> None:
+        """New limits, of which nobody is told but by the next answer; every account starts with nothing used."""
+        self._ask("POST", "limits", per_minute)
+
     def clear(self) -> None:
         """No faults, an empty ledger."""
         self._ask("DELETE", "faults")
         self._ask("DELETE", "ledger")
 
-    def ledger(self) -> dict[str, Any]:
-        return self._ask("GET", "ledger")
+    def ledger(self, since: int = 0) -> dict[str, Any]:
+        """Calls from number `since` on, and the totals of all."""
+        return self._ask("GET", f"ledger?since={since}")
 
     def calls(self, batch_id: str) -> list[dict[str, Any]]:
         """What was asked for a batch, in the order it was settled."""
@@ -127,7 +136,7 @@ class Simulator(Process):
     @property
     def in_flight(self) -> int:
         """Calls that it works on now."""
-        return int(self._ask("GET", "ledger?since=1000000")["totals"]["in_flight"])
+        return int(self.ledger(since=1_000_000)["totals"]["in_flight"])
 
     def _ask(self, method: str, what: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
@@ -138,10 +147,10 @@ class Simulator(Process):
 
 
 class Worker(Process):
-    """`python -m workers`, up when it says so."""
+    """`python -m workers` unless other `words` are given, up when it says so."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
-        super().__init__([sys.executable, "-m", "workers"], log, environment)
+    def __init__(self, log: Path, environment: Mapping[str, str], *words: str) -> None:
+        super().__init__(words or (sys.executable, "-m", "workers"), log, environment)
         self.wait_until(lambda: self.has_logged("worker.started"))
 
     def events(self) -> list[dict[str, Any]]:

@@ -56,6 +56,10 @@ class Books:
     surplus: int
     unaccounted: int
 
+    def __add__(self, other: Books) -> Books:
+        """The books of several batches."""
+        return Books(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
     def __str__(self) -> str:
         names = [each.name for each in fields(self)]
         wide = [max(len(name), 9) for name in names]
@@ -116,6 +120,7 @@ class Studio:
         self._ending = ExitStack()
         self._queue: JobQueue | None = None
         self.workers: list[Worker] = []
+        self._tenants: dict[str, str] = {}
 
     async def aclose(self) -> None:
         self._ending.close()
@@ -124,10 +129,10 @@ class Studio:
         await self.client.aclose()
         await self.documents.store.aclose()
 
-    def worker(self, **settings: str) -> Worker:
-        """Starts a worker; `settings` are further variables."""
+    def worker(self, *words: str, **settings: str) -> Worker:
+        """Starts a worker; `words` replace its command line, `settings` are further variables."""
         log = self.place.folder / f"worker-{len(self.workers) + 1}-{os.urandom(3).hex()}.log"
-        worker = Worker(log, {**self.place.settings(), **settings})
+        worker = Worker(log, {**self.place.settings(), **settings}, *words)
         self._ending.callback(worker.kill)
         self.workers.append(worker)
         return worker
@@ -169,18 +174,20 @@ class Studio:
             simulator.clear()
             await LaneStore(self.client).configure(name, limits={}, max_concurrency=1000)
 
-    async def submit(self, manifest: Mapping[str, Any], uploads: Mapping[str, Path] | None = None) -> str:
+    async def submit(
+        self, manifest: Mapping[str, Any], uploads: Mapping[str, Path] | None = None, *, tenant: str = TENANT
+    ) -> str:
         """Hands in a manifest as the service does; the id of its batch."""
         checked, now_ms = check_manifest(dict(manifest)), time.time_ns() // 1_000_000
         batch_id = new_id("batch", now_ms=now_ms, random_bytes=os.urandom(10))
         for name, path in (uploads or {}).items():
-            await self.documents.put_upload(TENANT, name, path)
-        await self.documents.put_manifest(TENANT, batch_id, checked)
+            await self.documents.put_upload(tenant, name, path)
+        await self.documents.put_manifest(tenant, batch_id, checked)
         cap, deadline = checked.spend.cap_usd, checked.deadline
         await self.batches.create(
             NewBatch(
                 id=batch_id,
-                tenant=TENANT,
+                tenant=tenant,
                 name=checked.name,
                 priority=checked.priority,
                 metadata={},
@@ -193,27 +200,28 @@ class Studio:
             )
         )
         self._queue = self._queue or await JobQueue.open(self.place.redis.url)
-        await self._queue.enqueue_plan(PlanJob(f"plan_{batch_id.removeprefix('batch_')}", TENANT, batch_id))
+        await self._queue.enqueue_plan(PlanJob(f"plan_{batch_id.removeprefix('batch_')}", tenant, batch_id))
+        self._tenants[batch_id] = tenant
         return batch_id
 
     async def batch(self, batch_id: str) -> Batch:
-        return await self.batches.get(TENANT, batch_id)
+        return await self.batches.get(self._tenants.get(batch_id, TENANT), batch_id)
 
     async def task_list(self, batch_id: str) -> list[Task]:
-        return (await self.tasks.page(await self.batch(batch_id), start=0, limit=10_000))[0]
+        return (await self.tasks.page(await self.batch(batch_id), start=0, limit=100_000))[0]
 
-    async def ended(self, batch_id: str) -> Batch:
+    async def ended(self, batch_id: str, within_s: float = WITHIN_S) -> Batch:
         """Waits until nothing of the batch is left to run."""
-        return await self.until(batch_id, lambda batch: batch.state in ENDED)
+        return await self.until(batch_id, lambda batch: batch.state in ENDED, within_s)
 
-    async def until(self, batch_id: str, is_so: Callable[[Batch], bool]) -> Batch:
+    async def until(self, batch_id: str, is_so: Callable[[Batch], bool], within_s: float = WITHIN_S) -> Batch:
         """Waits until the batch stands as asked."""
 
         async def look() -> Batch | None:
             batch = await self.batch(batch_id)
             return batch if is_so(batch) else None
 
-        return await eventually(look)
+        return await eventually(look, within_s)
 
     async def picture(self, batch_id: str, task: Task) -> bytes:
         """The stored bytes of a task."""

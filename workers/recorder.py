@@ -21,16 +21,21 @@ class Recorder:
     async def record(self) -> int:
         """Writes down what has changed since the last round. How much that was.
 
-        What storage does not take is given back, for the next round.
+        What storage does not take is given back, for the next round; what a worker that dies had taken, another one
+        takes up.
         """
         notes = await self._records.take(_AT_ONCE)
+        if not notes:
+            return 0
         answers = await asyncio.gather(*(self._record(note) for note in notes), return_exceptions=True)
         failed = [
             (note, error)
             for note, error in zip(notes, answers, strict=True)
             if isinstance(error, BaseException)
         ]
-        await self._records.give_back(note for note, _ in failed)
+        unwritten = {note for note, _ in failed}
+        await self._records.told(note for note in notes if note not in unwritten)
+        await self._records.give_back(unwritten)
         for _, error in failed:
             if not isinstance(
                 error, LookupError

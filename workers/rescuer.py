@@ -20,6 +20,10 @@ from workers.retry_policy import MAX_CRASHES
 from workers.shelf import CampaignShelf
 from workers.spool import Spool, SpoolEntry
 
+APART_S = 3.0
+"""Tasks that were lost together for the second time go on so far apart: one of them may be what kills the workers, and
+the others must not be given up with it."""
+
 _log = structlog.get_logger()
 
 
@@ -52,12 +56,13 @@ class Rescuer:
 
         One that cannot be taken back does not hold up the others; it is found again at the next round.
         """
-        lost = await self._claims.lost()
+        lost, suspects = await self._claims.lost(), 0
         for claim in lost:
             try:
-                await self._take_back(claim)
+                await self._take_back(claim, apart_s=suspects * APART_S)
             except Exception:
                 _log.exception("claim.stuck", batch=claim.batch_id, task=claim.index, worker=claim.worker)
+            suspects += claim.crashes > 0
         return len(lost)
 
     async def replay_spools(self) -> int:
@@ -88,9 +93,9 @@ class Rescuer:
                 continue
         return len(overdue)
 
-    async def _take_back(self, lost: LostClaim) -> None:
+    async def _take_back(self, lost: LostClaim, *, apart_s: float) -> None:
         """A worker that lives after all may have moved its task since it was looked at: then nothing changes."""
-        facts = await self._fate_of(lost)
+        facts = await self._fate_of(lost, apart_s)
         moved = await self._tasks.move(
             batch=lost.batch_id, index=lost.index, fence=lost.fence, worker=lost.worker,
             from_state=lost.state, crash=True, **facts,
@@ -104,7 +109,7 @@ class Rescuer:
             status=moved.status,
         )
 
-    async def _fate_of(self, lost: LostClaim) -> dict[str, Any]:
+    async def _fate_of(self, lost: LostClaim, apart_s: float) -> dict[str, Any]:
         if lost.state == TaskState.SENT:
             message = "The worker was lost after the request was sent."
             return {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
@@ -112,7 +117,9 @@ class Rescuer:
             message = "The worker was lost with the paid picture in its spool; it is stored when that machine is back."
             return {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
         if lost.crashes + 1 < MAX_CRASHES:
-            return {"to": "queued", "unused": "all"}
+            if lost.crashes == 0 or apart_s == 0:
+                return {"to": "queued", "unused": "all"}
+            return {"to": "waiting", "delay_us": int(apart_s * 1e6), "unused": "all"}
         message = f"{MAX_CRASHES} workers were lost while they held this task."
         tenant = await self._batches.owner_of(lost.batch_id) or ""
         fail = await self._shelf.lost_with(tenant, lost.batch_id, lost.index)
@@ -135,16 +142,14 @@ class Rescuer:
 
     async def _fail(self, order: Order, bad: BadPicture) -> None:
         failure = _failure(FailureClass.BAD_OUTPUT, bad.failure.message, charged="yes")
-        moved = await self._keeper.persist(
+        await self._keeper.persist(
             lambda: self._tasks.move(
                 batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker,
                 to="failed", attempt=order.attempt, cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
             )
         )  # fmt: skip
-        if moved.status == "stale":
-            await self._keeper.post_surplus(
-                order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros
-            )
+        # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
+        await self._keeper.post_surplus(order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros)
 
 
 def _failure(failure_class: FailureClass, message: str, *, charged: str = "unknown") -> dict[str, str]:

@@ -115,7 +115,9 @@ class Resolver:
 
     async def _end(self, doubt: Doubt, campaign: Campaign, receipt: Receipt) -> bool:
         """Moves the task to its end; False when somebody else has hold of it."""
-        spooled = await self._move(doubt, TaskState.SPOOLED, fence=doubt.fence, late=True)
+        spooled = await self._move(
+            doubt, TaskState.SPOOLED, fence=doubt.fence, late=True, attempt=doubt.attempt
+        )
         if spooled.status != "ok":
             return False
         fence = spooled.fence or doubt.fence

@@ -67,7 +67,10 @@ class Reuser:
         await asyncio.to_thread(entry.write_delivery, delivery)
         part.replace(entry.picture)
         kept = await self._keeper.keep(entry, order, delivery)
-        return None if isinstance(kept, BadPicture) else kept
+        if isinstance(kept, BadPicture):
+            entry.remove()  # else it would stand in the spool for the answer to the call that is made now
+            return None
+        return kept
 
 
 def _size_of(picture: Path, sha256: str) -> int | None:

@@ -8,7 +8,7 @@ LANES = f"{PREFIX}lanes"
 TENANTS = f"{PREFIX}tenants"
 DEADLINES = f"{PREFIX}deadlines"
 UNRECORDED = f"{PREFIX}unrecorded"
-"""What storage is to be told of batches, as <batch>:<page of tasks> or <batch>:steering."""
+"""What storage is to be told of batches, as <batch>:<page of tasks> or <batch>:steering by when, in milliseconds."""
 ACTIONS = f"{PREFIX}actions"
 """Bulk actions that are under way."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from core.record import TASKS_PER_PAGE, Course, Steering, TaskRecord
 from core.state import keys
 from core.state.connection import command, translated
-from core.state.scripts import unpack
+from core.state.scripts import Scripts, pack, unpack
 from schemas.batch import BatchState
 from schemas.task import TaskState
 
@@ -24,13 +24,21 @@ _TOLD = frozenset(
     {TaskState.PARKED, TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED}
 )  # the end of these is in no receipt
 
+TOLD_WITHIN_MS = 120_000
+"""After so long without a word from whoever took a note, another one does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to be recorded: a page of a batch's tasks, or how it is steered (None)."""
+    """Something to be recorded: a page of a batch's tasks, or how it is steered (None).
+
+    Args:
+        until_ms: when somebody else may take it up, unless it is `told` or given back before.
+    """
 
     batch_id: str
     page: int | None
+    until_ms: int = field(default=0, compare=False)
 
     @property
     def member(self) -> str:
@@ -42,18 +50,20 @@ class RecordStore:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
+        self._scripts = Scripts(client)
 
     async def take(self, count: int) -> list[Note]:
-        """Up to `count` notes, which leave the list: `give_back` those that could not be recorded."""
-        with translated():
-            members = await command(self._client, "SPOP", keys.UNRECORDED, count)
-        return [_note(member.decode()) for member in members or ()]
+        """Up to `count` notes that nobody else works on. They stay on the list until they are `told`."""
+        answer = await self._scripts.ask_raw("notes", count, TOLD_WITHIN_MS)
+        return [_note(member, answer["until_ms"]) for member in answer["members"]]
+
+    async def told(self, notes: Iterable[Note]) -> None:
+        """Storage has them. One that changed since it was taken stays on the list."""
+        await self._scripts.run("noted", pack([(note.member, note.until_ms, True) for note in notes]))
 
     async def give_back(self, notes: Iterable[Note]) -> None:
-        members = [note.member for note in notes]
-        if members:
-            with translated():
-                await command(self._client, "SADD", keys.UNRECORDED, *members)
+        """Storage did not take them."""
+        await self._scripts.run("noted", pack([(note.member, note.until_ms, False) for note in notes]))
 
     async def tenant_of(self, batch_id: str) -> str | None:
         """Whose batch it is; None when there is none (any more).
@@ -103,9 +113,9 @@ class RecordStore:
         return [record for _, record in sorted(found.items()) if _is_told(record)]
 
 
-def _note(member: str) -> Note:
+def _note(member: str, until_ms: int) -> Note:
     batch_id, _, part = member.rpartition(":")
-    return Note(batch_id, None if part == "steering" else int(part))
+    return Note(batch_id, None if part == "steering" else int(part), until_ms)
 
 
 def _is_told(record: TaskRecord) -> bool:
@@ -115,8 +125,8 @@ def _is_told(record: TaskRecord) -> bool:
 
 def _paid(posted: Mapping[bytes, bytes]) -> dict[int, dict[int, int]]:
     found: dict[int, dict[int, int]] = {}
-    for field, cost in posted.items():
-        index, attempt = map(int, field.split(b":"))
+    for name, cost in posted.items():
+        index, attempt = map(int, name.split(b":"))
         found.setdefault(index, {})[attempt] = int(cost)
     return found
 

@@ -31,6 +31,8 @@ NAMES = (
     "learn",
     "lost",
     "move",
+    "noted",
+    "notes",
     "reject",
     "renew",
     "replay",

@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.faults.front import StorageFront
+from tests.faults.stage import BUCKET, s3_server
 from tests.processes import RedisServer, Simulator
 from tests.studio import Place, Studio
 
@@ -41,18 +40,8 @@ def east(place: Place) -> Simulator:
 @pytest.fixture(scope="session")
 def storage_address() -> Iterator[tuple[str, int]]:
     """A server that speaks S3, with one empty bucket."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("AWS_ACCESS_KEY_ID", "faults")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "faults")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
-        client.create_bucket(Bucket="darkroom")
-        client.close()
-        yield host, port
-        server.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ def front(storage_address: tuple[str, int]) -> Iterator[StorageFront]:
 @pytest.fixture
 async def stored_studio(place: Place, front: StorageFront) -> AsyncIterator[Studio]:
     """A studio whose storage is behind the front."""
-    url = f"s3://darkroom/{urlsplit(place.redis.url).port}"
+    url = f"s3://{BUCKET}/{urlsplit(place.redis.url).port}"
     studio = Studio(Place(place.folder, place.redis, place.lanes, storage_url=url, endpoint_url=front.url))
     yield studio
     await studio.aclose()

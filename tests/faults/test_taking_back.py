@@ -79,7 +79,7 @@ async def test_a_task_sent_after_it_was_found_lost_is_not_queued(world: World, r
     found = LostClaim("w1", claim.batch_id, claim.index, claim.fence, "claimed", claim.attempt, 0)
     await world.move(claim, "sent")
 
-    await rescuer._take_back(found)
+    await rescuer._take_back(found, apart_s=0)
 
     assert (await world.task(claim)).state == "sent"
 
@@ -114,3 +114,17 @@ async def test_one_claim_that_cannot_be_taken_back_does_not_hold_up_the_others(
 
     assert (await world.look(first)).counts["running"] == 1
     assert (await world.look(second)).counts["queued"] == 3
+
+
+async def test_tasks_that_were_lost_together_twice_go_on_apart(world: World, rescuer: Rescuer) -> None:
+    """One of them may be what kills the workers; each is alone then, and no other is given up with it."""
+    await world.lane()
+    batch = await world.batch(3)
+    for _ in range(2):
+        assert len(await world.claim(3)) == 3
+        await world.lose()
+        await rescuer.take_back()
+
+    counts = (await world.look(batch)).counts
+    assert (counts["queued"], counts["waiting"]) == (1, 2)
+    assert len(await world.claim(3)) == 1

@@ -5,52 +5,11 @@ from __future__ import annotations
 import signal
 
 from schemas.batch import Batch
-from schemas.task import TaskState
 from tests.processes import Simulator
 from tests.studio import Studio, eventually, manifest, numbered
 
 SLOW = 0.1
 """Latency factor at which a call takes about 0.6 s."""
-
-
-async def test_a_killed_worker_leaves_doubts_and_no_losses(studio: Studio, east: Simulator) -> None:
-    east.latency(SLOW)
-    victim = studio.worker(DARKROOM_WORKER__SLOTS="10")
-    batch_id = await studio.submit(manifest(*numbered(40)))
-    await studio.until(batch_id, lambda batch: batch.counts["done"] >= 5 and east.in_flight >= 5)
-    victim.send(signal.SIGKILL)
-    studio.worker()
-
-    batch = await studio.ended(batch_id)
-
-    await eventually(lambda: is_quiet(east))
-    books = await studio.books(batch_id)
-    parked = batch.counts["parked"]
-    assert 0 < parked <= 10
-    assert (books.done, books.lost, books.duplicated, books.unaccounted) == (40 - parked, 0, 0, 0)
-    assert books.held >= books.charged - books.settled > 0
-    costs = [
-        task.cost_usd_micros for task in await studio.task_list(batch_id) if task.state is TaskState.DONE
-    ]
-    assert books.settled == sum(costs)
-
-
-async def test_a_worker_that_is_asked_to_stop_finishes_what_is_paid(studio: Studio, east: Simulator) -> None:
-    east.latency(SLOW)
-    leaving = studio.worker(DARKROOM_WORKER__SLOTS="10")
-    batch_id = await studio.submit(manifest(*numbered(30)))
-    await studio.until(batch_id, lambda batch: batch.counts["done"] >= 5 and east.in_flight >= 5)
-
-    leaving.send(signal.SIGTERM)
-
-    assert leaving.exit_code() == 0
-    left = await studio.batch(batch_id)
-    assert (left.counts["running"], left.counts["parked"], left.held_usd_micros) == (0, 0, 0)
-    studio.worker()
-    await studio.ended(batch_id)
-    books = await studio.books(batch_id)
-    assert (books.done, books.lost, books.duplicated) == (30, 0, 0)
-    assert (books.settled, books.held, len(east.calls(batch_id))) == (books.charged, 0, 30)
 
 
 async def test_a_worker_whose_time_to_stop_is_up_says_so_and_leaves_doubts(
@@ -72,27 +31,6 @@ async def test_a_worker_whose_time_to_stop_is_up_says_so_and_leaves_doubts(
     books = await studio.books(batch_id)
     assert (books.lost, books.duplicated, books.settled, books.unaccounted) == (0, 0, 0, 0)
     assert batch.held_usd_micros >= books.charged > 0
-
-
-async def test_what_a_frozen_worker_has_paid_for_counts_when_it_thaws(
-    studio: Studio, east: Simulator
-) -> None:
-    east.latency(SLOW)
-    frozen = studio.worker(DARKROOM_WORKER__SLOTS="10")
-    batch_id = await studio.submit(manifest(*numbered(30)))
-    await studio.until(batch_id, lambda batch: batch.counts["done"] >= 5 and east.in_flight >= 5)
-    frozen.send(signal.SIGSTOP)
-    studio.worker()
-    batch = await studio.ended(batch_id)
-    assert batch.counts["parked"] > 0
-
-    frozen.send(signal.SIGCONT)
-
-    await studio.until(batch_id, is_done)
-    books = await studio.books(batch_id)
-    assert (books.lost, books.duplicated, len(east.calls(batch_id))) == (0, 0, 30)
-    assert (books.settled, books.held, books.surplus) == (books.charged, 0, 0)
-    assert frozen.is_running
 
 
 async def test_a_result_that_comes_after_another_is_kept_beside_it_and_paid_for(
@@ -149,10 +87,6 @@ async def test_a_task_that_makes_workers_fail_is_tried_three_times(studio: Studi
 
 async def is_busy(simulator: Simulator) -> bool:
     return simulator.in_flight > 0
-
-
-async def is_quiet(simulator: Simulator) -> bool:
-    return simulator.in_flight == 0
 
 
 def is_done(batch: Batch) -> bool:

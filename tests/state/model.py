@@ -97,14 +97,16 @@ class ModelBatch:
         task, late = self.tasks[index], move.get("late", False)
         if task.state is to and (task.worker == move["worker"] if late else task.fence == move["fence"]):
             return "ok"
+        is_again = to is TaskState.QUEUED and task.state in ENDED
+        if is_again and "from_state" not in move:
+            return "stale"
         if task.state is TaskState.DONE:
             return "surplus" if late else "stale"
         if not late and task.fence != move["fence"]:
             return "stale"
         if to is TaskState.CLAIMED or to not in TRANSITIONS[task.state]:
             return "illegal"
-        starts = to is TaskState.SENT or (to is TaskState.QUEUED and task.state in ENDED)
-        if starts and self.state == "cancelling":
+        if (to is TaskState.SENT or is_again) and self.state == "cancelling":
             return "cancelled"
         return (
             "duplicate" if to is TaskState.SENT and self._has_twin(index, move.get("fingerprint")) else "ok"

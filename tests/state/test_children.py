@@ -71,7 +71,7 @@ async def test_a_child_comes_back_when_its_failed_parent_is_finished_after_all(w
 async def test_a_parent_that_fails_twice_fails_its_child_once(world: World) -> None:
     batch, parent = await family(world)
     await world.move(parent, "failed", **FAIL)
-    await world.move(parent, "queued")
+    await world.move(parent, "queued", from_state="failed")
     (again,) = await world.claim(9)
     await world.move(again, "failed", **FAIL)
     assert (await world.look(batch)).failures_by_class == {"bad_row": 1, "parent_failed": 1}

@@ -148,17 +148,33 @@ async def test_a_replayed_task_opens_its_cancelled_batch_and_nothing_else_of_it(
     await world.move(claim, "sent")
     await world.batches.cancel("acme", batch.id)
     await world.move(claim, "failed")
-    untouched = await world.tasks.move(batch=batch.id, index=3, fence=0, to="queued")
+    untouched = await world.tasks.move(batch=batch.id, index=3, fence=0, to="queued", from_state="cancelled")
     assert untouched.status == "ok"
     assert (await world.look(batch)).state == "running"
     assert [again.index for again in await world.claim(9)] == [3]
+
+
+@pytest.mark.parametrize("reason", ["cancelled", "expired"])
+async def test_a_release_that_is_repeated_does_not_bring_back_a_task_that_ended_with_its_batch(
+    world: World, reason: str
+) -> None:
+    batch, claim = await opened(world, 1)
+    await world.move(claim, "sent")
+    if reason == "expired":
+        await expire(world, batch)
+    else:
+        await world.batches.cancel("acme", batch.id)
+    assert [(await world.move(claim, "queued")).status for _ in range(2)] == ["ok", "stale"]
+    ended = "cancelled" if reason == "cancelled" else "completed"
+    assert (await world.look(batch)).state == ended
+    assert await world.claim(9) == []
 
 
 async def test_a_replayed_task_of_an_expired_batch_runs_without_a_deadline(world: World) -> None:
     batch, claim = await opened(world)
     await expire(world, batch)
     await world.move(claim, "failed")
-    await world.tasks.move(batch=batch.id, index=2, fence=0, to="queued")
+    await world.tasks.move(batch=batch.id, index=2, fence=0, to="queued", from_state="failed")
     (again,) = await world.claim(9)
     await world.finish(again)
     found = await world.look(batch)

@@ -208,7 +208,8 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
         if picked := self._pick(data, ENDED):
-            self._move(picked[0], picked[1], TaskState.QUEUED)
+            ended = self.model[picked[0]].tasks[picked[1]].state
+            self._move(picked[0], picked[1], TaskState.QUEUED, from_state=ended.value)
 
     @rule(worker=st.sampled_from(WORKERS))
     def lose_a_worker(self, worker: str) -> None:

@@ -201,3 +201,31 @@ async def test_a_move_that_was_decided_on_another_state_is_stale(world: World) -
     assert (await world.task(claim)).state == "sent"
     assert (await world.move(claim, "parked", from_state="sent")).status == "ok"
     assert (await world.move(claim, "parked", from_state="sent")).status == "ok"
+
+
+async def test_a_late_result_waits_for_another_attempt_of_its_task_in_the_hands_of_the_same_worker(
+    world: World,
+) -> None:
+    await world.lane()
+    batch = await world.batch(1)
+    (first,) = await world.claim(1)
+    await world.walk(first, "sent", "parked")
+    await world.move(first, "queued")
+    (second,) = await world.claim(1)
+    await world.walk(second, "sent", "spooled")
+    late = {"late": True, "attempt": 1}
+    assert (await world.move(first, "spooled", **late)).status == "illegal"
+    await world.walk(second, "stored", "done", attempt=2, cost=7)
+    assert (await world.move(first, "spooled", **late)).status == "surplus"
+    await world.move(first, "surplus", attempt=1, cost=7)
+    assert (await world.look(batch)).spent_usd_micros == 14
+
+
+async def test_a_late_result_whose_answer_was_not_heard_is_announced_again(world: World) -> None:
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim(1)
+    await world.walk(claim, "sent", "parked")
+    late = {"late": True, "attempt": 1, "worker": "w2"}
+    answers = [await world.move(claim, "spooled", **late) for _ in range(2)]
+    assert [(answer.status, answer.fence) for answer in answers] == [("ok", 2), ("ok", 2)]

@@ -313,7 +313,9 @@ async def test_a_batch_that_redis_has_is_left_alone(world: World) -> None:
 async def records(world: World, batch: Batch) -> dict[int, TaskRecord]:
     """Takes every note, and reads what it is about."""
     store = RecordStore(world.redis)
-    pages = {note.page for note in await store.take(100) if note.batch_id == batch.id}
+    notes = await store.take(100)
+    await store.told(notes)
+    pages = {note.page for note in notes if note.batch_id == batch.id}
     return {
         record.index: record
         for page in pages
@@ -372,9 +374,11 @@ async def test_how_a_batch_is_steered_is_noted_and_a_cancelled_one_stays_so_whil
     await world.lane()
     batch, store = await world.batch(2), RecordStore(world.redis)
     await world.batches.steer(batch, Change(BatchState.PAUSED, cap_usd_micros=90, priority=Priority.BULK))
-    assert await store.take(9) == [Note(batch.id, None)]
+    notes = await store.take(9)
+    assert notes == [Note(batch.id, None)]
     assert await store.steering(batch.id) == Steering(Course.PAUSED, 90, "bulk", lives=0)
     await world.batches.cancel("acme", batch.id)
+    await store.told(notes)
     assert Note(batch.id, None) in await store.take(9)
     assert (await store.steering(batch.id)).course is Course.CANCELLED
     await world.redis.hset(keys.batch(batch.id), "state", "running")  # as when tasks of it are made again

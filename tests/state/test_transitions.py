@@ -49,7 +49,7 @@ async def test_a_task_goes_where_the_table_lets_it_and_nowhere_else(world: World
     await world.lane()
     for target in TaskState:
         claim = await task_in(world, origin)
-        moved = await world.move(claim, target.value)
+        moved = await world.move(claim, target.value, from_state=origin.value)
         assert moved.status == expected(origin, target), f"{origin} -> {target}"
         stands = await world.task(claim)
         assert stands.state is (target if moved.status == "ok" else origin)

@@ -67,6 +67,8 @@ class Finisher:
         except BrokenWorkerProcess:
             ended = Unfinished(reason="the process that finished this picture died", again=True)
             _log.warning("finishing.interrupted", original=original.name)
+        except OSError as error:  # no memory or process number left for it: the picture goes on as it came
+            ended = Unfinished(reason=f"no process could be started: {error.strerror}", again=True)
         finally:
             if not isinstance(ended, Finished):
                 _remove_renditions(original, folder)

@@ -1,12 +1,12 @@
 -- Moves tasks from state to state, each a compare-and-set on (state, fence), with everything that follows from it:
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
--- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from (the state it has to be in) | nil} and, as
---   `to` asks for them, fingerprint + reuse (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure
+-- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from (the state it has to be in) | nil} and, as `to`
+--   asks for them, fingerprint + reuse (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure
 --   (failed), cost + attempt (whose cost it is, by default the last one's), tokens (used), unused = 'all' | 'images'
---   (what goes back to the limits; not a send then), ready [index], fail [index], crash, late (spooled: a paid
---   result, whatever its fence); to = 'surplus' with attempt and cost changes no task: it posts what was paid beside
---   the picture that the task has
+--   (what goes back to the limits; not a send then), ready [index], fail [index], crash, late (spooled: the paid result of
+--   `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task: it posts what was paid beside
+--   the picture that the task has. What has ended is made again only with `from`
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: another fence or state by now | illegal: not from this state | cancelled: the batch is
 --   duplicate: task `same_as`, or one of another batch, has this fingerprint | surplus: the task already has picture `asset`
@@ -36,18 +36,18 @@ end
 -- A move made twice, by a caller that did not hear the answer.
 local function is_repeated(move, task)
   if task.state ~= move.to then return false end
-  if move.late then return task.worker == move.worker end
+  if move.late then return task.worker == move.worker and tonumber(task.late) == (move.attempt or 0) end
   return tonumber(task.fence or 0) == move.fence
 end
 
 local function refusal(move, task, batch_state)
   if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
-  if move.from and move.from ~= task.state then return { status = 'stale' } end
+  local is_again = move.to == 'queued' and ENDED[task.state]
+  if move.from ~= task.state and (move.from or is_again) then return { status = 'stale' } end
   if task.state == 'done' then return { status = move.late and 'surplus' or 'stale', asset = task.asset } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
   if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
-  local is_new = move.to == 'sent' or (move.to == 'queued' and ENDED[task.state])
-  if is_new and batch_state == 'cancelling' then return { status = 'cancelled' } end
+  if (move.to == 'sent' or is_again) and batch_state == 'cancelling' then return { status = 'cancelled' } end
   if move.to ~= 'sent' then return end
   local twin, same_as = twin_of(move, now)
   if twin then return { status = 'duplicate', same_as = same_as, state = twin.state, asset = twin.asset } end
@@ -56,7 +56,7 @@ end
 local function record(move, task, from)
   local key = task_key(move.batch, move.index)
   if move.to == 'stored' then redis.call('HSET', key, 'asset', move.asset, 'sha256', move.sha256) end
-  redis.call('HSET', key, 'state', move.to, 'at', int(now / 1000))
+  redis.call('HSET', key, 'state', move.to, 'at', int(now / 1000), 'late', int(move.late and move.attempt or 0))
   note_call(key, move, task, from, now)
   if move.crash then add(key, 'crashes', 1) end
   if move.failure then redis.call('HSET', key, 'failure', cmsgpack.pack(move.failure)) end

@@ -2,7 +2,7 @@
 -- a call that is repeated goes on with the one behind it.
 --
 -- ARGV[1] bulk action; each of its parts is msgpack: [[index, parent | nil]]
--- Returns its state: running | completed | stopped: its batch was cancelled meanwhile
+-- Returns its state: running | completed | stopped: its batch was cancelled, or lost, meanwhile
 
 local key = PREFIX .. 'action:' .. ARGV[1]
 local action, now = hash(key), now_us()
@@ -74,7 +74,8 @@ end
 
 if action.state ~= 'running' then return finish(action.state or 'stopped') end
 local state = redis.call('HGET', batch_key(batch), 'state')
-if state == 'cancelling' or (state == 'cancelled' and action.has_opened) then return finish('stopped') end
+local is_shut = state == 'cancelling' or state == 'planning' -- of one that is being brought back from storage
+if is_shut or (state == 'cancelled' and action.has_opened) then return finish('stopped') end
 local part = redis.call('LPOP', key .. ':parts')
 local moved, queued = replay(part and cmsgpack.unpack(part) or {})
 if queued > 0 then open_batch(queued) end

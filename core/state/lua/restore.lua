@@ -59,9 +59,10 @@ end
 
 -- Something of it was paid already, and it is to be made all the same.
 local function queue(task, cost, group, dependent)
+  local month, day = budget_keys(tenant, now)
   redis.call('HSET', task_key(batch, task.index), 'state', 'queued', 'lane', group, 'group', group,
-    'fence', int(task.fence), 'attempt', int(task.attempt), 'sends', int(task.sends), 'crashes', int(task.crashes),
-    'cost', int(cost), 'at', int(task.at))
+    'month', month, 'day', day, 'hold', 0, 'tokens', 0, 'fence', int(task.fence), 'attempt', int(task.attempt),
+    'sends', int(task.sends), 'crashes', int(task.crashes), 'cost', int(cost), 'at', int(task.at))
   if dependent then add(key, 'open', 1) end
   make_due(batch, group, task.index, 0, now)
 end

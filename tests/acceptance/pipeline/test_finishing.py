@@ -86,4 +86,3 @@ async def test_one_picture_is_bought_for_all_channels_that_it_is_finished_for(
     assert len({receipt.sha256 for receipt in receipts.values()}) == 3
     assert sorted(task.cost_usd_micros for task in tasks) == [0, 0, call["cost_usd_micros"]]
     assert (batch.spent_usd_micros, batch.held_usd_micros) == (call["cost_usd_micros"], 0)
-

@@ -46,6 +46,13 @@ end
 
 local function changed(batch) add(batch_key(batch), 'version', 1) end
 
--- What storage is to be told of a batch, beside its pictures and receipts: a page of its tasks, or how it was steered.
-local function note(batch, part) redis.call('SADD', PREFIX .. 'unrecorded', batch .. ':' .. part) end
+-- What storage is to be told of a batch, beside its pictures and receipts: a page of its tasks, or how it was steered;
+-- by when, in milliseconds. A note made while somebody writes moves that time, by which it is seen: see `noted`.
+local UNRECORDED = PREFIX .. 'unrecorded'
+local function note(batch, part)
+  local member = batch .. ':' .. part
+  if redis.call('ZADD', UNRECORDED, 'NX', int(math.floor(now_us() / 1000)), member) == 0 then
+    redis.call('ZINCRBY', UNRECORDED, -1, member)
+  end
+end
 local function note_task(batch, index) note(batch, int(math.floor(index / 100))) end

@@ -40,7 +40,7 @@ local function close_batch(batch, now)
   state = state == 'cancelling' and 'cancelled' or 'completed'
   redis.call('HSET', key, 'state', state, 'finished_at', int(now / 1000))
   redis.call('HDEL', key, 'limited_by')
-  redis.call('DEL', key .. ':prints')
+  redis.call('UNLINK', key .. ':prints') -- one entry a picture: to delete a million holds everybody up
   redis.call('ZREM', PREFIX .. 'deadlines', batch)
 end
 
