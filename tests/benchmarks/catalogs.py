@@ -8,7 +8,7 @@ where a limit is passed or a row is lost.
 from __future__ import annotations
 
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.catalog import Row
+from tests.benchmarks.rig.usage import usage_of
 from workers.catalogs.reading import open_catalog
 from workers.catalogs.record import CatalogLimits
 
@@ -115,12 +116,7 @@ def read(feed: str, rows: int) -> None:
         catalog = open_catalog(path, name="catalog", dialect="auto", key=None, limits=CatalogLimits())
         good = sum(isinstance(row, Row) for row in catalog.rows())
         took_s = time.process_time() - began_s
-    print(json.dumps({"rows": good, "took_s": took_s, "peak_mb": peak_mb()}))
-
-
-def peak_mb() -> float:
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    print(json.dumps({"rows": good, "took_s": took_s, "peak_mb": usage_of(os.getpid()).peak_mb}))
 
 
 def main(rows: int) -> int:
