@@ -141,7 +141,7 @@ async def taken(stage: Stage, size: Size) -> Result:
     return Result(books)
 
 
-FILL_BYTES = 300_000_000
+FILL_BYTES = 1_000_000_000
 
 
 @row("the spool's disk nearly full", quick=Size(24), long=Size(300, times=3))
