@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -190,8 +191,12 @@ class ReferenceKeeper:
             raise BadReferenceError(f"{name} {error}") from error
 
     def _forget_oldest(self) -> None:
-        files = [path for path in self._folder.iterdir() if path.is_file()]
-        for path in sorted(files, key=lambda path: path.stat().st_mtime)[:-_KEPT_FILES]:
+        """Files with a dot in front are still being written; others may be gone by the time they are looked at."""
+        ages: list[tuple[float, Path]] = []
+        for path in self._folder.glob("[!.]*"):
+            with suppress(FileNotFoundError):
+                ages.append((path.stat().st_mtime, path))
+        for _, path in sorted(ages)[:-_KEPT_FILES]:
             path.unlink(missing_ok=True)
 
 
