@@ -6,8 +6,13 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from liquid import Environment
-from liquid.exceptions import LoopIterationLimitError, OutputStreamLimitError, UndefinedError
+from liquid import BoundTemplate, Environment, RenderContext
+from liquid.exceptions import (
+    LoopIterationLimitError,
+    OutputStreamLimitError,
+    ResourceLimitError,
+    UndefinedError,
+)
 from liquid.undefined import StrictUndefined, Undefined
 
 MAX_PROMPT_CHARS = 32_000
@@ -15,6 +20,8 @@ MAX_PROMPT_CHARS = 32_000
 
 MAX_ITEMS = 10_000
 MAX_TEXT_CHARS = 4 * MAX_PROMPT_CHARS
+MAX_WORK = 2_000_000
+"""Of one rendering: characters of template that its loops read, and characters and items that its filters take."""
 _MAX_NUMBER_BITS = 256
 _TAKES_EMPTY = frozenset({"default", "size"})
 
@@ -103,8 +110,9 @@ def _guarded(name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that refuses empty values, and whatever would take or make more than a prompt can hold."""
 
     @functools.wraps(apply)
-    def guarded(left: Any, *arguments: Any, **named: Any) -> Any:
+    def guarded(left: Any, *arguments: Any, context: _MeteredContext, **named: Any) -> Any:
         for value in (left, *arguments):
+            context.work_on(_taken_by(name, value))
             if isinstance(value, EmptyValue) and name not in _TAKES_EMPTY:
                 raise EmptyValueError(value.path)
             if isinstance(value, range) and len(value) > MAX_ITEMS:
@@ -116,7 +124,14 @@ def _guarded(name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
             raise OutputStreamLimitError("output stream limit reached", token=None)
         return EmptyValue(f"the result of '{name}'") if made is None else made
 
+    guarded.with_context = True  # type: ignore[attr-defined]  # what the library looks at
     return guarded
+
+
+def _taken_by(name: str, value: Any) -> int:
+    """Characters or items that a filter looks at."""
+    size = len(value) if isinstance(value, str | list | tuple | range) else 1
+    return size * size if name == "uniq" else size  # that one compares each with each
 
 
 def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
@@ -129,9 +144,44 @@ def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
     return 0
 
 
-class _PromptEnvironment(Environment):
-    """The limits keep the rendering of one prompt within milliseconds and kilobytes."""
+class _MeteredContext(RenderContext):
+    """Adds up the work of one rendering. The library's own limit is for each nest of loops, and any number may follow."""
 
+    __slots__ = ("_work",)
+
+    def __init__(self, template: BoundTemplate, **given: Any) -> None:
+        super().__init__(template, **given)
+        self._work = 0
+
+    def work_on(self, amount: int) -> None:
+        """Raises: ResourceLimitError: with this amount it is more than one rendering may take."""
+        self._work += amount
+        if self._work > MAX_WORK:
+            raise ResourceLimitError("work limit reached", token=None)
+
+    def raise_for_loop_limit(self, length: int = 1) -> None:
+        """Called where a loop begins; its body is taken to be as long as the whole template."""
+        super().raise_for_loop_limit(length)
+        self.work_on(length * self.template.chars)  # type: ignore[attr-defined]  # see _MeteredTemplate
+
+    def assign(self, key: str, val: Any) -> None:
+        """The library looks at every name that was assigned before."""
+        self.work_on(len(self.locals))
+        super().assign(key, val)
+
+
+class _MeteredTemplate(BoundTemplate):
+    context_class = _MeteredContext
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.chars = len(str(self))
+
+
+class _PromptEnvironment(Environment):
+    """The limits keep the rendering of one prompt within a second and some kilobytes, whatever its text."""
+
+    template_class = _MeteredTemplate
     context_depth_limit = 20
     loop_iteration_limit = MAX_ITEMS
     local_namespace_limit = 200_000

@@ -194,6 +194,11 @@ def test_what_a_template_reads_is_known_without_rendering(text: str, reads: tupl
         "{{ (1..999999999) | reverse | size }}",
         "{{ (1..999999999) | sort | first }}",
         "{% assign n = 9 %}{% for i in (1..40) %}{% assign n = n | times: n %}{% endfor %}",
+        "{% for i in (1..9999) %}{% assign n = i %}{% endfor %}" * 100,
+        "{% for i in (1..900) %}" + "{% assign n = i %}" * 1000 + "{% endfor %}",
+        "{% for i in (1..50) %}" + "".join(f"{{% assign n{n} = 1 %}}" for n in range(900)) + "{% endfor %}",
+        "{% assign l = (1..9999) | reverse %}{{ l" + " | sort" * 1000 + " | size }}",
+        "{% assign l = (1..9999) | reverse | uniq %}",
     ],
 )
 def test_a_template_that_takes_too_much_is_stopped(text: str) -> None:
