@@ -1,4 +1,4 @@
-"""Equipment that the service and the workers both hold: settings, clock, state, queue, storage, telemetry.
+"""Equipment that the service and the workers both hold: settings, clock, state, queue, storage, telemetry, parsing.
 
 Each foreign system has its one door here: Redis `core.state`, S3 `core.storage`, arq `core.queue`, Prometheus
 `core.telemetry`, the environment `core.settings`. A door translates foreign errors into ours.

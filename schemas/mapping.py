@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
 from jsonpath_rfc9535.exceptions import JSONPathError
+from jsonpath_rfc9535.filter_expressions import FilterQuery, RelativeFilterQuery
+from jsonpath_rfc9535.segments import JSONPathRecursiveDescentSegment, JSONPathSegment
+from jsonpath_rfc9535.selectors import FilterSelector, NameSelector
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -61,10 +65,42 @@ def parsed_path(text: str) -> JSONPathQuery:
         ValueError: it is none.
     """
     try:
-        return _ENVIRONMENT.compile(text)
+        path = _ENVIRONMENT.compile(text)
     except (JSONPathError, RecursionError) as error:
         detail = str(error).splitlines()[0] if str(error) else "nested too deeply"
         raise ValueError(f"not a JSONPath such as $.values.name[0].data: {detail}") from error
+    if refusal := _refusal_of(path):
+        raise ValueError(f"a path that could take for ever: {refusal}")
+    return path
+
+
+def _refusal_of(path: JSONPathQuery) -> str | None:
+    """Why a path may look at some part of a row more often than once for each level it is nested."""
+    descents = [part for part in path.segments if isinstance(part, JSONPathRecursiveDescentSegment)]
+    if len(descents) > 1:
+        return "`..` stands in it more than once"
+    if any(_may_repeat(part) for part in path.segments):
+        return "brackets hold one selector, or several different names"
+    filters = [one for part in path.segments for one in part.selectors if isinstance(one, FilterSelector)]
+    for query in (query for each in filters for query in _queries_in(each.expression)):
+        if not isinstance(query, RelativeFilterQuery) or not query.query.singular_query():
+            return "a filter asks for single values below `@`, such as [?@.locale == 'en_US']"
+    return None
+
+
+def _may_repeat(part: JSONPathSegment) -> bool:
+    names = [selector.name for selector in part.selectors if isinstance(selector, NameSelector)]
+    return len(part.selectors) > 1 and len(set(names)) != len(part.selectors)
+
+
+def _queries_in(expression: Any) -> Iterator[FilterQuery]:
+    if isinstance(expression, FilterQuery):
+        yield expression
+    for name in ("expression", "left", "right"):
+        if (inner := getattr(expression, name, None)) is not None:
+            yield from _queries_in(inner)
+    for argument in getattr(expression, "args", ()):
+        yield from _queries_in(argument)
 
 
 def _path(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.errors import ManifestError, Problem
-from service.parsing.json_text import parse_json
-from service.parsing.yaml_text import parse_yaml
+from core.parsing.json_text import parse_json
+from core.parsing.yaml_text import parse_yaml
 
 JSON_TYPES = frozenset({"application/json"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from core.parsing.json_text import parse_json
+from core.parsing.yaml_text import parse_yaml
 from schemas.errors import ManifestError, Problem, escaped
 from schemas.mapping import FieldSource, Mapping
 
@@ -23,11 +25,7 @@ def read_mapping(path: Path, name: str) -> dict[str, FieldSource]:
     """
     if path.stat().st_size > MAX_BYTES:
         raise ManifestError([Problem(_POINTER, "too_large", f"'{name}' has more than {MAX_BYTES:,} bytes")])
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        detail = f"'{name}' is not YAML or JSON: {' '.join(str(error).split())[:300]}"
-        raise ManifestError([Problem(_POINTER, "malformed", detail)]) from error
+    data = _data_of(path, name)
     try:
         return {str(field): source for field, source in _SHAPE.validate_python(data).items()}
     except ValidationError as error:
@@ -37,6 +35,18 @@ def read_mapping(path: Path, name: str) -> dict[str, FieldSource]:
                 Problem(_place(each["loc"]), each["type"], f"'{name}': {_sentence(each['msg'])}")
                 for each in found
             ]
+        ) from error
+
+
+def _data_of(path: Path, name: str) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return parse_json(text) if text.lstrip().startswith("{") else parse_yaml(text)
+    except UnicodeDecodeError as error:
+        raise ManifestError([Problem(_POINTER, "not_utf8", f"'{name}' is not UTF-8")]) from error
+    except ManifestError as error:
+        raise ManifestError(
+            [Problem(_POINTER, each.code, f"'{name}': {each.detail}") for each in error.problems]
         ) from error
 
 

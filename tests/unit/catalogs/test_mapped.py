@@ -85,11 +85,34 @@ def test_objects_may_lack_a_column(read: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["name", "$.a[", "$.a[?match(@.b, 'a+')]", "$.a[?search(@.b, 'a')]", "$" + ".a" * 300, ""]
+    "path",
+    [
+        "name",
+        "$.a[",
+        "$.a[?match(@.b, 'a+')]",
+        "$.a[?search(@.b, 'a')]",
+        "$" + ".a" * 300,
+        "",
+        "$..[?count($..*)>0]",
+        "$..[?count($..[?count($..*)>0])>0]",
+        "$.a[?@..b]",
+        "$.a[?@.b && !(@.c == $.d)]",
+        "$..a..b",
+        "$" + "[*,*]" * 20,
+        "$['a','a']",
+    ],
 )
 def test_a_path_that_is_none_or_could_take_for_ever_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         fields(title={"path": path})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["$..data", "$.a['b','c'][0]", "$.a[?@.locale == 'en_US' && length(@.data) > 2].data", "$.a[1:3].*"],
+)
+def test_a_path_that_looks_at_each_part_once_is_taken(path: str) -> None:
+    assert fields(title={"path": path})["title"].path == path
 
 
 _NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "Zs"]), min_size=1, max_size=10).map(

@@ -45,14 +45,22 @@ async def test_a_mapping_may_be_an_uploaded_file(desk: Desk, text: str) -> None:
     assert said(plan) == {}
 
 
+ALIASES_THAT_GROW = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "pointer", "says"),
     [
         ("titel: Name", "/catalog/mapping/titel", "'map': Input should be"),
         ("title: {path: name}", "/catalog/mapping/title/path", "'map': not a JSONPath"),
         ("- a", "/catalog/mapping", "'map': Input should be a valid dictionary"),
-        ("{a", "/catalog/mapping", "not YAML or JSON"),
-        (b"\xff\xfe\xff", "/catalog/mapping", "not YAML or JSON"),
+        ("{a", "/catalog/mapping", "'map': line 1"),
+        ("title: 'a", "/catalog/mapping", "'map': line 1"),
+        ("title: a\ntitle: b", "/catalog/mapping", "'map': line 2: the key 'title' was already written"),
+        (ALIASES_THAT_GROW, "/catalog/mapping", "with its aliases written out this is too large"),
+        (b"\xff\xfe\xff", "/catalog/mapping", "'map' is not UTF-8"),
         ("# " + "x" * 300_000, "/catalog/mapping", "more than 262,144 bytes"),
         ("title: Nowhere", "/catalog/mapping/title", "There is no column 'Nowhere'"),
         (None, "/catalog/mapping", "nothing was uploaded as 'map'"),

@@ -5,10 +5,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from core.parsing.yaml_text import parse_yaml
 from schemas.manifest_check import check_manifest
 from service.app import openapi_document
 from service.contract.openapi import EXAMPLE_MANIFEST, EXAMPLE_YAML
-from service.parsing.yaml_text import parse_yaml
 
 DOCUMENT = openapi_document()
 

@@ -7,8 +7,8 @@ import math
 import re
 from typing import Any, NoReturn
 
+from core.parsing.limits import MAX_DEPTH
 from schemas.errors import ManifestError, Problem
-from service.parsing.limits import MAX_DEPTH
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:\n]')
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.parsing.json_text import parse_json
+from core.parsing.limits import MAX_DEPTH
 from schemas.errors import ManifestError
-from service.parsing.json_text import parse_json
-from service.parsing.limits import MAX_DEPTH
 
 
 def refusal(text: str) -> tuple[str, str]:

@@ -6,9 +6,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.parsing.limits import MAX_DEPTH, MAX_WEIGHT
+from core.parsing.yaml_text import parse_yaml
 from schemas.errors import ManifestError
-from service.parsing.limits import MAX_DEPTH, MAX_WEIGHT
-from service.parsing.yaml_text import parse_yaml
 
 
 def refusal(text: str) -> tuple[str, str]:

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from yaml import events
 
+from core.parsing.limits import MAX_DEPTH, MAX_WEIGHT, NODE_WEIGHT
 from schemas.errors import ManifestError, Problem
-from service.parsing.limits import MAX_DEPTH, MAX_WEIGHT, NODE_WEIGHT
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
