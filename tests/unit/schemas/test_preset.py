@@ -95,3 +95,19 @@ def test_what_comes_from_others_than_the_channel_itself_is_marked() -> None:
             ("meta", "amazon", "pinterest", "tiktok", "etsy")
         )
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
+def test_what_counts_as_confirmed_names_an_address(preset: Preset) -> None:
+    assert preset.source.startswith("https://") == (preset.confidence != "unconfirmed")
+
+
+@pytest.mark.parametrize("name", ["meta_story", "meta_reels"])
+def test_a_safe_zone_covers_its_share_of_the_target(name: str) -> None:
+    preset = named(name)
+    zone = preset.rules.safe_zone
+    assert zone is not None
+
+    assert zone.top_px == pytest.approx(0.14 * preset.target.height, abs=1)
+    share = {"meta_story": 0.20, "meta_reels": 0.35}[name]
+    assert zone.bottom_px == pytest.approx(share * preset.target.height, abs=1)
