@@ -126,9 +126,9 @@ class ServiceClient:
         """Newest first, at most `limit`."""
         return self._listed("/v1/batches", {}, limit)
 
-    def tasks(self, batch_id: str, *, state: str | None = None) -> Iterator[Json]:
+    def tasks(self, batch_id: str, *, state: str | None = None, check: str | None = None) -> Iterator[Json]:
         """Ascending by index."""
-        return self._listed(f"{_batch_path(batch_id)}/tasks", {"state": state} if state else {}, None)
+        return self._listed(f"{_batch_path(batch_id)}/tasks", _given(state=state, check=check), None)
 
     def cancel(self, batch_id: str) -> Json:
         return _object(self._send("POST", f"{_batch_path(batch_id)}/cancel"))

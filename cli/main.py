@@ -10,7 +10,7 @@ import typer
 
 from cli.commands import sizing
 from cli.exits import ExitCode, exit_code_of
-from cli.output import Export, Output, complain
+from cli.output import CheckResult, Export, Output, complain
 from schemas.errors import DarkroomError
 
 if TYPE_CHECKING:
@@ -138,12 +138,16 @@ def show(
     batch: BatchId,
     tasks: Annotated[bool, typer.Option("--tasks", help="List its pictures.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="List those that failed or are in doubt.")] = False,
+    check: Annotated[
+        CheckResult | None, typer.Option("--check", help="List those whose checks came to this at worst.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show a batch as it stands."""
     from cli.commands import batches
 
-    _with_service(context, lambda it: batches.show(it, batch, tasks=tasks, failed=failed, output=output))
+    chosen = batches.ShowOptions(tasks=tasks, failed=failed, check=check, output=output)
+    _with_service(context, lambda service: batches.show(service, batch, chosen))
 
 
 @app.command()
@@ -235,15 +239,19 @@ def results(
             metavar="PATH", help="With --format the file; without, a folder to fetch the pictures into."
         ),
     ] = None,
+    leave_out: Annotated[
+        CheckResult | None, typer.Option(help="Of a feed: pictures whose checks came to this, or worse.")
+    ] = None,
 ) -> None:
     """List, fetch or export the pictures of a batch that have ended."""
     from cli.commands import exports
     from cli.commands import results as command
 
-    if export is None:
+    if export is None and leave_out is None:
         _with_service(context, lambda service: command.results(service, batch, output, to))
     else:
-        _with_service(context, lambda service: exports.export(service, batch, export, to))
+        kind = export or Export.JSONL
+        _with_service(context, lambda service: exports.export(service, batch, kind, to, leave_out))
 
 
 @app.command()

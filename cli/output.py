@@ -21,6 +21,14 @@ class Output(StrEnum):
     JSONL = "jsonl"
 
 
+class CheckResult(StrEnum):
+    """What the checks of a picture came to at worst."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
 class Export(StrEnum):
     """What can be made of a batch as a file."""
 
@@ -79,10 +87,12 @@ def write_record(record: Json, lines: Mapping[str, str], output: Output) -> None
 
 
 def cell(record: Json, path: str) -> str:
-    """The value at a dotted path as text; empty where there is none."""
+    """The value at a dotted path as text, a list with commas; empty where there is none."""
     value: Any = record
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        return printable(", ".join(map(str, value)))
     return "" if value is None else printable(str(value))
 
 

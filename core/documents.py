@@ -86,13 +86,13 @@ class Documents:
         """Keeps the manifest of a batch or a plan; it never changes afterwards."""
         text = manifest.model_dump_json(by_alias=True, exclude_unset=True).encode()
         await self.store.put_bytes(
-            _owned(tenant, owner_id, "manifest.json"), text, media_type=_JSON, overwrite=True
+            owned_key(tenant, owner_id, "manifest.json"), text, media_type=_JSON, overwrite=True
         )
 
     async def get_manifest(self, tenant: str, owner_id: str) -> Manifest:
         """The manifest of a batch or a plan. Raises `NotFoundError`."""
         return Manifest.model_validate_json(
-            await self.store.get_bytes(_owned(tenant, owner_id, "manifest.json"))
+            await self.store.get_bytes(owned_key(tenant, owner_id, "manifest.json"))
         )
 
     async def put_upload(self, tenant: str, name: str, path: Path) -> Upload:
@@ -183,14 +183,14 @@ class Documents:
 
     async def find_planned(self, tenant: str, batch_id: str) -> PlannedBatch | None:
         """What the plan made of a batch; None when it never started. Raises ValueError when it cannot be read."""
-        return await self._find_record(_owned(tenant, batch_id, "batch.json"), PlannedBatch)
+        return await self._find_record(owned_key(tenant, batch_id, "batch.json"), PlannedBatch)
 
     async def put_steering(self, tenant: str, batch_id: str, steering: Steering) -> None:
         await self._put_record(tenant, batch_id, "steering.json", steering)
 
     async def find_steering(self, tenant: str, batch_id: str) -> Steering | None:
         """How a batch was steered, if it was. Raises ValueError when it cannot be read."""
-        return await self._find_record(_owned(tenant, batch_id, "steering.json"), Steering)
+        return await self._find_record(owned_key(tenant, batch_id, "steering.json"), Steering)
 
     async def put_records(self, tenant: str, batch_id: str, page: int, records: Sequence[TaskRecord]) -> None:
         """Replaces page `page` of the task records; page 0 is about tasks 0..99."""
@@ -198,7 +198,7 @@ class Documents:
 
     async def records(self, tenant: str, batch_id: str) -> list[TaskRecord]:
         """Every task record of a batch. Raises ValueError when one cannot be read."""
-        prefix = _owned(tenant, batch_id, "records/")
+        prefix = owned_key(tenant, batch_id, "records/")
         keys = [key async for key in self.store.list_keys(prefix)]
         pages = await asyncio.gather(*(self._find_record(key, list[TaskRecord]) for key in keys))
         return [record for page in pages for record in page or ()]
@@ -213,11 +213,11 @@ class Documents:
 
     def picture_keys(self, tenant: str, batch_id: str) -> AsyncIterator[str]:
         """What lies with the pictures of a batch: asset keys, and for each receipt its asset key and `.json`."""
-        return self._names(_owned(tenant, batch_id, "pictures/"))
+        return self._names(owned_key(tenant, batch_id, "pictures/"))
 
     def original_keys(self, tenant: str, batch_id: str) -> AsyncIterator[str]:
         """What the provider sent for a batch, as receipts name it: `originals/...`."""
-        return self._names(_owned(tenant, batch_id, ""), below="originals/")
+        return self._names(owned_key(tenant, batch_id, ""), below="originals/")
 
     async def _names(self, folder: str, below: str = "") -> AsyncIterator[str]:
         async for key in self.store.list_keys(folder + below):
@@ -225,7 +225,7 @@ class Documents:
 
     async def _put_record(self, tenant: str, batch_id: str, name: str, record: Any) -> None:
         await self.store.put_bytes(
-            _owned(tenant, batch_id, name), msgspec.json.encode(record), media_type=_JSON, overwrite=True
+            owned_key(tenant, batch_id, name), msgspec.json.encode(record), media_type=_JSON, overwrite=True
         )
 
     async def _find_record(self, key: str, kind: type[T]) -> T | None:
@@ -276,15 +276,11 @@ class Documents:
 
 
 def picture_key(tenant: str, batch_id: str, asset: str) -> str:
-    return _owned(tenant, batch_id, f"pictures/{asset}")
+    return owned_key(tenant, batch_id, f"pictures/{asset}")
 
 
-def owned_key(tenant: str, batch_id: str, name: str) -> str:
-    """Of a file that lies below the folder of its batch, as receipts name it."""
-    return _owned(tenant, batch_id, name)
-
-
-def _owned(tenant: str, owner_id: str, name: str) -> str:
+def owned_key(tenant: str, owner_id: str, name: str) -> str:
+    """Of a file that lies below the folder of its batch, as receipts name it, or of its plan."""
     shelf = "plans" if owner_id.startswith("plan_") else "batches"
     return f"tenants/{tenant}/{shelf}/{owner_id}/{name}"
 
@@ -299,12 +295,12 @@ def _name_key(tenant: str, name: str) -> str:
 
 
 def _page_key(tenant: str, batch_id: str, page: int) -> str:
-    return _owned(tenant, batch_id, f"rows/{page:06d}.jsonl")
+    return owned_key(tenant, batch_id, f"rows/{page:06d}.jsonl")
 
 
 def _pin_key(tenant: str, batch_id: str, url: str) -> str:
     """By digest: an address may be signed, and is no name for a file."""
-    return _owned(tenant, batch_id, f"references/{hashlib.sha256(url.encode()).hexdigest()}.json")
+    return owned_key(tenant, batch_id, f"references/{hashlib.sha256(url.encode()).hexdigest()}.json")
 
 
 def _looked_at(path: Path) -> tuple[str, int, str]:

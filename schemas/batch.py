@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.errors import Problem
 from schemas.manifest import Priority
+from schemas.rendition import Result
 
 
 class BatchState(StrEnum):
@@ -46,6 +48,7 @@ class Batch:
 
     Args:
         counts: by the names of `COUNTS`.
+        checks: pictures by the worst result of their checks; those without checks are not among them.
         limited_by: why nothing starts although work is left: budget | paused | None.
         problems: of a rejected batch, as in an error answer.
         version: grows with every change; the ETag.
@@ -60,6 +63,7 @@ class Batch:
     metadata: dict[str, str]
     plan_id: str
     counts: dict[str, int]
+    checks: Mapping[Result, int]
     rows: int
     estimated_usd_micros: int
     held_usd_micros: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +24,24 @@ class Check(_Shape):
     result: Result
     measured: str
     wanted: str
+
+
+class Checked(_Shape):
+    """All rules of a picture together: the worst of their results, and the names of those that did not pass."""
+
+    result: Result
+    failed: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
+
+
+def checked(checks: Iterable[Check]) -> Checked | None:
+    """What the rules of a picture come to; None where it was held against none."""
+    results = {check.rule: check.result for check in checks}
+    if not results:
+        return None
+    failed = tuple(rule for rule, result in results.items() if result == "fail")
+    warned = tuple(rule for rule, result in results.items() if result == "warn")
+    return Checked(result="fail" if failed else "warn" if warned else "pass", failed=failed, warned=warned)
 
 
 class Rendition(_Shape):

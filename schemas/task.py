@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.rendition import Checked
+
 
 class TaskState(StrEnum):
     """Where a task stands."""
@@ -63,6 +65,7 @@ class Task:
         cost_usd_micros: settled over all attempts.
         same_as: of a skipped task, the index of the task whose picture serves.
         failure: {class, message, code, param, http_status, request_id, stage}, those that are known.
+        checks: of a picture that was held against rules, what they came to.
         next_at_ms: of a waiting task, when it is due.
     """
 
@@ -75,5 +78,6 @@ class Task:
     sha256: str | None = None
     same_as: int | None = None
     failure: dict[str, object] | None = None
+    checks: Checked | None = None
     next_at_ms: int | None = None
     updated_at_ms: int | None = None

@@ -13,6 +13,7 @@ from service.contract.shapes import (
     BatchLinks,
     BulkActionAnswer,
     BulkActionLinks,
+    CheckCounts,
     Counts,
 )
 
@@ -52,6 +53,9 @@ def batch_answer(batch: Batch) -> BatchAnswer:
         tenant=batch.tenant,
         metadata=batch.metadata,
         counts=Counts(**batch.counts),
+        checks=CheckCounts(
+            passed=batch.checks["pass"], warned=batch.checks["warn"], failed=batch.checks["fail"]
+        ),
         cost=BatchCost(
             estimated=usd(batch.estimated_usd_micros),
             held=usd(batch.held_usd_micros),

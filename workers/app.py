@@ -44,6 +44,7 @@ from workers.images.client import ImagesClient
 from workers.jobs import plan_function
 from workers.keeper import PictureKeeper
 from workers.lease import LeaseKeeper
+from workers.patience import Patience
 from workers.planning.planner import Planner
 from workers.planning.source import SourceOpener
 from workers.preparer import Preparer
@@ -58,6 +59,7 @@ from workers.shelf import CampaignShelf
 from workers.shift import Shift
 from workers.slots import Slots, SlotsWatcher
 from workers.spool import Spool, SpoolFolder
+from workers.storer import Storer
 from workers.usage.client import UsageReport
 
 JOBS_REST_S = 1.0
@@ -227,7 +229,15 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         deadline_s=settings.finishing.deadline_s,
         memory_bytes=settings.finishing.memory_bytes,
     )
-    keeper = PictureKeeper(name, documents=documents, tasks=tasks, finisher=finisher, clock=clock)
+    patience = Patience(clock)
+    keeper = PictureKeeper(
+        name,
+        documents=documents,
+        tasks=tasks,
+        storer=Storer(documents, finisher, patience),
+        patience=patience,
+        clock=clock,
+    )
     references = ReferenceKeeper(
         settings.spool.dir / "references",
         documents=documents,

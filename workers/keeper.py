@@ -14,11 +14,12 @@ import structlog
 from core.clock import Clock, moment
 from core.documents import Documents
 from core.state.tasks import Moved, TaskStore
+from schemas.asset import Receipt
 from schemas.errors import UnavailableError
 from schemas.failure import Failure
 from schemas.image import Generated
+from schemas.rendition import checked
 from schemas.verdict import Done, Lost
-from workers.finishing.finisher import Finisher
 from workers.order import Delivery, Order, cost_of
 from workers.patience import Patience
 from workers.spool import SpoolEntry
@@ -44,15 +45,21 @@ class PictureKeeper:
     """
 
     def __init__(
-        self, worker: str, *, documents: Documents, tasks: TaskStore, finisher: Finisher, clock: Clock
+        self,
+        worker: str,
+        *,
+        documents: Documents,
+        tasks: TaskStore,
+        storer: Storer,
+        patience: Patience,
+        clock: Clock,
     ) -> None:
         self._worker = worker
         self._documents = documents
         self._tasks = tasks
-        self._clock = clock
-        patience = Patience(clock)
+        self._storer = storer
         self.persist = patience.persist
-        self._storer = Storer(documents, finisher, patience)
+        self._clock = clock
 
     async def delivery_of(self, entry: SpoolEntry, picture: Generated, latency_s: float) -> Delivery:
         """Writes down what came back, beside the picture; a disk that does not take it does not cost the picture."""
@@ -86,10 +93,9 @@ class PictureKeeper:
             stored = await self._storer.store(entry, order, delivery, verified, surplus=False)
             if await self._end(order, moved.fence or order.fence, delivery, stored, cost):
                 return _done(order, delivery, stored, cost)
-        if moved.asset is not None and await self._is_of(order, moved.asset):
-            return Done(
-                moved.asset, delivery.sha256, cost
-            )  # whoever ended it died before the spool forgot it
+        own = None if moved.asset is None else await self._own_receipt(order, moved.asset)
+        if own is not None:  # whoever ended it died before the spool forgot it
+            return Done(own.asset, own.sha256, cost)
         await self._storer.store(entry, order, delivery, verified, surplus=True)
         await self.post_surplus(order.batch_id, order.index, order.attempt, cost=cost)
         return Lost()
@@ -124,26 +130,29 @@ class PictureKeeper:
             raise UnavailableError("Another picture of its task is being put away; this one waits for that.")
         return moved
 
-    async def _is_of(self, order: Order, asset: str) -> bool:
-        """Whether a stored picture is that of this very attempt."""
+    async def _own_receipt(self, order: Order, asset: str) -> Receipt | None:
+        """The receipt of a stored picture, if it is that of this very attempt."""
         receipt = await self.persist(
             lambda: self._documents.find_receipt(order.tenant, order.batch_id, asset)
         )
-        return receipt is not None and receipt.attempt == order.attempt
+        return receipt if receipt is not None and receipt.attempt == order.attempt else None
 
     async def _end(self, order: Order, fence: int, delivery: Delivery, stored: Stored, cost: int) -> bool:
-        """Moves the task to its end, in one write; False when somebody took it away before."""
+        """Moves the task to its end; False when somebody took it away before."""
         tokens = None if delivery.usage is None else sum(delivery.usage.values())
-
-        async def end() -> Moved:
-            picture = {"asset": stored.asset, "sha256": stored.sha256}
-            spent: dict[str, Any] = {"attempt": order.attempt, "cost": cost, "tokens": tokens}
-            if delivery.reused_from is not None:
-                spent["unused"] = "all"
-            done = self._move(order, fence, "done", **spent, ready=order.ready)
-            return (await asyncio.gather(self._move(order, fence, "stored", **picture), done))[1]
-
-        return (await self.persist(end)).status == "ok"
+        facts: dict[str, Any] = {
+            **self._about(order, fence),
+            "asset": stored.asset,
+            "sha256": stored.sha256,
+            "checks": checked(stored.checks),
+            "attempt": order.attempt,
+            "cost": cost,
+            "tokens": tokens,
+            "ready": order.ready,
+        }
+        if delivery.reused_from is not None:
+            facts["unused"] = "all"
+        return (await self.persist(lambda: self._tasks.finish(**facts))).status == "ok"
 
     async def _put_rejected(self, entry: SpoolEntry, order: Order) -> None:
         key = f"tenants/{order.tenant}/batches/{order.batch_id}/rejected/{order.index}.{order.attempt}"
@@ -152,9 +161,10 @@ class PictureKeeper:
         )
 
     async def _move(self, order: Order, fence: int, to: str, **facts: Any) -> Moved:
-        return await self._tasks.move(
-            batch=order.batch_id, index=order.index, fence=fence, to=to, worker=self._worker, **facts
-        )
+        return await self._tasks.move(to=to, **self._about(order, fence), **facts)
+
+    def _about(self, order: Order, fence: int) -> dict[str, Any]:
+        return {"batch": order.batch_id, "index": order.index, "fence": fence, "worker": self._worker}
 
 
 def _done(order: Order, delivery: Delivery, stored: Stored, cost: int) -> Done:

@@ -6,7 +6,6 @@ report, the batch's `on_doubt`. Each doubt is looked at by one worker at a time;
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +17,13 @@ from core.state.doubts import Doubt, DoubtStore, Settled
 from core.state.tasks import Moved, TaskStore
 from schemas.asset import Receipt
 from schemas.errors import DarkroomError, UnavailableError
+from schemas.expansion import Cell
 from schemas.failure import Charged
+from schemas.finish_plan import plan_finish
 from schemas.image import ImageFormat
 from schemas.pricing import micros
 from schemas.rendering import cell_values, output_key, row_values
+from schemas.rendition import checked
 from schemas.task import TaskState
 from workers.doubt_policy import Known, resolve
 from workers.shelf import Campaign, CampaignShelf
@@ -102,12 +104,15 @@ class Resolver:
         return True
 
     async def _find_receipt(self, doubt: Doubt, campaign: Campaign) -> Receipt | None:
-        """The receipt of this very attempt, under any of the names its picture can have: finishing may change its format."""
+        """The receipt of this very attempt, under any of the names its picture can have.
+
+        It has the format that finishing encodes, or that of the original where it was not finished.
+        """
         cell = campaign.expansion.cell(doubt.index)
         row = await self._documents.planned_row(doubt.tenant, doubt.batch_id, cell.row)
         stem = output_key(campaign.manifest, cell_values(campaign.manifest, cell, row_values(row.row)))
         stems = (stem, f"{stem}.attempt-{doubt.attempt}")
-        for asset in (f"{name}.{kind.extension}" for name in stems for kind in ImageFormat):
+        for asset in (f"{name}.{kind.extension}" for name in stems for kind in _formats(campaign, cell)):
             found = await self._documents.find_receipt(doubt.tenant, doubt.batch_id, asset)
             if found is not None and (found.task, found.attempt) == (doubt.index, doubt.attempt):
                 return found
@@ -120,14 +125,18 @@ class Resolver:
         )
         if spooled.status != "ok":
             return False
-        fence = spooled.fence or doubt.fence
-        picture = {"asset": receipt.asset, "sha256": receipt.sha256}
-        spent = {"attempt": receipt.attempt, "cost": micros(receipt.cost_usd)}
-        tokens = None if receipt.usage is None else sum(receipt.usage.values())
-        ready = campaign.ready_after(campaign.expansion.cell(doubt.index))
-        _, done = await asyncio.gather(
-            self._move(doubt, TaskState.STORED, fence=fence, **picture),
-            self._move(doubt, TaskState.DONE, fence=fence, **spent, tokens=tokens, ready=ready),
+        done = await self._tasks.finish(
+            batch=doubt.batch_id,
+            index=doubt.index,
+            fence=spooled.fence or doubt.fence,
+            worker=self._worker,
+            asset=receipt.asset,
+            sha256=receipt.sha256,
+            checks=checked(receipt.checks),
+            attempt=receipt.attempt,
+            cost=micros(receipt.cost_usd),
+            tokens=None if receipt.usage is None else sum(receipt.usage.values()),
+            ready=campaign.ready_after(campaign.expansion.cell(doubt.index)),
         )
         return done.status == "ok"
 
@@ -211,3 +220,9 @@ class Resolver:
             charged=charged.value,
             to=to.value,
         )
+
+
+def _formats(campaign: Campaign, cell: Cell) -> set[ImageFormat]:
+    asked = campaign.manifest.image_of(cell.template).format or ImageFormat.PNG
+    encode = plan_finish(cell.size, campaign.manifest.finish).encode
+    return {asked} if encode is None or encode.format is None else {asked, ImageFormat(encode.format)}

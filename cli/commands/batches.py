@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from cli.client import ServiceClient
 from cli.commands.watching import write_batch
-from cli.exits import ExitCode
-from cli.output import Output, say, write_records
+from cli.exits import ExitCode, WrongUsageError
+from cli.output import CheckResult, Output, say, write_records
 
 BATCH_COLUMNS = {
     "id": "id",
@@ -35,6 +36,9 @@ TASK_COLUMNS = {
     "message": "failure.message",
     "advice": "failure.advice",
     "picture": "asset.key",
+    "check": "asset.checks.result",
+    "failed_rules": "asset.checks.failed",
+    "warned_rules": "asset.checks.warned",
 }
 
 
@@ -43,13 +47,26 @@ def ls(service: ServiceClient, limit: int, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def show(service: ServiceClient, batch_id: str, *, tasks: bool, failed: bool, output: Output) -> ExitCode:
-    """The batch, or with `tasks` its tasks, or with `failed` those that failed or are in doubt."""
-    if tasks or failed:
-        found = _unfinished(service, batch_id) if failed else service.tasks(batch_id)
-        write_records(found, TASK_COLUMNS, output)
+@dataclass(frozen=True, slots=True)
+class ShowOptions:
+    """What is shown of a batch: its figures, or its `tasks`, those that `failed` or are in doubt, or those whose checks
+    came to `check`."""
+
+    tasks: bool
+    failed: bool
+    check: CheckResult | None
+    output: Output
+
+
+def show(service: ServiceClient, batch_id: str, chosen: ShowOptions) -> ExitCode:
+    if chosen.failed and chosen.check:
+        raise WrongUsageError("What failed has no picture to check: give --failed or --check.")
+    if chosen.failed:
+        write_records(_unfinished(service, batch_id), TASK_COLUMNS, chosen.output)
+    elif chosen.tasks or chosen.check:
+        write_records(service.tasks(batch_id, check=chosen.check), TASK_COLUMNS, chosen.output)
     else:
-        write_batch(service.batch(batch_id), output)
+        write_batch(service.batch(batch_id), chosen.output)
     return ExitCode.DONE
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cli.client import ServiceClient
 from cli.exits import ExitCode, WrongUsageError
-from cli.output import Export, is_terminal, say
+from cli.output import CheckResult, Export, counted, is_terminal, say
 from schemas.errors import DarkroomError
 
 _FILES: dict[Export, tuple[str, dict[str, str]]] = {
@@ -26,9 +26,17 @@ _FILES: dict[Export, tuple[str, dict[str, str]]] = {
 }
 
 
-def export(service: ServiceClient, batch_id: str, kind: Export, to: Path | None) -> ExitCode:
+def export(
+    service: ServiceClient, batch_id: str, kind: Export, to: Path | None, leave_out: CheckResult | None
+) -> ExitCode:
     """Takes one file out of a batch, or contact sheets: as many as it takes. Without `to`, to standard output."""
     name, query = _FILES[kind]
+    if leave_out is not None:
+        if not name.startswith("feeds/"):
+            raise WrongUsageError(
+                "--leave-out is for feeds: give it with --format shopify, merchant or feed-csv."
+            )
+        query = {**query, "leave_out": leave_out.value}
     if name.endswith(".zip") and to is None and is_terminal(sys.stdout):
         raise WrongUsageError("A zip archive is nothing to look at: name a file with --to.")
     if to is not None and to.is_dir():
@@ -65,8 +73,17 @@ def _take(
         else:
             _write(response.iter_bytes(), to)
             say(f"{to} is written.")
+        _tell_of_checks(int(response.headers.get("Darkroom-Failed-Checks", "0")), file[1].get("leave_out"))
         address = response.links.get("next", {}).get("url", "")
         return next(iter(parse_qs(urlsplit(address).query).get("start", [])), None)
+
+
+def _tell_of_checks(failed: int, leave_out: str | None) -> None:
+    if not failed:
+        return
+    fail = "fails a check of its" if failed == 1 else "fail a check of their"
+    told = "left out" if leave_out else "in it all the same; --leave-out fail makes it without"
+    say(f"{counted(failed, 'picture')} of this batch {fail} channel: {told}.")
 
 
 def _write(pieces: Iterable[bytes], to: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.client import ServiceClient, problems_of
 from cli.exits import ExitCode, InterruptedWatchError
-from cli.output import Output, complain, say, write_record
+from cli.output import Output, complain, counted, say, write_record
 from cli.progress import ENDED, Pace, Progress, display_on_stderr, dollars, duration, spent
 from schemas.errors import ManifestError, SpendRefusedError, UnavailableError
 
@@ -94,9 +94,20 @@ def _tell(batch: Json, watched_s: float) -> None:
     if batch.get("failures_by_class"):
         say("By class: " + ", ".join(f"{name} {count}" for name, count in batch["failures_by_class"].items()))
         say(f"To see them: darkroom show {batch['id']} --failed")
+    for sentence in remarks_on_checks(batch):
+        say(sentence)
     if counts.get("parked"):
         again = f"darkroom replay {batch['id']} --class doubtful --accept-double-charge"
         say(f"Parked pictures may have been charged, so they are not repeated. To make them again: {again}")
+
+
+def remarks_on_checks(batch: Json) -> list[str]:
+    """What a person should look at, and how; nothing where all pictures are as their channels want them."""
+    found, show = batch.get("checks") or {}, f"darkroom show {batch['id']} --check"
+    failed, warned = int(found.get("fail", 0)), int(found.get("warn", 0))
+    fail = "fails a check of its" if failed == 1 else "fail a check of their"
+    remarks = [f"{counted(failed, 'picture')} {fail} channel: {show} fail"] if failed else []
+    return [*remarks, f"{counted(warned, 'picture')} should be looked at: {show} warn"] if warned else remarks
 
 
 def outcome_of(batch: Json) -> ExitCode:
@@ -130,6 +141,8 @@ def batch_lines(batch: Json) -> dict[str, str]:
     }
     if batch.get("failures_by_class"):
         lines["failures"] = ", ".join(f"{name} {count}" for name, count in batch["failures_by_class"].items())
+    if checks := ", ".join(f"{count} {name}" for name, count in batch.get("checks", {}).items() if count):
+        lines["checks"] = checks
     if batch.get("refusal"):
         lines["refusal"] = batch["refusal"]
     for number, problem in enumerate(problems_of(batch.get("errors") or []), start=1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from redis.asyncio import Redis
 
@@ -16,6 +16,7 @@ from schemas.batch import Batch, BatchState
 from schemas.errors import ConflictError, NotFoundError, Problem
 from schemas.manifest import Priority
 from schemas.pricing import usd
+from schemas.rendition import Result
 
 IDEMPOTENCY_KEPT_S = 72 * 3600
 _COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
@@ -259,6 +260,7 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         metadata=json.loads(text("metadata") or "{}"),
         plan_id=text("plan") or "",
         counts=counts,
+        checks={result: number(f"n_check_{result}") for result in get_args(Result)},
         rows=number("rows"),
         estimated_usd_micros=number("estimated"),
         held_usd_micros=number("held"),

@@ -28,7 +28,7 @@ def failures(batch_id: str) -> str:
 
 
 def members(batch_id: str, group: str) -> str:
-    """Indexes of the batch's tasks in one group of states, sorted."""
+    """Indexes of the batch's tasks in one group of states, or whose picture is `check_fail` or `check_warn`; sorted."""
     return f"{batch(batch_id)}:in:{group}"
 
 

@@ -39,6 +39,7 @@ class RestoredTask:
         state: queued (something of it was paid), parked, done, failed, skipped or cancelled.
         hold: of a parked task, micro-dollars.
         lane, doubt: of a parked task, where its call went, and the state it was parked from.
+        checks: of a picture, what its rules came to: see `Checked`.
         fingerprint: of a picture, for the twins of its task.
         paid: the attempts whose cost is that of the task.
         surplus: attempts that were paid beside its picture.
@@ -58,6 +59,7 @@ class RestoredTask:
     sha256: str | None = None
     same_as: int | None = None
     failure: dict[str, Any] | None = None
+    checks: dict[str, Any] | None = None
     fingerprint: str | None = None
     paid: Sequence[Paid] = field(default_factory=tuple)
     surplus: Sequence[Paid] = field(default_factory=tuple)

@@ -15,6 +15,7 @@ from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack, unpack
 from schemas.batch import Batch
 from schemas.failure import FailureClass
+from schemas.rendition import Checked, Result
 from schemas.task import IN_FLIGHT, Task, TaskState
 
 _LISTED = frozenset({"running", "waiting", "parked", "failed", "skipped", "cancelled"})
@@ -71,6 +72,18 @@ class TaskStore:
             self._writer = asyncio.create_task(self._write())
         return await future
 
+    async def finish(self, *, asset: str, sha256: str, checks: Checked | None = None, **done: Any) -> Moved:
+        """Ends a spooled task with its picture: `stored` and `done`, in one write. The answer to the second of them.
+
+        Args:
+            checks: what the rules that the picture was held against came to.
+            done: batch, index, fence, worker and what `done` asks for; see `lua/move.lua`. Raises as `move` does.
+        """
+        about = {name: done[name] for name in ("batch", "index", "fence", "worker")}
+        facts = checks.model_dump(exclude_defaults=True) if checks else None
+        stored = self.move(to="stored", asset=asset, sha256=sha256, **about)
+        return (await asyncio.gather(stored, self.move(to="done", checks=facts, **done)))[1]
+
     async def _write(self) -> None:
         """Writes what has gathered until nothing is left; what arrives during a write goes with the next."""
         try:
@@ -111,12 +124,14 @@ class TaskStore:
         limit: int,
         state: TaskState | None = None,
         failure_class: FailureClass | None = None,
+        check: Result | None = None,
     ) -> tuple[list[Task], int | None]:
         """Up to `limit` tasks from index `start` on, ascending, and where the next page starts (None: at the end)."""
         found: list[Task] = []
-        group = await self._listing(batch, state, failure_class)
+        group = _listed_by(check) or await self._listing(batch, state, failure_class)
         async for task in self._from(batch, start, group, limit):
-            if state in (None, task.state) and failure_class in (None, _class(task)):
+            wanted = (state, failure_class, check)
+            if all(one in (None, has) for one, has in zip(wanted, _facts(task), strict=True)):
                 if len(found) == limit:
                     return found, task.index
                 found.append(task)
@@ -170,8 +185,15 @@ def _group(state: TaskState | None) -> str | None:
     return group if group in _LISTED else None
 
 
-def _class(task: Task) -> object:
-    return task.failure.get("class") if task.failure else None
+def _listed_by(check: Result | None) -> str | None:
+    """Pictures that pass are many, and in no index."""
+    return None if check in (None, "pass") else f"check_{check}"
+
+
+def _facts(task: Task) -> tuple[object, object, object]:
+    """State, failure class and result of the checks: what tasks are chosen by."""
+    failure_class = task.failure.get("class") if task.failure else None
+    return task.state, failure_class, task.checks.result if task.checks else None
 
 
 def _task(index: int, live: Mapping[bytes, bytes], ended: bytes | None, untouched: bytes | None) -> Task:
@@ -189,6 +211,7 @@ def _task(index: int, live: Mapping[bytes, bytes], ended: bytes | None, untouche
             sha256=record.get("sha256"),
             same_as=record.get("same_as"),
             failure=record.get("failure"),
+            checks=Checked(**record["checks"]) if "checks" in record else None,
             updated_at_ms=record["at"],
         )
     if untouched is None:

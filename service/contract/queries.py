@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.errors import Problem, escaped
 from schemas.failure import FailureClass
+from schemas.rendition import Result
 from schemas.task import TaskState
 from service.problems import ProblemError
 
@@ -26,6 +27,10 @@ class TaskQuery(PageQuery):
     state: TaskState | None = Field(None, description="Only tasks in this state.")
     failure_class: FailureClass | None = Field(
         None, alias="class", description="Only tasks whose last attempt failed like this."
+    )
+    check: Result | None = Field(
+        None,
+        description="Only pictures whose checks came to this at worst; each once, however many tasks it serves.",
     )
 
 
@@ -67,7 +72,29 @@ class SheetQuery(ExportQuery):
     start: int = Field(0, ge=0, lt=1 << 53, description="Index of the task from which the sheet goes on.")
 
 
-class ShopifyQuery(ExportQuery):
+class LeaveOut(StrEnum):
+    """Which pictures a feed goes without: those that fail a check, or those that a person should look at as well."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+    @property
+    def results(self) -> frozenset[Result]:
+        return frozenset({"fail"} if self is LeaveOut.FAIL else {"fail", "warn"})
+
+
+class FeedQuery(ExportQuery):
+    leave_out: LeaveOut | None = Field(
+        None,
+        description="Goes without pictures whose checks came to this, or worse; all are in it by default.",
+    )
+
+    @property
+    def left_out(self) -> frozenset[Result]:
+        return frozenset() if self.leave_out is None else self.leave_out.results
+
+
+class ShopifyQuery(FeedQuery):
     headers: ShopifyHeaders = Field(ShopifyHeaders.NEW, description="Names of the columns.")
 
 

@@ -12,6 +12,7 @@ from schemas.batch import BatchState
 from schemas.failure import FailureClass
 from schemas.manifest import Priority
 from schemas.plan import PlanProblem
+from schemas.rendition import Result
 from schemas.task import TaskState
 
 Usd = Annotated[str, Field(pattern=r"^-?[0-9]+\.[0-9]{2,6}$", examples=["12.50"])]
@@ -35,6 +36,15 @@ class Counts(Answer):
     parked: int
     skipped: int
     cancelled: int
+
+
+class CheckCounts(Answer):
+    """Pictures by the worst result of their checks, which are the rules of a channel; those of other sizes have none.
+    A picture that serves for several tasks counts once."""
+
+    passed: int = Field(alias="pass")
+    warned: int = Field(alias="warn")
+    failed: int = Field(alias="fail")
 
 
 class BatchCost(Answer):
@@ -68,6 +78,7 @@ class BatchAnswer(Answer):
     tenant: str
     metadata: dict[str, str]
     counts: Counts
+    checks: CheckCounts
     cost: BatchCost
     budget_state: Literal["ok", "exhausted"]
     limited_by: str | None = Field(description="Why nothing starts although work is left.")
@@ -108,6 +119,15 @@ class TaskCost(Answer):
     spent: Usd
 
 
+class PictureChecks(Answer):
+    """What the rules that a picture was held against came to: the worst `result`, and the rules that did not pass. What
+    was measured is in its receipt."""
+
+    result: Result
+    failed: list[str]
+    warned: list[str]
+
+
 class AssetAnswer(Answer):
     """A stored picture. `link` can be read by anybody for a quarter of an hour; null where the store gives none. Of a
     skipped task it is the picture that serves for it, under a `key` of the task's own."""
@@ -116,6 +136,7 @@ class AssetAnswer(Answer):
     url: str = Field(examples=["s3://bucket/prefix/shirt/hero-default-1024x1024-1.png"])
     link: str | None
     sha256: str | None
+    checks: PictureChecks | None = Field(description="Null where its size has no rules.")
 
 
 class TaskFailure(Answer):

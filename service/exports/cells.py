@@ -10,9 +10,21 @@ import io
 import re
 from collections.abc import Iterable
 
+from schemas.rendition import Checked
+
 _OPENS_A_FORMULA = re.compile(r"\s*[=+@\t\r\n＝＋－＠-]|[\t\r\n]")  # noqa: RUF001 - the wide ones count as well
 _BREAKS = re.compile(r"[\t\r\n]+")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+
+
+CHECK_COLUMNS = ("check", "failed_rules", "warned_rules")
+
+
+def check_cells(checks: Checked | None) -> tuple[str, str, str]:
+    """The columns about the checks of a picture; empty where it was held against no rules."""
+    if checks is None:
+        return "", "", ""
+    return checks.result, ", ".join(checks.failed), ", ".join(checks.warned)
 
 
 def guarded(value: object) -> str:

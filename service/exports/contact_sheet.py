@@ -15,21 +15,28 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from schemas.rendition import Result
 from service.contract.queries import Selection
 from service.exports.pictures import AT_ONCE, Picture, Pictures
 from service.exports.thumbnails import Thumbnailer
 
 HTML_PICTURES, PNG_PICTURES = 1000, 200
 _HTML_PX, _PNG_PX = 256, 200
-_COLUMNS, _GAP_PX, _CAPTION_PX, _HEAD_PX = 10, 12, 46, 44
+_COLUMNS, _GAP_PX, _CAPTION_PX, _HEAD_PX = 10, 12, 63, 44
+_FRAME_PX = 3
 _INK, _PAPER, _EMPTY = "#1c1c1e", "#ffffff", "#e8e8ea"
+_MARKS: dict[Result, str] = {"fail": "#b3261e", "warn": "#8a5a00"}
+"""Colours of a frame around the picture, never on it: what is to be looked at may be its corners."""
+
 _CSS = """\
 body{margin:2rem;font:14px/1.4 system-ui,sans-serif;color:#1c1c1e;background:#fff}
-main{display:grid;grid-template-columns:repeat(auto-fill,minmax(256px,1fr));gap:1.5rem 1rem}
-figure{margin:0;content-visibility:auto;contain-intrinsic-size:256px 320px}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(262px,1fr));gap:1.5rem 1rem}
+figure{margin:0;padding:3px;content-visibility:auto;contain-intrinsic-size:256px 320px}
 img,.gone{display:block;width:256px;height:256px;object-fit:contain;background:#e8e8ea}
 .gone{line-height:256px;text-align:center;color:#6b6b70}
-figcaption{width:256px;overflow-wrap:anywhere}small{display:block;color:#6b6b70}
+figcaption{width:256px;margin-top:6px;overflow-wrap:anywhere}small,b{display:block;color:#6b6b70}
+.fail>:first-child{outline:3px solid #b3261e}.fail b{color:#b3261e}
+.warn>:first-child{outline:3px solid #8a5a00}.warn b{color:#8a5a00}
 """
 
 
@@ -86,8 +93,21 @@ def _figure(picture: Picture, small: Image.Image | None) -> bytes:
     )
     title = f"<small>{html.escape(picture.row.title)}</small>" if picture.row.title else ""
     made = html.escape(_made(picture))
-    figure = f"<figure>{shown}<figcaption>{key}{title}<small>{made}</small></figcaption></figure>\n"
+    result, remark = _mark_of(picture)
+    kind, mark = (f' class="{result}"', f"<b>{html.escape(remark)}</b>") if result else ("", "")
+    figure = (
+        f"<figure{kind}>{shown}<figcaption>{mark}{key}{title}<small>{made}</small></figcaption></figure>\n"
+    )
     return figure.encode(errors="replace")
+
+
+def _mark_of(picture: Picture) -> tuple[Result | None, str]:
+    """Whether somebody has to look at a picture, and the rules because of which."""
+    checks = picture.checks
+    if checks is None or checks.result == "pass":
+        return None, ""
+    words = {"fails": checks.failed, "look at": checks.warned}
+    return checks.result, "; ".join(f"{word}: {', '.join(rules)}" for word, rules in words.items() if rules)
 
 
 def _made(picture: Picture) -> str:
@@ -112,16 +132,24 @@ async def sheet_png(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) 
     async for picture, small in _small(pictures, sheet, thumbnailer, _PNG_PX):
         left = _GAP_PX + place % _COLUMNS * step_x
         top = _HEAD_PX + place // _COLUMNS * step_y
-        _paste(canvas, (left, top), small)
+        result, remark = _mark_of(picture)
+        _paste(canvas, (left, top), small, frame=_MARKS[result] if result else None)
         for line, text in enumerate((picture.row.key, _made(picture))):
             _write(canvas, (left, top + _PNG_PX + 6 + line * 17), text, size_px=12, width_px=_PNG_PX)
+        if result:
+            _write_mark(canvas, (left, top + _PNG_PX + 40), remark, _MARKS[result])
         place += 1
     return await asyncio.to_thread(_encoded, canvas)
 
 
-def _paste(canvas: Image.Image, corner: tuple[int, int], small: Image.Image | None) -> None:
+def _paste(
+    canvas: Image.Image, corner: tuple[int, int], small: Image.Image | None, *, frame: str | None
+) -> None:
     """In the middle of its square, which is grey where the picture does not reach."""
     left, top = corner
+    if frame is not None:
+        outer = (left - _FRAME_PX, top - _FRAME_PX, left + _PNG_PX + _FRAME_PX, top + _PNG_PX + _FRAME_PX)
+        canvas.paste(frame, outer)
     canvas.paste(_EMPTY, (left, top, left + _PNG_PX, top + _PNG_PX))
     if small is not None:
         canvas.paste(small, (left + (_PNG_PX - small.width) // 2, top + (_PNG_PX - small.height) // 2))
@@ -136,6 +164,14 @@ def _write(canvas: Image.Image, corner: tuple[int, int], text: str, *, size_px: 
     ImageDraw.Draw(canvas).text(corner, shown, _INK, font)
 
 
+def _write_mark(canvas: Image.Image, corner: tuple[int, int], text: str, colour: str) -> None:
+    """On one line, and of what does not fit the beginning: that is where the worst stands."""
+    font, shown = ImageFont.load_default(12), text
+    while font.getlength(shown) > _PNG_PX:
+        shown = f"{shown[:-2]}…"
+    ImageDraw.Draw(canvas).text(corner, shown, colour, font)
+
+
 def _encoded(canvas: Image.Image) -> bytes:
     out = io.BytesIO()
     canvas.save(out, "PNG")
@@ -147,4 +183,11 @@ def _told(pictures: Pictures, sheet: Sheet) -> str:
         return "No pictures yet."
     first, last, total = sheet.chosen[0].index, sheet.chosen[-1].index, pictures.batch.counts["total"]
     more = "" if sheet.following is None else f" The next sheet starts at {sheet.following}."
-    return f"{len(sheet.chosen)} pictures, tasks {first} to {last} of {total}.{more}"
+    return f"{len(sheet.chosen)} pictures, tasks {first} to {last} of {total}.{_told_of_checks(sheet)}{more}"
+
+
+def _told_of_checks(sheet: Sheet) -> str:
+    results = [_mark_of(picture)[0] for picture in sheet.chosen]
+    failed, warned = results.count("fail"), results.count("warn")
+    told = f" Marked: {failed} fail a check of their channel, {warned} should be looked at."
+    return told if failed or warned else ""

@@ -10,7 +10,7 @@ from core.clock import moment
 from schemas.failure import FAILURE_RULES, FailureClass
 from schemas.pricing import usd
 from schemas.task import Task
-from service.contract.shapes import AssetAnswer, TaskAnswer, TaskCost, TaskFailure
+from service.contract.shapes import AssetAnswer, PictureChecks, TaskAnswer, TaskCost, TaskFailure
 from service.exports.pictures import Picture, Pictures
 
 
@@ -54,7 +54,11 @@ class TaskDescriber:
         place = (batch.tenant, batch.id, picture.stored_as)
         link = await documents.picture_link(*place)
         return AssetAnswer(
-            key=picture.key, url=documents.picture_url(*place), link=link, sha256=picture.sha256
+            key=picture.key,
+            url=documents.picture_url(*place),
+            link=link,
+            sha256=picture.sha256,
+            checks=None if picture.checks is None else PictureChecks(**picture.checks.model_dump()),
         )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from schemas.catalog import Row
-from service.contract.queries import Selection, ShopifyHeaders
+from service.contract.queries import FeedQuery, ShopifyQuery
 from service.exports.addresses import addressed_by_row
-from service.exports.cells import csv_line, tab_line
+from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line, tab_line
 from service.exports.pictures import Pictures
 
 SHOPIFY_IMAGES = 250
@@ -20,17 +20,17 @@ MERCHANT_FURTHER = 10
 """Source: https://support.google.com/merchants/answer/6324370 (additional_image_link), checked 2026-11-21."""
 
 _ROW_FIELDS = ("row_key", "product_id", "sku", "parent_id", "title")
-_PICTURE_FIELDS = ("size", "sample", "index", "key", "url", "sha256")
+_PICTURE_FIELDS = ("size", "sample", "index", "key", "url", "sha256", *CHECK_COLUMNS)
 
 
-async def shopify_csv(pictures: Pictures, select: Selection, headers: ShopifyHeaders) -> AsyncIterator[bytes]:
+async def shopify_csv(pictures: Pictures, query: ShopifyQuery) -> AsyncIterator[bytes]:
     """A line for each picture; the first of a product also has its title, which Shopify wants for an update.
 
     Rows of a handle that follow each other are one product; a picture that serves for several of them is named once.
     """
-    yield csv_line(headers.names)
+    yield csv_line(query.headers.names)
     handle, stored = None, set[str]()
-    async for picture, address in addressed_by_row(pictures, select):
+    async for picture, address in addressed_by_row(pictures, query):
         if handle != shopify_handle(picture.row):
             handle, stored = shopify_handle(picture.row), set()
         if picture.stored_as in stored or len(stored) == SHOPIFY_IMAGES:
@@ -46,14 +46,14 @@ def shopify_handle(row: Row) -> str:
     return row.parent_id or row.key
 
 
-async def merchant_tsv(pictures: Pictures, select: Selection) -> AsyncIterator[bytes]:
+async def merchant_tsv(pictures: Pictures, query: FeedQuery) -> AsyncIterator[bytes]:
     """A supplemental feed: a line for each row with pictures, the first as main picture, ten more beside it.
 
     Further addresses stand in one cell with commas between them; in an address a comma is `%2C`.
     """
     yield tab_line(("id", "image_link", "additional_image_link"))
     last, addresses = None, dict[str, str]()
-    async for picture, address in addressed_by_row(pictures, select):
+    async for picture, address in addressed_by_row(pictures, query):
         if last is not None and last.cell.row != picture.cell.row:
             yield _merchant_line(last.row, addresses)
             addresses = {}
@@ -74,12 +74,12 @@ def merchant_id(row: Row) -> str:
     return row.product_id or row.sku or row.key
 
 
-async def pictures_csv(pictures: Pictures, select: Selection) -> AsyncIterator[bytes]:
+async def pictures_csv(pictures: Pictures, query: FeedQuery) -> AsyncIterator[bytes]:
     """A line for each picture, with what its row is known by; `variant.<axis>` for each axis of the manifest."""
     axes = tuple(pictures.manifest.variants)
     yield csv_line((*_ROW_FIELDS, "template", *(f"variant.{axis}" for axis in axes), *_PICTURE_FIELDS))
-    async for picture, address in addressed_by_row(pictures, select):
+    async for picture, address in addressed_by_row(pictures, query):
         row, cell = picture.row, picture.cell
         known_by = (row.key, row.product_id, row.sku, row.parent_id, row.title)
         made = (cell.size, cell.sample, picture.index, picture.key, address, picture.sha256)
-        yield csv_line((*known_by, cell.template, *cell.variant, *made))
+        yield csv_line((*known_by, cell.template, *cell.variant, *made, *check_cells(picture.checks)))

@@ -15,6 +15,7 @@ from schemas.errors import NotFoundError
 from schemas.expansion import Cell, Expansion
 from schemas.manifest import Manifest
 from schemas.rendering import cell_values, output_key, row_values
+from schemas.rendition import Checked
 from schemas.task import Task
 from service.contract.queries import Selection
 
@@ -31,6 +32,7 @@ class Picture:
     Args:
         key: its name below the batch, which no other picture of the batch has.
         stored_as: the key that its bytes lie under; another task's where this one was skipped.
+        checks: what its rules came to; None where it was held against none.
         ended_at_ms: when its task ended, in milliseconds since the epoch.
     """
 
@@ -40,6 +42,7 @@ class Picture:
     key: str
     stored_as: str
     sha256: str | None
+    checks: Checked | None
     ended_at_ms: int
 
 
@@ -81,11 +84,7 @@ class Pictures:
         serving = {twin.index: twin for twin in await self.tasks.several(self.batch, twins)}
         pairs = ((task, task if task.same_as is None else serving[task.same_as]) for task in tasks)
         return await asyncio.gather(
-            *(
-                self._picture(task, server.asset_key, server.sha256)
-                for task, server in pairs
-                if server.asset_key
-            )
+            *(self._picture(task, server, server.asset_key) for task, server in pairs if server.asset_key)
         )
 
     async def pages(self, select: Selection, *, start: int = 0) -> AsyncIterator[list[Picture]]:
@@ -112,13 +111,13 @@ class Pictures:
         for row in range(self.batch.rows if self.batch.counts["total"] else 0):
             yield from self.expansion.indexes_of_row(row)
 
-    async def _picture(self, task: Task, stored_as: str, sha256: str | None) -> Picture:
+    async def _picture(self, task: Task, server: Task, stored_as: str) -> Picture:
+        """The picture of a task, which another one, the server, may have made."""
         cell = self.expansion.cell(task.index)
         row = await self.row_of(cell)
         key = stored_as if task.same_as is None else self._key_of(cell, row, stored_as)
-        return Picture(
-            task.index, cell, row, key, stored_as, sha256, task.updated_at_ms or self.batch.created_at_ms
-        )
+        ended_at_ms = task.updated_at_ms or self.batch.created_at_ms
+        return Picture(task.index, cell, row, key, stored_as, server.sha256, server.checks, ended_at_ms)
 
     def _key_of(self, cell: Cell, row: Row, stored_as: str) -> str:
         """What the picture would be stored as if it had been made for this cell."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
+from schemas.rendition import Checked
 from schemas.task import ENDED, TaskState
 from service.contract.shapes import TaskAnswer
-from service.exports.cells import csv_line
+from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line
 from service.exports.describer import TaskDescriber
 from service.exports.pictures import Pictures, task_pages
 
@@ -35,6 +36,7 @@ async def results_csv(pictures: Pictures) -> AsyncIterator[bytes]:
             *_AFTER,
             *(f"failure_{name}" for name in _FAILURE),
             "updated_at",
+            *CHECK_COLUMNS,
         )
     )
     async for answers in resting(pictures):
@@ -51,3 +53,4 @@ def _cells(answer: TaskAnswer, axes: Iterable[str]) -> Iterable[object]:
     yield from (flat[name] for name in _AFTER)
     yield from (failure.get(name) for name in _FAILURE)
     yield flat["updated_at"]
+    yield from check_cells(Checked(**asset["checks"]) if asset.get("checks") else None)

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from core.clock import moment
 from schemas.batch import Batch
 from service.contract.openapi import file_answer, keyed_problems, problems
-from service.contract.queries import ArchiveQuery, ExportQuery, SheetQuery, ShopifyQuery, no_query
+from service.contract.queries import ArchiveQuery, FeedQuery, SheetQuery, ShopifyQuery, no_query
 from service.contract.shapes import ArchiveLink
 from service.equipment import Desk
 from service.exports.archive import archive
@@ -139,9 +139,10 @@ def _next(batch: Batch, sheet: Sheet, ending: str) -> dict[str, str]:
     responses={**file_answer("text/csv", "A product import that adds pictures."), **keyed_problems(404)},
 )
 async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Query()]) -> StreamingResponse:
-    """A line for each picture of a product, by its handle. Addresses are public or end after a week; see the manual."""
-    lines = shopify_csv(pictures, query.select, query.headers)
-    return StreamingResponse(lines, media_type="text/csv", headers=attachment(pictures.batch, "shopify.csv"))
+    """A line for each picture of a product, by its handle. Addresses are public or end after a week; see the manual.
+    `Darkroom-Failed-Checks` says how many pictures of the batch fail a check of their channel."""
+    lines = shopify_csv(pictures, query)
+    return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "shopify.csv"))
 
 
 @router.get(
@@ -154,11 +155,12 @@ async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Q
         **keyed_problems(404),
     },
 )
-async def merchant_feed(pictures: FoundPictures, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
+async def merchant_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Query()]) -> StreamingResponse:
     """A line for each product, by its id: a main picture and up to ten more."""
-    lines = merchant_tsv(pictures, query.select)
-    headers = attachment(pictures.batch, "merchant.tsv")
-    return StreamingResponse(lines, media_type="text/tab-separated-values", headers=headers)
+    lines = merchant_tsv(pictures, query)
+    return StreamingResponse(
+        lines, media_type="text/tab-separated-values", headers=_feed(pictures, "merchant.tsv")
+    )
 
 
 @router.get(
@@ -168,7 +170,13 @@ async def merchant_feed(pictures: FoundPictures, query: Annotated[ExportQuery, Q
     response_class=StreamingResponse,
     responses={**file_answer("text/csv", "A line for each picture."), **keyed_problems(404)},
 )
-async def picture_feed(pictures: FoundPictures, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
+async def picture_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Query()]) -> StreamingResponse:
     """What each row is known by, and the address of each of its pictures."""
-    lines = pictures_csv(pictures, query.select)
-    return StreamingResponse(lines, media_type="text/csv", headers=attachment(pictures.batch, "pictures.csv"))
+    lines = pictures_csv(pictures, query)
+    return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "pictures.csv"))
+
+
+def _feed(pictures: Pictures, name: str) -> dict[str, str]:
+    """A shop takes no further column, so that what a person should look at is told beside its file."""
+    batch = pictures.batch
+    return {**attachment(batch, name), "Darkroom-Failed-Checks": str(batch.checks["fail"])}

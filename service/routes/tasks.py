@@ -20,10 +20,15 @@ router = APIRouter(prefix="/v1/batches/{batch_id}", tags=["tasks"])
 @router.get("/tasks", operation_id="listTasks", summary="List tasks by index", responses=keyed_problems(404))
 async def list_tasks(pictures: FoundPictures, desk: Desk, query: Annotated[TaskQuery, Query()]) -> TaskPage:
     batch = pictures.batch
-    of = f"{batch.tenant} tasks {batch.id} {query.state} {query.failure_class}"
+    of = f"{batch.tenant} tasks {batch.id} {query.state} {query.failure_class} {query.check}"
     start = int(desk.cursors.open(query.cursor, of=of)) if query.cursor else 0
     tasks, following = await desk.tasks.page(
-        batch, start=start, limit=query.limit, state=query.state, failure_class=query.failure_class
+        batch,
+        start=start,
+        limit=query.limit,
+        state=query.state,
+        failure_class=query.failure_class,
+        check=query.check,
     )
     return TaskPage(
         data=await TaskDescriber(pictures).answers(tasks),

@@ -11,9 +11,8 @@ from core.documents import Documents
 from core.state import keys
 from core.storage.folder import FolderStore
 from tests.faults.test_spooled_pictures import COST, money, sent, spooled
-from tests.finishing import FINISHER
+from tests.finishing import keeper_of
 from tests.state.world import World
-from workers.keeper import PictureKeeper
 from workers.rescuer import Rescuer
 from workers.shelf import CampaignShelf
 from workers.spool import Spool
@@ -39,7 +38,7 @@ async def test_a_useless_picture_is_paid_also_where_its_task_failed_for_another_
         tasks=world.tasks,
         batches=world.batches,
         shelf=CampaignShelf(documents, world.batches),
-        keeper=PictureKeeper("w2", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=clock),
+        keeper=keeper_of("w2", documents, world.tasks, clock),
         spool=spool,
         clock=clock,
     )

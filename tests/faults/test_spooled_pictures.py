@@ -19,7 +19,7 @@ from schemas.claim import Claim
 from schemas.disclosure import Disclosure, label_of
 from schemas.task import Task
 from schemas.verdict import Done, Lost
-from tests.finishing import FINISHER
+from tests.finishing import keeper_of
 from tests.state.world import World
 from workers.keeper import BadPicture, PictureKeeper, unwitnessed
 from workers.order import Order
@@ -49,7 +49,7 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def keeper(world: World, documents: Documents) -> PictureKeeper:
-    return PictureKeeper("w1", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=SystemClock())
+    return keeper_of("w1", documents, world.tasks, SystemClock())
 
 
 @pytest.fixture

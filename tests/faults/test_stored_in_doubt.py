@@ -19,6 +19,7 @@ from schemas.claim import Claim
 from schemas.errors import UnavailableError
 from schemas.failure import Charged
 from schemas.manifest_check import check_manifest
+from schemas.rendition import Check, Checked
 from tests.state.world import Block, World
 from tests.studio import manifest
 from workers.resolver import Resolver
@@ -100,6 +101,7 @@ async def put_receipt(documents: Documents, claim: Claim, *, attempt: int = 1, o
         request_id=None, usage=None, cost_usd="0.005000", price_list="", prompt_digest="", template_version="",
         fingerprint="", sha256="ab", format="jpeg", width=1024, height=1024, bytes=1,
         created_at="2026-11-21T06:00:00+00:00", latency_s=1.0,
+        checks=(Check(rule="fill", result="warn", measured="nothing", wanted="something"),),
     )  # fmt: skip
     await documents.put_receipt(claim.tenant, claim.batch_id, receipt)
     return asset
@@ -123,6 +125,7 @@ async def test_a_task_whose_receipt_is_in_storage_is_done_at_its_cost(
     task, batch = await world.task(claim), await world.batches.get(claim.tenant, claim.batch_id)
     assert (task.state, task.asset_key, task.sha256, task.cost_usd_micros) == ("done", asset, "ab", COST)
     assert (batch.spent_usd_micros, batch.held_usd_micros, batch.state) == (COST, 0, "running")
+    assert (task.checks, batch.checks["warn"]) == (Checked(result="warn", warned=("fill",)), 1)
     assert [found.index for found in await world.claim()] == [1]
     assert await resolver.resolve() == 0
 

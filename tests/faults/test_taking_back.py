@@ -12,9 +12,8 @@ from core.clock import SystemClock
 from core.documents import Documents
 from core.state.claims import LostClaim
 from core.storage.folder import FolderStore
-from tests.finishing import FINISHER
+from tests.finishing import keeper_of
 from tests.state.world import World
-from workers.keeper import PictureKeeper
 from workers.rescuer import Rescuer
 from workers.retry_policy import MAX_CRASHES
 from workers.shelf import CampaignShelf
@@ -58,7 +57,7 @@ def rescuer(world: World, documents: Documents, shelf: Thoughtful, tmp_path: Pat
         tasks=world.tasks,
         batches=world.batches,
         shelf=shelf,
-        keeper=PictureKeeper("w2", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=clock),
+        keeper=keeper_of("w2", documents, world.tasks, clock),
         spool=Spool(tmp_path / "spool", 0),
         clock=clock,
     )

@@ -27,6 +27,12 @@ from tests.state.world import Block, World
 
 LANES, WORKERS, TENANTS = ("east", "west"), ("w1", "w2", "w3"), ("acme", "zeta")
 MONTH_CAP, DAY_CAP, CONCURRENCY = 900, 1500, 7
+CHECKS = (
+    None,
+    {"result": "pass"},
+    {"result": "warn", "warned": ["fill"]},
+    {"result": "fail", "failed": ["pixels"]},
+)
 FAILURES = ("bad_row", "server_error")
 
 
@@ -179,6 +185,8 @@ class Machine(RuleBasedStateMachine):
             "cost": data.draw(st.integers(0, 12)),
             "due": data.draw(st.sampled_from(["now", "later"])),
         }
+        if to is TaskState.DONE:
+            more["checks"] = data.draw(st.sampled_from(CHECKS))
         if to is TaskState.SENT:
             more["fingerprint"] = data.draw(st.sampled_from([None, "one", "two"]))
         if to in (TaskState.QUEUED, TaskState.WAITING) and data.draw(st.booleans()):

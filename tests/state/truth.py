@@ -76,6 +76,9 @@ class Truth:
         failures = {
             reason: int(count) for reason, count in self.at(keys.failures(name)).items() if int(count)
         }
+        checks = Counter(task.checks["result"] for task in batch.tasks if task.checks)
+        for result in ("pass", "warn", "fail"):
+            assert number(fields.get(f"n_check_{result}")) == checks[result], f"{name} counts {result} wrong"
         assert failures == Counter(task.failure for task in batch.tasks if task.state is TaskState.FAILED)
 
     def check_task(self, name: str, index: int, task: ModelTask) -> None:
@@ -90,6 +93,12 @@ class Truth:
         assert bool(packed) == (task.state in ENDED)
         for field in ("fence", "attempt", "sends", "cost", "hold"):
             assert number(fields.get(field)) == getattr(task, field), f"{field} of {name}:{index}"
+        assert fields.get("checks") == task.checks
+        listed = [
+            kind for kind in ("fail", "warn") if str(index) in self.at(keys.members(name, f"check_{kind}"))
+        ]
+        result = task.checks["result"] if task.checks else "pass"
+        assert listed == [result] * (result != "pass")
         assert groups == [group_of(task.state)] * (task.state not in (TaskState.QUEUED, TaskState.DONE))
 
     def check_lane(self, lane: str, rows: list[Row]) -> None:

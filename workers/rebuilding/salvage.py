@@ -14,6 +14,7 @@ from core.state.restoring import Paid, RestoredTask
 from schemas.asset import Receipt
 from schemas.failure import FailureClass
 from schemas.pricing import micros
+from schemas.rendition import Checked, checked
 from schemas.task import ENDED, TaskState
 
 _AT_ONCE = 256
@@ -30,6 +31,7 @@ class _Picture:
     at: int
     sha256: str
     fingerprint: str
+    checks: Checked | None
     surplus: bool
 
 
@@ -152,6 +154,7 @@ def _picture(receipt: Receipt) -> _Picture:
         at=int(receipt.created_at.timestamp() * 1000),
         sha256=receipt.sha256,
         fingerprint=receipt.fingerprint,
+        checks=checked(receipt.checks),
         surplus=receipt.surplus,
     )
 
@@ -174,6 +177,7 @@ def _done(index: int, pictures: Sequence[_Picture], record: TaskRecord | None) -
         at=own.at,
         asset=own.asset,
         sha256=own.sha256,
+        checks=own.checks.model_dump(exclude_defaults=True) if own.checks else None,
         fingerprint=own.fingerprint,
         paid=_paid(None, {**earlier, own.attempt: own.cost}, own.at),
         surplus=tuple(Paid(picture.attempt, picture.cost, picture.at) for picture in others),

@@ -2,11 +2,11 @@
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from (the state it has to be in) | nil} and, as `to`
---   asks for them, fingerprint + reuse (sent), asset + sha256 (stored), same_as (skipped), delay_us (waiting), failure
---   (failed), cost + attempt (whose cost it is, by default the last one's), tokens (used), unused = 'all' | 'images'
---   (what goes back to the limits; not a send then), ready [index], fail [index], crash, late (spooled: the paid result of
---   `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task: it posts what was paid beside
---   the picture that the task has. What has ended is made again only with `from`
+--   asks for them, fingerprint + reuse (sent), asset + sha256 (stored), checks {result, failed, warned} (done), same_as
+--   (skipped), delay_us (waiting), failure (failed), cost + attempt (whose cost it is, by default the last one's), tokens
+--   (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [index], fail [index], crash,
+--   late (spooled: the paid result of `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task:
+--   it posts what was paid beside the picture that the task has. What has ended is made again only with `from`
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: another fence or state by now | illegal: not from this state | cancelled: the batch is
 --   duplicate: task `same_as`, or one of another batch, has this fingerprint | surplus: the task already has picture `asset`
@@ -69,8 +69,7 @@ local function record(move, task, from)
   return move.late and add(key, 'fence', 1)
 end
 
--- Where the move leads: a task that would go on in a batch that may not ends with it; one that is replayed by hand
--- opens its batch again.
+-- Where the move leads: a task that would go on in a batch that may not ends with it; a replayed one opens its batch.
 local function see_to_batch(move, from)
   if move.to ~= 'queued' and move.to ~= 'waiting' then return end
   if is_over_doubts(move) then move.to = 'parked' end
@@ -101,7 +100,8 @@ local function apply(move)
   if SETTLED[move.to] then settle(move, task) end
   local fence = record(move, task, from)
   if ENDED[move.to] then
-    end_task(move.batch, move.index, hash(key), { state = move.to, failure = move.failure, same_as = move.same_as })
+    end_task(move.batch, move.index, hash(key), { state = move.to, failure = move.failure, same_as = move.same_as,
+      checks = move.checks })
   end
   count_move(move.batch, move.index, from, move.to)
   if move.to == 'queued' then make_due(move.batch, task.group, move.index, 0, now) end

@@ -4,8 +4,8 @@
 -- ARGV[1] msgpack: batch, step and, as that asks for:
 --   begin: tenant, fields {name = value}, flows as for `start`, base (attempts are counted from there)
 --   write: tasks [{index, state, attempt, fence, sends, crashes, at (ms), hold, lane | nil, doubt | nil (the state it was
---     parked from), asset | nil, sha256 | nil, same_as | nil, failure | nil, fingerprint | nil, paid [{attempt, cost, at}],
---     surplus [{attempt, cost, at}]}]
+--     parked from), asset | nil, sha256 | nil, checks | nil, same_as | nil, failure | nil, fingerprint | nil,
+--     paid [{attempt, cost, at}], surplus [{attempt, cost, at}]}]
 --   link: ready [index], fail [index], of parents that were written
 --   open: is_paused, finished_at (ms)
 -- Returns 1, or 0 when the batch is there and is not being brought back (any more).
@@ -51,8 +51,9 @@ end
 local function finish(task, cost)
   local record = { state = task.state, failure = task.failure, same_as = task.same_as, attempt = task.attempt,
     sends = task.sends, fence = task.fence, cost = cost, crashes = task.crashes, asset = task.asset,
-    sha256 = task.sha256, at = task.at }
+    sha256 = task.sha256, checks = task.checks, at = task.at }
   redis.call('HSET', ended_key(batch, task.index), int(task.index), cmsgpack.pack(record))
+  count_checks(batch, task.index, task.checks)
   if task.state == 'failed' then add(key .. ':failures', task.failure.class, 1) end
   if task.fingerprint then redis.call('HSETNX', key .. ':prints', task.fingerprint, int(task.index)) end
 end

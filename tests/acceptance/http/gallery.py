@@ -15,6 +15,7 @@ from schemas.batch import Batch
 from schemas.catalog import Row
 from schemas.claim import Claim
 from schemas.expansion import Expansion, count_tasks
+from schemas.rendition import Checked
 from tests.acceptance.http.stage import MANIFEST, Service
 from tests.state.world import Block, flows_of
 
@@ -49,7 +50,7 @@ async def running(service: Service, rows: Sequence[Row], **changes: Any) -> tupl
     return await service.desk.batches.get(batch.tenant, batch.id), claims
 
 
-async def make(service: Service, claim: Claim, key: str, data: bytes) -> None:
+async def make(service: Service, claim: Claim, key: str, data: bytes, checks: Checked | None = None) -> None:
     """Ends a task with this picture."""
     store, sha256 = service.desk.documents.store, hashlib.sha256(data).hexdigest()
     stored = picture_key("default", claim.batch_id, key)
@@ -57,8 +58,9 @@ async def make(service: Service, claim: Claim, key: str, data: bytes) -> None:
     await store.put_bytes(f"{stored}.json", b"{}", media_type="application/json", overwrite=True)
     for state in ("sent", "spooled"):
         assert (await service.world.move(claim, state)).status == "ok"
-    assert (await service.world.move(claim, "stored", asset=key, sha256=sha256)).status == "ok"
-    assert (await service.world.move(claim, "done", cost=5_000)).status == "ok"
+    about = {"batch": claim.batch_id, "index": claim.index, "fence": claim.fence, "worker": "w1"}
+    moved = await service.world.tasks.finish(**about, asset=key, sha256=sha256, checks=checks, cost=5_000)
+    assert moved.status == "ok"
 
 
 async def made(service: Service, rows: Sequence[Row], **changes: Any) -> Batch:

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from core.documents import owned_key
+from schemas.rendition import checked
 from tests.processes import Simulator
 from tests.studio import TENANT, Studio, manifest
 
@@ -43,6 +44,8 @@ async def test_a_preset_is_finished_checked_and_labelled_and_its_original_is_kep
     assert Image.open(BytesIO(data)).size == (receipt.width, receipt.height) == (2000, 2000)
     assert receipt.preset == "amazon_main"
     assert {check.rule for check in receipt.checks} >= {"pixels", "format", "bytes"}
+    assert task.checks == checked(receipt.checks)
+    assert task.checks is not None and batch.checks[task.checks.result] == sum(batch.checks.values()) == 1
     assert task.sha256 == receipt.sha256 == hashlib.sha256(data).hexdigest()
     assert receipt.original is not None
     original = await stored(studio, batch.id, receipt.original.key)

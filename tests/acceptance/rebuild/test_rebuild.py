@@ -152,6 +152,20 @@ async def test_a_batch_that_was_done_comes_back_as_it_was_and_nothing_is_sent(
     assert [found.id for found in await studio.batches.page(TENANT, limit=100)].count(before.id) == 1
 
 
+async def test_what_the_checks_of_pictures_came_to_is_read_from_their_receipts(
+    studio: Studio, rebuild: Rebuild
+) -> None:
+    before = await studio.ended(await studio.submit(manifest("cup", sizes=["amazon_main", "1024x1024"])))
+    tasks = await studio.task_list(before.id)
+    assert sum(before.checks.values()) == 1
+    await lose_redis(studio)
+
+    rebuild("--batch", before.id)
+
+    assert (await studio.batch(before.id)).checks == before.checks
+    assert [task.checks for task in await studio.task_list(before.id)] == [task.checks for task in tasks]
+
+
 async def test_pictures_made_from_pictures_go_on_where_they_were(
     studio: Studio, east: Simulator, rebuild: Rebuild
 ) -> None:

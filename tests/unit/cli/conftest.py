@@ -63,6 +63,7 @@ class StandIn:
     exports: dict[str, list[Any]] = field(
         default_factory=dict
     )  # address below the batch: bytes, next address
+    export_headers: dict[str, str] = field(default_factory=dict)
     keys_seen: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -135,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, "".join(json.dumps(task) + "\n" for task in it.tasks)
         if path == "/tasks":
             chosen = [task for task in it.tasks if "state" not in query or task["state"] in query["state"]]
+            if "check" in query:
+                chosen = [task for task in chosen if task["asset"]["checks"]["result"] in query["check"]]
             return 200, self._page(chosen, query)
         return None
 
@@ -167,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_file(self, content: bytes, following: str | None = None) -> None:
         self.send_response(200)
+        for name, value in self.stand_in.export_headers.items():
+            self.send_header(name, value)
         if following is not None:
             self.send_header("Link", f'<{following}>; rel="next"')
         self.send_header("Content-Length", str(len(content)))

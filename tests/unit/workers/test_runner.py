@@ -24,9 +24,8 @@ from schemas.expansion import Expansion
 from schemas.image import Answer, Generated, ImageFormat, ImageRequest, Usage
 from schemas.manifest_check import check_manifest
 from schemas.verdict import RetryIn, Skip
-from tests.finishing import FINISHER
+from tests.finishing import keeper_of
 from tests.state.world import World
-from workers.keeper import PictureKeeper
 from workers.moves import TWIN_WAIT_CAP_S, not_sent
 from workers.order import Order
 from workers.preparer import Prepared
@@ -97,7 +96,7 @@ async def runner(
 ) -> AsyncIterator[AttemptRunner]:
     store, clock, bench = FolderStore(tmp_path / "store", threads=2), SystemClock(), cast(Any, Bench(order))
     documents = Documents(store)
-    keeper = PictureKeeper("w1", documents=documents, tasks=world.tasks, finisher=FINISHER, clock=clock)
+    keeper = keeper_of("w1", documents, world.tasks, clock)
     yield AttemptRunner(
         worker="w1",
         shelf=bench,

@@ -22,13 +22,22 @@ local function load_task(batch, index)
   return { state = reason == 'expired' and 'failed' or 'cancelled', failure = { class = reason } }
 end
 
+-- The worst result of a picture's checks: what did not pass can be listed.
+local function count_checks(batch, index, checks)
+  if not checks then return end
+  add(batch_key(batch), 'n_check_' .. checks.result, 1)
+  if checks.result == 'pass' then return end
+  redis.call('ZADD', batch_key(batch) .. ':in:check_' .. checks.result, int(index), int(index))
+end
+
 local function end_task(batch, index, task, ending)
-  local record = { state = ending.state, failure = ending.failure, same_as = ending.same_as,
+  local record = { state = ending.state, failure = ending.failure, same_as = ending.same_as, checks = ending.checks,
     attempt = tonumber(task.attempt or 0), sends = tonumber(task.sends or 0), fence = tonumber(task.fence or 0),
     cost = tonumber(task.cost or 0), crashes = tonumber(task.crashes or 0), asset = task.asset, sha256 = task.sha256,
     at = math.floor(now_us() / 1000) }
   redis.call('HSET', ended_key(batch, index), int(index), cmsgpack.pack(record))
   redis.call('DEL', task_key(batch, index))
+  count_checks(batch, index, ending.checks)
   if ending.state == 'failed' then add(batch_key(batch) .. ':failures', ending.failure.class, 1) end
 end
 
@@ -95,7 +104,8 @@ local function twin_elsewhere(batch, index, fingerprint, now)
   if redis.call('SET', key, mine, 'NX', 'EX', PRINT_KEPT_S) then return end
   local other, place = redis.call('GET', key):match('^(.*):(%d+)$')
   local twin = other ~= batch and load_task(other, tonumber(place))
-  if twin and (IN_FLIGHT[twin.state] or (twin.state == 'done' and twin.at > now / 1000 - SOUGHT_AGAIN_MS)) then return twin end
+  local is_new = twin and twin.state == 'done' and twin.at > now / 1000 - SOUGHT_AGAIN_MS
+  if twin and (IN_FLIGHT[twin.state] or is_new) then return twin end
   redis.call('SET', key, mine, 'EX', PRINT_KEPT_S)
 end
 
