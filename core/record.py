@@ -70,6 +70,7 @@ class TaskRecord(msgspec.Struct, frozen=True):
     Args:
         hold_usd_micros: of a parked task, what is set aside for the call in doubt.
         lane, doubt: of a parked task, where its call went, and the state it was parked from.
+        claim_fence: of a parked task, the fence of its last claim: a late result has another one.
         paid: micro-dollars by attempt.
         at_ms: when it last moved.
     """
@@ -87,3 +88,4 @@ class TaskRecord(msgspec.Struct, frozen=True):
     same_as: int | None = None
     lane: str | None = None
     doubt: str | None = None
+    claim_fence: int | None = None

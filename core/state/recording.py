@@ -151,7 +151,9 @@ def _live_record(index: int, fields: Mapping[bytes, bytes], paid: Mapping[int, d
     attempt, fence, sends, crashes, hold, at_ms = (
         int(fields.get(name, 0)) for name in (b"attempt", b"fence", b"sends", b"crashes", b"hold", b"at")
     )
-    failure, lane, doubt = (fields.get(name) for name in (b"failure", b"lane", b"doubt"))
+    failure, lane, doubt, claim_fence = (
+        fields.get(name) for name in (b"failure", b"lane", b"doubt", b"claim_fence")
+    )
     return TaskRecord(
         index=index,
         state=TaskState(fields[b"state"].decode()),
@@ -165,4 +167,5 @@ def _live_record(index: int, fields: Mapping[bytes, bytes], paid: Mapping[int, d
         failure=unpack(failure) if failure else None,
         lane=lane.decode() if lane else None,
         doubt=doubt.decode() if doubt else None,
+        claim_fence=int(claim_fence) if claim_fence else None,
     )

@@ -39,6 +39,7 @@ class RestoredTask:
         state: queued (something of it was paid), parked, done, failed, skipped or cancelled.
         hold: of a parked task, micro-dollars.
         lane, doubt: of a parked task, where its call went, and the state it was parked from.
+        claim_fence: of a parked task, the fence of its last claim, by which the attempt in doubt is known.
         checks: of a picture, what its rules came to: see `Checked`.
         fingerprint: of a picture, for the twins of its task.
         paid: the attempts whose cost is that of the task.
@@ -53,6 +54,7 @@ class RestoredTask:
     at: int
     crashes: int = 0
     hold: int = 0
+    claim_fence: int | None = None
     lane: str | None = None
     doubt: str | None = None
     asset: str | None = None

@@ -20,6 +20,7 @@ class ModelTask:
     dependent: bool
     state: TaskState = TaskState.QUEUED
     fence: int = 0
+    claim_fence: int = 0
     attempt: int = 0
     sends: int = 0
     cost: int = 0
@@ -33,7 +34,7 @@ class ModelTask:
 
     def post(self, cost: int) -> None:
         """An attempt is paid once; after a late result nobody knows whose cost it is."""
-        if self.fence == self.attempt:
+        if self.fence == self.claim_fence:
             cost = max(0, cost - self.posted.get(self.attempt, 0))
             self.posted[self.attempt] = self.posted.get(self.attempt, 0) + cost
         self.cost += cost
@@ -91,6 +92,7 @@ class ModelBatch:
         assert not self.overdue and task.is_claimable and task.state in (TaskState.QUEUED, TaskState.WAITING)
         task.state, task.due, task.worker, task.hold = TaskState.CLAIMED, None, worker, task.hold_price
         task.fence, task.attempt, task.has_account = task.fence + 1, task.attempt + 1, True
+        task.claim_fence = task.fence
         return task
 
     def verdict(self, index: int, to: TaskState, move: dict[str, Any]) -> str:

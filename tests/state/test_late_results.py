@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from core.state import keys
-from tests.state.world import World
+from core.state.doubts import DoubtStore
+from core.state.recording import RecordStore
+from core.state.restoring import Paid, RestoredTask
+from schemas.claim import Claim
+from schemas.failure import Charged
+from tests.state.test_restoring import ID, planned, restored
+from tests.state.world import Block, World
 
 
 @pytest.mark.parametrize(
@@ -229,3 +235,64 @@ async def test_a_late_result_whose_answer_was_not_heard_is_announced_again(world
     late = {"late": True, "attempt": 1, "worker": "w2"}
     answers = [await world.move(claim, "spooled", **late) for _ in range(2)]
     assert [(answer.status, answer.fence) for answer in answers] == [("ok", 2), ("ok", 2)]
+
+
+async def doubted_after_a_late_result(world: World) -> Claim:
+    """The second claim of a task: its first call's picture came late and was useless, its own call is in doubt."""
+    await world.lane()
+    await world.batch(1)
+    (first,) = await world.claim(1)
+    await world.walk(first, "sent", "parked")
+    moved = await world.move(first, "spooled", late=True, attempt=1)
+    await world.move(first, "waiting", fence=moved.fence, attempt=1, cost=3)
+    (second,) = await world.claim(1)
+    await world.walk(second, "sent", "parked", failure={"class": "doubtful"})
+    return second
+
+
+async def charged(world: World) -> None:
+    """The doubt is settled: the provider says that it charged the call."""
+    doubts = DoubtStore(world.redis)
+    (doubt,), _ = await doubts.due(limit=9, again_ms=0)
+    await doubts.settle(doubt, charged=Charged.YES, again=False)
+
+
+async def delivered(world: World, batch_id: str) -> None:
+    """The picture of the second call turns up after all."""
+    about: dict[str, Any] = {"batch": batch_id, "index": 0, "worker": "w2"}
+    moved = await world.tasks.move(**about, fence=0, to="spooled", late=True, attempt=2)
+    ended = await world.tasks.finish(
+        **about, fence=moved.fence, asset="a.png", sha256="ab", attempt=2, cost=7
+    )
+    assert ended.status == "ok"
+
+
+async def test_a_call_that_counts_as_charged_after_an_earlier_late_result_is_not_posted_again_when_it_delivers(
+    world: World,
+) -> None:
+    claim = await doubted_after_a_late_result(world)
+    await charged(world)
+
+    await delivered(world, claim.batch_id)
+
+    batch = await world.batches.get(claim.tenant, claim.batch_id)
+    assert (batch.spent_usd_micros, batch.held_usd_micros) == (3 + claim.hold_usd_micros, 0)
+    assert (await world.task(claim)).cost_usd_micros == 3 + claim.hold_usd_micros
+
+
+async def test_it_is_not_posted_again_where_redis_was_lost_before_the_doubt_was_settled(world: World) -> None:
+    claim = await doubted_after_a_late_result(world)
+    (record,) = await RecordStore(world.redis).tasks(claim.batch_id, 0)
+    await world.redis.flushdb()
+    task = RestoredTask(
+        0, record.state, record.attempt, record.fence, record.sends, record.at_ms, hold=record.hold_usd_micros,
+        claim_fence=record.claim_fence, lane="lane", doubt="sent", failure=record.failure,
+        paid=[Paid(attempt, cost, record.at_ms) for attempt, cost in record.paid.items()],
+    )  # fmt: skip
+    await restored(world, planned([Block(1)]), task)
+    await charged(world)
+
+    await delivered(world, ID)
+
+    batch = await world.batches.get("acme", ID)
+    assert (batch.spent_usd_micros, batch.held_usd_micros) == (3 + claim.hold_usd_micros, 0)

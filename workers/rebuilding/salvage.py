@@ -195,6 +195,7 @@ def _as_recorded(record: TaskRecord) -> RestoredTask:
         crashes=record.crashes,
         at=record.at_ms,
         hold=record.hold_usd_micros if record.state is TaskState.PARKED else 0,
+        claim_fence=record.claim_fence,
         lane=record.lane,
         doubt=record.doubt,
         same_as=record.same_as,

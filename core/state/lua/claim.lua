@@ -33,7 +33,8 @@ local function take(batch, flow, index, was_due, hold, tokens)
   local fence, attempt = count_on(task.fence, flow), count_on(task.attempt, flow)
   local month, day = hold_money(batch, flow.tenant, hold, now)
   redis.call('HSET', key, 'state', 'claimed', 'worker', ask.worker, 'lane', ask.lane, 'group', ask.group, 'hold', int(hold),
-    'tokens', int(tokens), 'month', month, 'day', day, 'fence', fence, 'attempt', attempt, 'at', int(now / 1000))
+    'tokens', int(tokens), 'month', month, 'day', day, 'fence', fence, 'claim_fence', fence, 'attempt', attempt,
+    'at', int(now / 1000))
   enter_worker(batch, index, ask.worker, ask.lane, now)
   count_move(batch, index, task.state or 'queued', 'claimed')
   return fence, attempt, tonumber(task.sends or 0), tonumber(task.crashes or 0)

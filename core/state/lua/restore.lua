@@ -3,8 +3,8 @@
 --
 -- ARGV[1] msgpack: batch, step and, as that asks for:
 --   begin: tenant, fields {name = value}, flows as for `start`, base (attempts are counted from there)
---   write: tasks [{index, state, attempt, fence, sends, crashes, at (ms), hold, lane | nil, doubt | nil (the state it was
---     parked from), asset | nil, sha256 | nil, checks | nil, same_as | nil, failure | nil, fingerprint | nil,
+--   write: tasks [{index, state, attempt, fence, sends, crashes, at (ms), hold, claim_fence | nil, lane | nil,
+--     doubt | nil (the state it was parked from), asset | nil, sha256 | nil, checks | nil, same_as | nil, failure | nil, fingerprint | nil,
 --     paid [{attempt, cost, at}], surplus [{attempt, cost, at}]}]
 --   link: ready [index], fail [index], of parents that were written
 --   open: is_paused, finished_at (ms)
@@ -45,7 +45,7 @@ local function park(task, cost, group)
   redis.call('HSET', task_key(batch, task.index), 'state', 'parked', 'lane', task.lane or group, 'group', group,
     'month', month, 'day', day, 'hold', int(task.hold), 'tokens', 0, 'fence', int(task.fence), 'attempt', int(task.attempt),
     'sends', int(task.sends), 'crashes', int(task.crashes), 'cost', int(cost), 'at', int(task.at),
-    'failure', cmsgpack.pack(task.failure))
+    'claim_fence', int(task.claim_fence or task.attempt), 'failure', cmsgpack.pack(task.failure))
 end
 
 local function finish(task, cost)

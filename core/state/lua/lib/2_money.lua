@@ -47,11 +47,11 @@ local function settle_money(batch, task, cost)
   end
 end
 
--- The attempt that a task is at, or nil after a late result, which may have been any attempt's: every claim counts
--- attempt and fence, a late result the fence alone.
+-- The attempt that a task is at, or nil after a late result, which may have been any attempt's: it has a later fence
+-- than the last claim. What ended and was never late has as many fences as attempts.
 local function attempt_of(task)
   local attempt = tonumber(task.attempt or 0)
-  return tonumber(task.fence or 0) == attempt and attempt or nil
+  return tonumber(task.fence or 0) == tonumber(task.claim_fence or attempt) and attempt or nil
 end
 
 -- What of an attempt's cost is not posted yet, which is then taken as posted: an attempt is paid once, whoever says so.
