@@ -29,7 +29,6 @@ from core.state.claims import Caps, ClaimStore
 from core.state.connection import check, connect, connect_blocking, translated
 from core.state.doubts import DoubtStore
 from core.state.lanes import LaneStore
-from core.state.overview import overview
 from core.state.plans import PlanStore
 from core.state.recording import RecordStore
 from core.state.tasks import TaskStore
@@ -97,6 +96,7 @@ class WorkerProcess:
         """Works until `stop` is set, then drains. How many paid calls were still running when time was up."""
         for problem in await check(self.redis):
             _log.warning("redis.misconfigured", problem=problem)
+        await self._round(self._name_unserved)
         self.lease.start()
         rescue = self._rounds(
             self._configure_lanes,
@@ -161,6 +161,14 @@ class WorkerProcess:
                 name, limits=known, max_concurrency=lane.max_concurrency, group=lane.group
             )
         return len(self.settings.lanes)
+
+    async def _name_unserved(self) -> int:
+        """Says which work nobody takes any more. How many lanes and groups have such work."""
+        await self._configure_lanes()
+        unserved = await self.lanes.unserved()
+        for lane, batches in unserved.items():
+            _log.warning("flows.unserved", lane=lane, batches=batches)
+        return len(unserved)
 
     async def _round(self, work: Callable[[], Awaitable[int]]) -> None:
         try:
@@ -336,7 +344,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
             settings=settings,
         ),
         shifts=shifts,
-        watcher=SlotsWatcher(slots, settings.lanes, partial(overview, redis)),
+        watcher=SlotsWatcher(slots, partial(lanes.demand, sorted(settings.lanes))),
         new_jobs=lambda: _arq_worker(settings.redis.address, planner, batches, clock),
         folder=folder,
         spool=spool,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from core.state.overview import Overview
+from core.state.lanes import Demand
 
 _log = structlog.get_logger()
 
@@ -43,12 +43,11 @@ class SlotsWatcher:
     """Tells when the slots of the workers, and not the quota, decide how fast it goes.
 
     Args:
-        lanes: those of this worker; the others of the fleet are taken to have as many slots as this one.
+        look: what the lanes of this worker need; the others of the fleet are taken to have as many slots as this one.
     """
 
-    def __init__(self, slots: Slots, lanes: Collection[str], look: Callable[[], Awaitable[Overview]]) -> None:
+    def __init__(self, slots: Slots, look: Callable[[], Awaitable[Demand]]) -> None:
         self._slots = slots
-        self._lanes = lanes
         self._look = look
 
     async def look_at_slots(self) -> int:
@@ -60,8 +59,7 @@ class SlotsWatcher:
         if self._slots.free:
             return 0
         found = await self._look()
-        needed = sum(lane.slots_needed or 0 for lane in found.lanes if lane.name in self._lanes)
         have = self._slots.count * max(1, found.workers)
-        if needed > have:
-            _log.warning("slots.short", needed=needed, have=have)
-        return max(0, needed - have)
+        if found.slots_needed > have:
+            _log.warning("slots.short", needed=found.slots_needed, have=have)
+        return max(0, found.slots_needed - have)

@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from redis.asyncio import Redis
 
+from core.state import keys
 from core.state.claims import HORIZON_US
+from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack
 from schemas.image import LimitReading
 
@@ -62,10 +64,19 @@ class Lesson:
         return not (self.readings or refuses or self.is_lost) and self.call is Call.NEITHER
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many calls in flight would use the whole image limits of some lanes, and how many workers there are."""
+
+    slots_needed: int
+    workers: int
+
+
 class LaneStore:
     """The shelf of lanes."""
 
     def __init__(self, client: Redis) -> None:
+        self._client = client
         self._scripts = Scripts(client)
 
     async def configure(
@@ -126,3 +137,35 @@ class LaneStore:
         }
         answer = await self._scripts.ask("learn", question)
         return Learned(**answer)
+
+    async def demand(self, lanes: Sequence[str]) -> Demand:
+        """What these lanes need; one that has made no picture yet needs nothing that is known."""
+        with translated():
+            seconds, _ = await self._client.time()
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.zcount(keys.WORKERS, seconds * 1000, "+inf")
+                for lane in lanes:
+                    pipe.hget(keys.lane(lane), "slots_needed")
+                workers, *needed = await pipe.execute()
+        return Demand(sum(int(slots or 0) for slots in needed), workers)
+
+    async def unserved(self) -> dict[str, int]:
+        """How many batches have work that no lane takes, by the name it waits under: a lane was moved into a group, or
+        out of one, after they were planned."""
+        with translated():
+            names = sorted(name.decode() for name in await command(self._client, "SMEMBERS", keys.LANES))
+            async with self._client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hmget(keys.lane(name), ["configuration", "group"])
+                    pipe.zcard(f"{keys.lane(name)}:ready")
+                    pipe.zcard(f"{keys.lane(name)}:asleep")
+                answers = await pipe.execute()
+        served = {
+            group.decode() if group else name
+            for name, (configuration, group) in zip(names, answers[::3], strict=True)
+            if configuration
+        }
+        waiting = zip(names, answers[1::3], answers[2::3], strict=True)
+        return {
+            name: ready + asleep for name, ready, asleep in waiting if ready + asleep and name not in served
+        }

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from core.state import keys
-from core.state.lanes import Call, Lesson
+from core.state.lanes import Call, Demand, Lesson
 from core.state.overview import overview
 from tests.state.world import World
 
@@ -82,6 +82,17 @@ async def test_the_overview_says_how_many_slots_use_the_whole_limit(world: World
     await world.lane(images=250)
     await teach(world, 30.0)
     assert (await overview(world.redis)).lanes[0].slots_needed == 125
+
+
+async def test_the_demand_of_some_lanes_is_summed_beside_the_workers_that_live(world: World) -> None:
+    for name, latency_s in (("lane", 30.0), ("other", 60.0)):
+        await world.lane(name, images=250)
+        for _ in range(20):
+            await world.lanes.learn(name, picture(latency_s))
+    await world.lane("new", images=250)
+    await world.redis.zadd(keys.WORKERS, {"alive": 10**14, "gone": 1})
+    assert await world.lanes.demand(["lane", "new"]) == Demand(slots_needed=125, workers=1)
+    assert (await world.lanes.demand(["lane", "other"])).slots_needed == 125 + 250
 
 
 async def test_a_lost_call_cuts_the_slots_once_in_half_a_minute(world: World) -> None:

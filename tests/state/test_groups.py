@@ -102,3 +102,30 @@ async def test_a_child_waits_in_the_group_that_its_batch_was_planned_for(world: 
     ):
         assert (await world.tasks.move(**facts, to=to, **more)).status == "ok"
     assert [found.index for found in await claim(world, "west")] == [1]
+
+
+async def test_work_of_a_lane_that_moved_into_a_group_or_out_of_it_is_named(world: World) -> None:
+    await two_accounts(world)
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
+    await world.batch({GROUP: [Block(2)]})
+    await world.batch({"alone": [Block(2)]})
+    assert await world.lanes.unserved() == {}
+
+    for name in ("east", "west"):
+        await world.lanes.configure(name, limits={"images": 60}, max_concurrency=1000)
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000, group="other")
+
+    assert await world.lanes.unserved() == {GROUP: 1, "alone": 1}
+
+
+async def test_a_group_is_served_for_as_long_as_one_of_its_lanes_is_there(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(2)]})
+    await world.lanes.configure("west", limits={"images": 60}, max_concurrency=1000)
+    assert await world.lanes.unserved() == {}
+
+
+async def test_a_lane_without_work_is_not_missed(world: World) -> None:
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000, group=GROUP)
+    assert await world.lanes.unserved() == {}

@@ -6,6 +6,7 @@
 local ask = cmsgpack.unpack(ARGV[1])
 local key = lane_key(ask.lane)
 redis.call('SADD', PREFIX .. 'lanes', ask.lane, ask.group)
+redis.call('HSET', key, 'group', ask.group)
 if redis.call('HGET', key, 'configuration') == ask.digest then return 0 end
 redis.call('HDEL', key, 'limit:requests', 'limit:images', 'limit:tokens', 'paused_until', 'paused_for', 'open_us',
   'window_us', 'broken_until', 'broken_for', 'probe')

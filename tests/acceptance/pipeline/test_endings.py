@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from core.state import keys
+from core.state.connection import command
 from schemas.batch import BatchState
 from tests.processes import Simulator
 from tests.studio import Studio, manifest, numbered
@@ -64,3 +66,17 @@ async def test_a_cap_reached_on_the_way_holds_up_the_rest_and_is_never_crossed(s
     assert held_up.counts["queued"] == 10 - books.done
     assert (books.settled, books.held, books.duplicated) == (books.charged, 0, 0)
     assert books.charged <= likely
+
+
+async def test_a_worker_that_starts_names_work_that_a_lane_left_behind_when_it_moved_into_a_group(
+    studio: Studio,
+) -> None:
+    old = keys.lane("old")
+    await command(studio.client, "SADD", keys.LANES, "old")
+    await command(studio.client, "HSET", old, "configuration", "any", "group", "east")
+    await command(studio.client, "ZADD", f"{old}:ready", 0, "batch_a", 1, "batch_b")
+
+    events = studio.worker().events()
+
+    (told,) = (event for event in events if event["event"] == "flows.unserved")
+    assert (told["level"], told["lane"], told["batches"]) == ("warning", "old", 2)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from core.state.overview import LaneOverview, Overview
+from core.state.lanes import Demand
 from workers.slots import Slots, SlotsWatcher
 
 
-def watcher(busy: int, *, needed: int | None, workers: int = 2) -> SlotsWatcher:
+def watcher(busy: int, *, needed: int, workers: int = 2) -> SlotsWatcher:
     slots = Slots(10)
     slots.take(busy)
-    lanes = (LaneOverview("mine", 1, 0, 0, None, needed), LaneOverview("theirs", 1, 0, 0, None, 1000))
 
-    async def look() -> Overview:
-        return Overview(lanes, workers)
+    async def look() -> Demand:
+        return Demand(needed, workers)
 
-    return SlotsWatcher(slots, ["mine"], look)
+    return SlotsWatcher(slots, look)
 
 
 async def test_a_full_worker_names_the_slots_that_the_quota_needs() -> None:
@@ -32,11 +31,9 @@ async def test_a_full_worker_names_the_slots_that_the_quota_needs() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("busy", "needed", "workers"), [(9, 125, 2), (10, 20, 2), (10, 125, 13), (10, None, 2)]
-)
+@pytest.mark.parametrize(("busy", "needed", "workers"), [(9, 125, 2), (10, 20, 2), (10, 125, 13), (10, 0, 2)])
 async def test_nothing_is_said_where_slots_are_free_or_enough_or_nobody_knows_yet(
-    busy: int, needed: int | None, workers: int
+    busy: int, needed: int, workers: int
 ) -> None:
     with capture_logs() as logs:
         assert await watcher(busy, needed=needed, workers=workers).look_at_slots() == 0
