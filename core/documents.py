@@ -258,10 +258,13 @@ class Documents:
         )
 
     async def find_print(self, tenant: str, fingerprint: str) -> Print | None:
-        """The picture of this fingerprint, if the tenant has one."""
+        """The picture of this fingerprint, if the tenant has one. A document that cannot be read counts as none: a
+        picture that is made anew writes it again."""
         try:
-            return Print(**orjson.loads(await self.store.get_bytes(_print_key(tenant, fingerprint))))
-        except NotFoundError:
+            return msgspec.json.decode(
+                await self.store.get_bytes(_print_key(tenant, fingerprint)), type=Print
+            )
+        except (NotFoundError, msgspec.DecodeError):
             return None
 
     def picture_url(self, tenant: str, batch_id: str, asset: str) -> str:

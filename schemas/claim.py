@@ -16,6 +16,7 @@ class Claim:
         attempt: number of this try, from 1.
         sends: how many paid requests earlier attempts have made.
         crashes: how many earlier attempts ended in an error of ours or with their worker.
+        fetches: how many earlier attempts met the server of a reference that did not answer.
         start_in_ms: the permit is valid from then on, counted from the moment of the claim; 0..2000.
         hold_usd_micros: reserved in every budget scope.
         tokens: tokens reserved in the lane's token limit.
@@ -29,6 +30,7 @@ class Claim:
     attempt: int
     sends: int
     crashes: int
+    fetches: int
     start_in_ms: int
     hold_usd_micros: int
     tokens: int

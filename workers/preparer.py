@@ -58,7 +58,7 @@ class Preparer:
             stem = output_key(campaign.manifest, values)
             references, mask = await self._bring(claim, campaign, cell, row, values)
         except BadReferenceError as error:
-            again = error.transient and claim.attempt < MAX_FETCHES
+            again = error.transient and claim.fetches + 1 < MAX_FETCHES
             return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, str(error))
         except (TemplateError, ValueError) as error:
             return Failure.of(FailureClass.BAD_ROW, f"Row '{row.row.key}': {error}.")

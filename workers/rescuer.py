@@ -141,15 +141,26 @@ class Rescuer:
         return True
 
     async def _fail(self, order: Order, bad: BadPicture) -> None:
+        """One that is to be made again by now, or was, is left to that."""
+        for was in (
+            TaskState.SENT,
+            TaskState.SPOOLED,
+            TaskState.PARKED,
+        ):  # in the order they follow each other
+            if await self._failed(order, bad, was):
+                break
+        # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
+        await self._keeper.post_surplus(order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros)
+
+    async def _failed(self, order: Order, bad: BadPicture, was: TaskState) -> bool:
         failure = _failure(FailureClass.BAD_OUTPUT, bad.failure.message, charged="yes")
-        await self._keeper.persist(
+        moved = await self._keeper.persist(
             lambda: self._tasks.move(
-                batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker,
+                batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker, from_state=was.value,
                 to="failed", attempt=order.attempt, cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
             )
         )  # fmt: skip
-        # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
-        await self._keeper.post_surplus(order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros)
+        return moved.status == "ok"
 
 
 def _failure(failure_class: FailureClass, message: str, *, charged: str = "unknown") -> dict[str, str]:

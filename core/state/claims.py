@@ -86,6 +86,7 @@ class ClaimStore:
                 attempt=found["attempt"],
                 sends=found["sends"],
                 crashes=found["crashes"],
+                fetches=found["fetches"],
                 start_in_ms=found["start_in_ms"],
                 hold_usd_micros=found["hold"],
                 tokens=found["tokens"],

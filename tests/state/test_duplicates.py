@@ -117,3 +117,20 @@ async def test_pictures_of_other_tenants_are_not_waited_for(world: World) -> Non
 async def test_a_batch_that_does_not_share_pictures_waits_for_no_other(world: World) -> None:
     _, second = await two_batches(world)
     assert (await world.move(second, "sent", fingerprint="same", reuse="batch")).status == "ok"
+
+
+async def test_tries_of_bringing_references_are_counted_apart_from_claims(world: World) -> None:
+    """A task is claimed again for its twin, and after calls whose connection failed: neither is such a try."""
+    away = {"class": "not_sent", "message": "The server of a reference did not answer."}
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim()
+    await world.move(claim, "waiting", failure=away)
+    (claim,) = await world.claim()
+    assert (claim.attempt, claim.fetches) == (2, 1)
+    await world.move(claim, "waiting")  # for its twin
+    (claim,) = await world.claim()
+    assert (claim.attempt, claim.fetches) == (3, 1)
+    await world.walk(claim, "sent", "waiting", failure=away)
+    (claim,) = await world.claim()
+    assert (claim.attempt, claim.fetches) == (4, 1)

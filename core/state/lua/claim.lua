@@ -2,8 +2,8 @@
 -- budget, lease and fence in one step, all or nothing for each task.
 --
 -- ARGV[1] msgpack: lane, group (whose flows it serves), worker, want, horizon_us, caps {tenant_month | nil, house_day | nil}
--- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, crashes, start_in_ms, hold, tokens}], wait_ms,
---   limited_by
+-- Returns msgpack: claims [{batch, tenant, index, fence, attempt, sends, crashes, fetches, start_in_ms, hold, tokens}],
+--   wait_ms, limited_by
 
 local ask = cmsgpack.unpack(ARGV[1])
 local LANE, GROUP = lane_key(ask.lane), lane_key(ask.group)
@@ -37,7 +37,8 @@ local function take(batch, flow, index, was_due, hold, tokens)
     'at', int(now / 1000))
   enter_worker(batch, index, ask.worker, ask.lane, now)
   count_move(batch, index, task.state or 'queued', 'claimed')
-  return fence, attempt, tonumber(task.sends or 0), tonumber(task.crashes or 0)
+  return { batch = batch, tenant = flow.tenant, index = index, fence = fence, attempt = attempt, hold = hold, tokens = tokens,
+    sends = tonumber(task.sends or 0), crashes = tonumber(task.crashes or 0), fetches = tonumber(task.fetches or 0) }
 end
 
 -- Offers the flow's next task: a claim, or nil with the wait of a limit, or nil when the flow steps aside.
@@ -63,11 +64,11 @@ local function offer(batch, tag)
   if again then move_retries(ask.lane, lane, -10, now) end
   advance_flow(batch, ask.group, flow, tag, dominant_share(lane, costs))
   redis.call('HDEL', batch_key(batch), 'limited_by')
-  local fence, attempt, sends, crashes = take(batch, flow, index, was_due, hold, costs.tokens)
-  if lane.broken_until then set_field(ask.lane, lane, 'probe', batch .. ':' .. int(index) .. ':' .. int(attempt)) end
+  local claim = take(batch, flow, index, was_due, hold, costs.tokens)
+  if lane.broken_until then set_field(ask.lane, lane, 'probe', batch .. ':' .. int(index) .. ':' .. int(claim.attempt)) end
   changed(batch)
-  return { batch = batch, tenant = flow.tenant, index = index, fence = fence, attempt = attempt, sends = sends,
-    crashes = crashes, start_in_ms = math.max(0, math.ceil((start - now) / 1000)), hold = hold, tokens = costs.tokens }
+  claim.start_in_ms = math.max(0, math.ceil((start - now) / 1000))
+  return claim
 end
 
 -- The first head that can start, or the shortest wait. Arrival times only grow within one call, so a head that tokens

@@ -59,7 +59,7 @@ local function record(move, task, from)
   redis.call('HSET', key, 'state', move.to, 'at', int(now / 1000), 'late', int(move.late and move.attempt or 0))
   note_call(key, move, task, from, now)
   if move.crash then add(key, 'crashes', 1) end
-  if move.failure then redis.call('HSET', key, 'failure', cmsgpack.pack(move.failure)) end
+  if move.failure then note_failure(key, move.failure, from) end
   if IN_FLIGHT[from] and (move.late or not IN_FLIGHT[move.to]) then leave_worker(move.batch, move.index, task) end
   if IN_FLIGHT[move.to] and (move.late or not IN_FLIGHT[from]) then
     local worker = move.worker or task.worker

@@ -1,0 +1,72 @@
+"""References whose server does not answer: how often that is tried, whatever else a task was claimed for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from core.documents import Documents, PlannedRow
+from core.storage.folder import FolderStore
+from schemas.catalog import Row
+from schemas.claim import Claim
+from schemas.expansion import Expansion
+from schemas.failure import Failure, FailureClass
+from schemas.manifest_check import check_manifest
+from tests.studio import manifest
+from workers.preparer import MAX_FETCHES, Preparer
+from workers.references import BadReferenceError, ReferenceKeeper
+from workers.shelf import Campaign
+
+ASKED = manifest("cup", references=["https://pictures.example/cup.png"])
+
+
+class Unanswered(ReferenceKeeper):
+    """References of a server that is away."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def named(self, *about: Any) -> Any:
+        raise BadReferenceError("The server did not answer.", transient=True)
+
+
+def claim(*, attempt: int, fetches: int) -> Claim:
+    return Claim(
+        lane="lane", tenant="acme", batch_id="batch_1", index=0, fence=attempt, attempt=attempt, sends=0, crashes=0,
+        fetches=fetches, start_in_ms=0, hold_usd_micros=0, tokens=0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def preparer(tmp_path: Path) -> AsyncIterator[Preparer]:
+    store = FolderStore(tmp_path, threads=1)
+    documents = Documents(store)
+    row = Row(number=1, key="row-0", title="cup")
+    await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})])
+    yield Preparer(documents, cast(ReferenceKeeper, Unanswered()))
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "fetches", "becomes"),
+    [
+        (1, 0, FailureClass.NOT_SENT),
+        (MAX_FETCHES - 1, MAX_FETCHES - 2, FailureClass.NOT_SENT),
+        (MAX_FETCHES, MAX_FETCHES - 1, FailureClass.BAD_REFERENCE),
+        (20, 0, FailureClass.NOT_SENT),  # it has waited for its twin
+        (1001, 1, FailureClass.NOT_SENT),  # in a batch that came back from storage
+    ],
+)
+async def test_a_reference_counts_as_bad_after_so_many_tries_of_bringing_it(
+    preparer: Preparer, attempt: int, fetches: int, becomes: FailureClass
+) -> None:
+    made = check_manifest(ASKED)
+    campaign = Campaign(made, Expansion(made, 1))
+
+    found = await preparer.prepare(claim(attempt=attempt, fetches=fetches), campaign)
+
+    assert isinstance(found, Failure)
+    assert found.failure_class is becomes
