@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
+from core.pages import RowPages
 from core.record import PlannedBatch, Steering, TaskRecord
 from core.storage.store import ObjectStore
 from schemas.asset import Receipt
@@ -39,7 +39,6 @@ from schemas.manifest import Manifest
 from schemas.picture import NOT_A_PICTURE, sniff_picture
 
 PAGE_ROWS = 500
-_CACHED_PAGES = 32
 _JSON = "application/json"
 T = TypeVar("T")
 
@@ -80,7 +79,7 @@ class Documents:
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
-        self._pages: OrderedDict[str, asyncio.Task[list[PlannedRow]]] = OrderedDict()
+        self._pages = RowPages(store.get_bytes)
 
     async def put_manifest(self, tenant: str, owner_id: str, manifest: Manifest) -> None:
         """Keeps the manifest of a batch or a plan; it never changes afterwards."""
@@ -162,21 +161,9 @@ class Documents:
 
     async def planned_row(self, tenant: str, batch_id: str, row: int) -> PlannedRow:
         """Row `row`, counted from 0; its page is read once and kept for the neighbours."""
-        key = _page_key(tenant, batch_id, row // PAGE_ROWS)
-        if key not in self._pages:
-            self._pages[key] = asyncio.create_task(self._read_page(key))
-            while len(self._pages) > _CACHED_PAGES:
-                self._pages.popitem(last=False)
-        self._pages.move_to_end(key)
-        try:
-            return (await asyncio.shield(self._pages[key]))[row % PAGE_ROWS]
-        except Exception:
-            self._pages.pop(key, None)
-            raise
-
-    async def _read_page(self, key: str) -> list[PlannedRow]:
-        lines = (await self.store.get_bytes(key)).split(b"\n")
-        return [PlannedRow(Row(**entry["row"]), entry["files"]) for entry in map(orjson.loads, lines)]
+        line = await self._pages.line(_page_key(tenant, batch_id, row // PAGE_ROWS), row % PAGE_ROWS)
+        entry = orjson.loads(line)
+        return PlannedRow(Row(**entry["row"]), entry["files"])
 
     async def put_planned(self, planned: PlannedBatch) -> None:
         await self._put_record(planned.tenant, planned.id, "batch.json", planned)

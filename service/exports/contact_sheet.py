@@ -23,6 +23,7 @@ from service.exports.thumbnails import Thumbnailer
 HTML_PICTURES, PNG_PICTURES = 1000, 200
 _HTML_PX, _PNG_PX = 256, 200
 _COLUMNS, _GAP_PX, _CAPTION_PX, _HEAD_PX = 10, 12, 63, 44
+_STEP_X_PX, _STEP_Y_PX = _PNG_PX + _GAP_PX, _PNG_PX + _CAPTION_PX + _GAP_PX
 _FRAME_PX = 3
 _INK, _PAPER, _EMPTY = "#1c1c1e", "#ffffff", "#e8e8ea"
 _MARKS: dict[Result, str] = {"fail": "#b3261e", "warn": "#8a5a00"}
@@ -123,23 +124,33 @@ def _inline(small: Image.Image) -> str:
 
 async def sheet_png(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) -> bytes:
     """One picture of all of them, ten in a row, each with its row and what was made of it below."""
+    async with thumbnailer.drawing:
+        canvas = await asyncio.to_thread(_empty_canvas, pictures, sheet)
+        place = 0
+        async for picture, small in _small(pictures, sheet, thumbnailer, _PNG_PX):
+            await asyncio.to_thread(_draw, canvas, place, picture, small)
+            place += 1
+        return await asyncio.to_thread(_encoded, canvas)
+
+
+def _empty_canvas(pictures: Pictures, sheet: Sheet) -> Image.Image:
+    """As large as the sheet needs, with its head; 200 pictures take 33 MB."""
     rows = max(1, -(-len(sheet.chosen) // _COLUMNS))
-    step_x, step_y = _PNG_PX + _GAP_PX, _PNG_PX + _CAPTION_PX + _GAP_PX
-    canvas = Image.new("RGB", (_GAP_PX + _COLUMNS * step_x, _HEAD_PX + rows * step_y), _PAPER)
+    canvas = Image.new("RGB", (_GAP_PX + _COLUMNS * _STEP_X_PX, _HEAD_PX + rows * _STEP_Y_PX), _PAPER)
     head = f"{pictures.batch.name} · {_told(pictures, sheet)}"
     _write(canvas, (_GAP_PX, 12), head, size_px=16, width_px=canvas.width - 2 * _GAP_PX)
-    place = 0
-    async for picture, small in _small(pictures, sheet, thumbnailer, _PNG_PX):
-        left = _GAP_PX + place % _COLUMNS * step_x
-        top = _HEAD_PX + place // _COLUMNS * step_y
-        result, remark = _mark_of(picture)
-        _paste(canvas, (left, top), small, frame=_MARKS[result] if result else None)
-        for line, text in enumerate((picture.row.key, _made(picture))):
-            _write(canvas, (left, top + _PNG_PX + 6 + line * 17), text, size_px=12, width_px=_PNG_PX)
-        if result:
-            _write_mark(canvas, (left, top + _PNG_PX + 40), remark, _MARKS[result])
-        place += 1
-    return await asyncio.to_thread(_encoded, canvas)
+    return canvas
+
+
+def _draw(canvas: Image.Image, place: int, picture: Picture, small: Image.Image | None) -> None:
+    left = _GAP_PX + place % _COLUMNS * _STEP_X_PX
+    top = _HEAD_PX + place // _COLUMNS * _STEP_Y_PX
+    result, remark = _mark_of(picture)
+    _paste(canvas, (left, top), small, frame=_MARKS[result] if result else None)
+    for line, text in enumerate((picture.row.key, _made(picture))):
+        _write(canvas, (left, top + _PNG_PX + 6 + line * 17), text, size_px=12, width_px=_PNG_PX)
+    if result:
+        _write_mark(canvas, (left, top + _PNG_PX + 40), remark, _MARKS[result])
 
 
 def _paste(

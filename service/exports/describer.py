@@ -29,7 +29,7 @@ class TaskDescriber:
 
     async def _answer(self, task: Task, picture: Picture | None) -> TaskAnswer:
         cell = self._pictures.expansion.cell(task.index)
-        row = await self._pictures.row_of(cell)
+        row = await self._pictures.row_of(cell) if picture is None else picture.row
         return TaskAnswer(
             index=task.index,
             state=task.state,
