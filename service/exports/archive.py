@@ -2,7 +2,7 @@
 
 Python's own `zipfile` writes it. Pictures are stored as they are: they do not become smaller. Each entry has its length
 and checksum in front, so that programs that unpack while they read understand it. What grows with the batch are the
-names alone, which stand at the end of an archive once more: 0.3 kB an entry.
+names alone, which stand at the end of an archive once more: 0.2 kB an entry.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
 
 from core.clock import moment
 from service.contract.queries import Selection
@@ -44,11 +47,32 @@ class _Window(io.RawIOBase):
         return data
 
 
+class _Directory(list[Any]):
+    """The entries that stand at the end of an archive once more, packed: a fifth of what they take as `ZipInfo`."""
+
+    def append(self, info: zipfile.ZipInfo) -> None:
+        facts = (info.filename, info.date_time, info.CRC, info.file_size, info.header_offset)
+        super().append(msgspec.msgpack.encode(facts))
+
+    def __iter__(self) -> Iterator[zipfile.ZipInfo]:
+        for packed in super().__iter__():
+            name, date_time, crc, size_bytes, offset = msgspec.msgpack.decode(packed)
+            info = _entry(name, tuple(date_time))
+            info.CRC, info.file_size, info.compress_size, info.header_offset = (
+                crc,
+                size_bytes,
+                size_bytes,
+                offset,
+            )
+            yield info
+
+
 async def archive(pictures: Pictures, select: Selection, *, receipts: bool) -> AsyncIterator[bytes]:
     """An entry for each picture under its key; with `receipts` the receipt of each, as `<key>.json`."""
     window, missing, endings = _Window(), list[str](), ("", ".json") if receipts else ("",)
     # Not in a `with`: when the reader leaves, a thread may still be writing, and an archive in use cannot be closed.
     file = zipfile.ZipFile(window, "w")
+    file.filelist = _Directory()
     async for name, ended_at_ms, data in _entries(pictures, select, endings):
         if data is None:
             missing.append(name)
@@ -79,7 +103,11 @@ async def _groups(pictures: Pictures, select: Selection) -> AsyncIterator[list[P
 
 
 def _write(file: zipfile.ZipFile, name: str, ended_at_ms: int, data: bytes) -> None:
-    info = zipfile.ZipInfo(name, moment(ended_at_ms).timetuple()[:6])
-    info.external_attr = 0o644 << 16
-    file.writestr(info, data)
+    file.writestr(_entry(name, moment(ended_at_ms).timetuple()[:6]), data)
     file.NameToInfo.clear()  # what finds entries by name: nobody looks here, and it doubles what a name takes
+
+
+def _entry(name: str, date_time: Any) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time)
+    info.external_attr = 0o644 << 16
+    return info
