@@ -25,8 +25,9 @@ class PlanTasks(_Part):
 
 
 class PlanCost(_Part):
-    """Dollars as decimal strings. `low` makes every different picture once, as `reuse` has it; `likely` makes them all,
-    and so does `by_template`; `high` is what is held while they run."""
+    """Dollars as decimal strings. `low` makes every call once that several pictures share, as `reuse` has it; `likely`
+    makes one for each, and so does `by_template`. Both leave out what is `unchanged`. `high` is what is held while all of
+    them run."""
 
     currency: str = "USD"
     low: str = "0.00"
@@ -37,8 +38,9 @@ class PlanCost(_Part):
 
 
 class PlanDuration(_Part):
-    """Seconds at the lanes' limits and until the last answer is there, and the limit that binds (None: the lanes
-    declare no limit). `slots_needed` is how many calls run side by side to use all of it."""
+    """Seconds at the limits of the lane that takes longest, with the time that its pictures take of late, until the last
+    answer is there; and the limit that binds (None: the lanes declare no limit). `slots_needed` is how many calls run side
+    by side to use all of it, and no more than there are pictures."""
 
     seconds: float | None
     limited_by: str | None
@@ -95,12 +97,25 @@ class PlanTwin(_Part):
 class PlanDuplicates(_Part):
     """Pictures that are the same as another of the plan, as far as it can know; `rows` are the first of them.
 
-    What an earlier batch has made is not looked for.
+    `finished_anew` counts further ones that need no call: their size is made at the same pixels as another one, whose
+    original is finished twice.
     """
 
     total: int = 0
     by_template: dict[str, int] = {}
     rows: tuple[PlanTwin, ...] = ()
+    finished_anew: int = 0
+
+
+class PlanUnchanged(_Part):
+    """Pictures that the tenant has already, and that cost nothing with `reuse: tenant`.
+
+    `looked_at` pictures were looked for; where the plan makes more, they stand for the rest.
+    """
+
+    total: int = 0
+    by_template: dict[str, int] = {}
+    looked_at: int = 0
 
 
 class PlanProblem(_Part):
@@ -132,6 +147,7 @@ class Plan(_Part):
     prompts: tuple[dict[str, Any], ...] = ()
     lint: tuple[PlanLint, ...] = ()
     duplicates: PlanDuplicates = PlanDuplicates()
+    unchanged: PlanUnchanged = PlanUnchanged()
     files: tuple[PlanFile, ...] = ()
     files_total: int = 0
     errors: tuple[PlanProblem, ...] = ()

@@ -303,6 +303,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         documents=documents,
         batches=batches,
         plans=PlanStore(redis),
+        lanes=LaneStore(redis),
         opener=SourceOpener(documents, fetcher, settings.fetch, CatalogLimits()),
         settings=settings,
         clock=clock,

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from schemas.asset import Receipt, StoredFile
-from schemas.image import Usage
+from schemas.image import ImageFormat, Usage
+from schemas.manifest import ImageSettings
 from schemas.model import find_model
 from schemas.pricing import cost_usd_micros, price_list, usd
 
@@ -79,6 +80,24 @@ def cost_of(order: Order, delivery: Delivery) -> tuple[int, bool]:
     if delivery.usage is None or model is None:
         return order.likely_usd_micros, True
     return cost_usd_micros(model, Usage(**delivery.usage)), False
+
+
+_CHOSEN = ("compression", "background", "moderation", "complexity")
+
+
+def parameters_of(image: ImageSettings, size: str) -> dict[str, str | int]:
+    """What is asked of the model beside the prompt.
+
+    Args:
+        size: pixels, or `auto`.
+    """
+    named = {
+        "quality": image.quality or "auto",
+        "size": size,
+        "format": (image.format or ImageFormat.PNG).value,
+    }
+    chosen = {name: getattr(image, name) for name in _CHOSEN}
+    return named | {name: value for name, value in chosen.items() if value is not None}
 
 
 def fingerprint_of(**facts: Any) -> str:

@@ -19,7 +19,7 @@ from schemas.pricing import quote
 from schemas.rendering import cell_values, output_key, row_values
 from schemas.size import Size, resolve_size
 from schemas.template import TemplateError, parsed
-from workers.order import Order, fingerprint_of
+from workers.order import Order, fingerprint_of, parameters_of
 from workers.references import BadReferenceError, ReferenceKeeper
 from workers.shelf import Campaign
 
@@ -113,8 +113,7 @@ def _order(
     digests = [
         reference.sha256 for reference in (*request.references, *([request.mask] if request.mask else []))
     ]
-    named = {"quality": request.quality, "size": request.size, "format": request.format.value}
-    chosen = {name: getattr(request, name) for name in _PARAMETERS if getattr(request, name) is not None}
+    parameters = parameters_of(manifest.image_of(cell.template), request.size)
     likely = quote(
         _model(manifest.image_of(cell.template)),
         quality=request.quality,
@@ -141,7 +140,7 @@ def _order(
         sample=cell.sample,
         asset_stem=stem,
         model=request.model,
-        parameters={**named, **chosen},
+        parameters=parameters,
         format=request.format.value,
         width=size.width if size else None,
         height=size.height if size else None,
@@ -151,7 +150,7 @@ def _order(
         fingerprint=fingerprint_of(
             prompt=request.prompt,
             model=request.model,
-            parameters={**named, **chosen},
+            parameters=parameters,
             references=digests,
             sample=cell.sample,
         ),

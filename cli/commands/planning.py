@@ -144,6 +144,7 @@ def plan_lines(plan: Json) -> dict[str, str]:
         + (f"cap {dollars(cost['cap'])}" if cost.get("cap") else "no cap"),
         "time": _time(plan.get("duration") or {}),
         "same": _same(plan.get("duplicates") or {}),
+        "there": _there(plan.get("unchanged") or {}, tasks["total"]),
         "advice": "\n".join(map(_advice, plan.get("lint") or [])),
         "prompts": "\n".join(map(_prompt, plan.get("prompts") or [])),
         "missing": _missing(plan.get("files") or []),
@@ -181,6 +182,23 @@ def _time(found: Json) -> str:
 
 
 def _same(duplicates: Json) -> str:
+    return "\n".join(filter(None, (_alike(duplicates), _anew(duplicates.get("finished_anew") or 0))))
+
+
+def _anew(pictures: int) -> str:
+    said = "comes" if pictures == 1 else "come"
+    return f"{counted(pictures, 'picture')} {said} from the same call as another size" if pictures else ""
+
+
+def _there(unchanged: Json, total: int) -> str:
+    if not unchanged.get("total"):
+        return ""
+    about = "about " if unchanged["looked_at"] < total else ""
+    said = f"{about}{counted(unchanged['total'], 'picture')} of earlier batches, at no cost"
+    return f"{said} ({_parts(unchanged['by_template'])})"
+
+
+def _alike(duplicates: Json) -> str:
     if not duplicates.get("total"):
         return ""
     rows = [f"row {one['row']} as row {one['same_as_row']}" for one in duplicates["rows"][:FEW_SHOWN]]

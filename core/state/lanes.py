@@ -79,6 +79,12 @@ class LaneStore:
         self._client = client
         self._scripts = Scripts(client)
 
+    async def mean_latency_s(self, lane: str) -> float | None:
+        """How long a picture has taken on the lane of late; None when it has made none yet."""
+        with translated():
+            found = await command(self._client, "HGET", keys.lane(lane), "mean_s")
+        return None if found is None else float(found)
+
     async def configure(
         self,
         lane: str,

@@ -10,6 +10,8 @@ from hashlib import blake2b
 from itertools import product
 from typing import Any
 
+import orjson
+
 from schemas.catalog import Row
 from schemas.combining import Combined
 from schemas.errors import Problem
@@ -98,6 +100,11 @@ class RowChecker:
     def fields_read(self) -> frozenset[str]:
         """The fields of a row that any text reads by name; `*` when one reads a row as a whole."""
         return frozenset().union(*(_fields_read(text, whole=True) for _, text in self._texts()))
+
+    def filled(self, attrs: Mapping[str, None]) -> dict[str, None]:
+        """Of the columns that some row has, those that every row is given, because a text reads them."""
+        read = self.fields_read
+        return dict(attrs) if read & {"attrs", "*"} else {name: None for name in attrs if name in read}
 
     def check(self, row: Row) -> Iterator[Problem | NeededFile]:
         """Problems of one row, and the uploaded files it needs. What no row can mend is said once."""
@@ -248,6 +255,17 @@ class RowChecker:
         column = column or next((own for own in row.raw if snake(own) == name), name)
         detail = f"{error}, and {pointer} needs it; fill it in, or guard it with {{% if %}} or `default`"
         return Problem.at_row(row.number, "empty_field", detail, column=column)
+
+
+def row_of(line: bytes, filled: Mapping[str, None]) -> Row:
+    """A row as workers will read it.
+
+    Args:
+        line: as the first pass wrote it.
+        filled: see `RowChecker.filled`.
+    """
+    fields = orjson.loads(line)
+    return Row(**{**fields, "attrs": {**filled, **fields["attrs"]}})
 
 
 def _fields_read(text: str, *, whole: bool = False) -> frozenset[str]:

@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -18,11 +18,11 @@ import structlog
 from core.clock import Clock
 from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
 from core.queue import PlanJob
-from core.record import PlannedBatch
 from core.settings import Settings
 from core.state.batches import BatchStore
+from core.state.lanes import LaneStore
 from core.state.plans import PlanStore
-from schemas.batch import Batch, BatchState
+from schemas.batch import BatchState
 from schemas.catalog import Row
 from schemas.errors import ManifestError, NotFoundError, Problem
 from schemas.expansion import Expansion
@@ -37,14 +37,16 @@ from schemas.plan import (
     PlanFile,
     PlanProblem,
     PlanTasks,
+    PlanUnchanged,
 )
 from schemas.pricing import micros, usd
 from workers.catalogs.record import row_problem
-from workers.planning.checker import RowChecker
+from workers.planning.checker import RowChecker, row_of
 from workers.planning.needed import NeededFile
-from workers.planning.pricer import PricedBlock, Pricer, cost_of, duration_of, flows_of, tasks_of
+from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
-from workers.planning.summary import digest_of, tree_of, variants_of
+from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of
+from workers.planning.unchanged import PrintFinder, some_rows
 
 MAX_PROBLEMS = 100
 MAX_FILES_SHOWN = 10_000
@@ -73,7 +75,9 @@ class _Draft:
     blocks: list[PricedBlock] = field(default_factory=list)
     expansion: Expansion | None = None
     duplicates: PlanDuplicates = field(default_factory=PlanDuplicates)
+    unchanged: PlanUnchanged = field(default_factory=PlanUnchanged)
     cost: PlanCost | None = None
+    latencies_s: dict[str, float] = field(default_factory=dict)
     checker: RowChecker | None = None
     digest: str | None = None
     refusal: str | None = None
@@ -92,6 +96,7 @@ class Planner:
         documents: Documents,
         batches: BatchStore,
         plans: PlanStore,
+        lanes: LaneStore,
         opener: SourceOpener,
         settings: Settings,
         clock: Clock,
@@ -99,6 +104,7 @@ class Planner:
         self._documents = documents
         self._batches = batches
         self._plans = plans
+        self._lanes = lanes
         self._opener = opener
         self._settings = settings
         self._clock = clock
@@ -165,8 +171,29 @@ class Planner:
         if not draft.problems:
             draft.blocks = pricer.blocks()
             draft.duplicates = draft.checker.twins.found(expansion)
-            draft.cost = cost_of(draft.blocks, manifest.spend.cap_usd, _spared(manifest, draft.duplicates))
+            if manifest.reuse is Reuse.TENANT:
+                draft.unchanged = await self._unchanged(job.tenant, draft, rows_file, attrs)
+            draft.cost = cost_of(draft.blocks, manifest.spend.cap_usd, _spared(manifest, draft))
+            draft.latencies_s = await self._latencies_s({priced.lane for priced in draft.blocks})
             draft.refusal = self._refusal(draft.cost)
+
+    async def _unchanged(
+        self, tenant: str, draft: _Draft, rows_file: Path, attrs: dict[str, None]
+    ) -> PlanUnchanged:
+        assert draft.expansion is not None
+        assert draft.checker is not None
+        finder = PrintFinder(self._documents, tenant, draft.expansion, draft.files)
+        wanted = {cell.row for cell in finder.cells()}
+        filled = draft.checker.filled(attrs)
+        return await finder.look(await asyncio.to_thread(some_rows, rows_file, filled, wanted))
+
+    async def _latencies_s(self, groups: set[str]) -> dict[str, float]:
+        """How long a picture takes, by group; of several lanes the slowest counts."""
+        found = dict[str, float]()
+        for group in groups:
+            each = [await self._lanes.mean_latency_s(lane) for lane in self._settings.groups[group]]
+            found |= {group: max(known)} if (known := [one for one in each if one is not None]) else {}
+        return found
 
     async def _check_pages(
         self, job: PlanJob, draft: _Draft, rows_file: Path, attrs: dict[str, None]
@@ -233,7 +260,7 @@ class Planner:
                     finished_at_ms=self._clock.now_ms(),
                 )
                 return
-            planned = _planned_batch(batch, manifest, plan, draft, now_ms=self._clock.now_ms())
+            planned = planned_batch(batch, manifest, plan, draft.blocks, now_ms=self._clock.now_ms())
             await self._documents.put_planned(planned)
             await self._batches.start(
                 batch,
@@ -243,30 +270,6 @@ class Planner:
                 flows=flows_of(draft.blocks),
                 deadline_ms=planned.deadline_ms,
             )
-
-
-def _planned_batch(
-    batch: Batch, manifest: Manifest, plan: Plan, draft: _Draft, *, now_ms: int
-) -> PlannedBatch:
-    """What storage keeps of a batch, should Redis be lost."""
-    return PlannedBatch(
-        id=batch.id,
-        tenant=batch.tenant,
-        name=batch.name,
-        priority=batch.priority.value,
-        metadata=batch.metadata,
-        plan_id=batch.plan_id,
-        cap_usd_micros=batch.cap_usd_micros,
-        on_doubt=manifest.spend.on_doubt.value,
-        reuse=manifest.reuse.value,
-        deadline_ms=int(manifest.deadline.timestamp() * 1000) if manifest.deadline else None,
-        created_at_ms=batch.created_at_ms,
-        started_at_ms=now_ms,
-        total=plan.tasks.total,
-        rows=draft.rows,
-        estimated_usd_micros=micros(plan.cost.likely),
-        flows=[asdict(flow) for flow in flows_of(draft.blocks)],
-    )
 
 
 def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
@@ -296,15 +299,13 @@ def _check_page(
     """Second pass over one page: its rows, with every column that any row has and a text reads; for each row the
     files it needs; and what is wrong."""
     assert draft.checker is not None
-    read = draft.checker.fields_read
-    filled = attrs if read & {"attrs", "*"} else {name: None for name in attrs if name in read}
+    filled = draft.checker.filled(attrs)
     rows: list[Row] = []
     files: list[list[NeededFile]] = []
     problems: list[Problem] = []
     for line in islice(lines, PAGE_ROWS):
         digest(line)
-        fields = orjson.loads(line)
-        row = Row(**{**fields, "attrs": {**filled, **fields["attrs"]}})
+        row = row_of(line, filled)
         needed = list[NeededFile]()
         for found in draft.checker.check(row):
             if isinstance(found, NeededFile):
@@ -337,11 +338,11 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         id=job.plan_id,
         accepted=draft.cost is not None and draft.refusal is None,
         refusal=draft.refusal,
-        digest=digest_of(manifest, draft.digest, cost, draft.files),
+        digest=digest_of(manifest, draft.digest, draft.blocks, draft.files),
         name=manifest.label,
         tasks=_tasks(draft),
         cost=cost,
-        duration=duration_of(draft.blocks, settings.limits)
+        duration=duration_of(draft.blocks, settings.limits, draft.latencies_s)
         if draft.blocks
         else PlanDuration(seconds=None, limited_by=None),
         catalog=PlanCatalog(
@@ -350,10 +351,11 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
             mapping={name: ", ".join(columns) for name, columns in mapping.items()},
             left_out=draft.source.left_out if draft.source else 0,
         ),
-        templates=tree_of(manifest, draft.blocks) if draft.blocks else (),
+        templates=tree_of(manifest, draft.blocks, cost) if draft.blocks else (),
         prompts=tuple(draft.checker.prompts) if draft.checker else (),
         lint=draft.checker.linter.told() if draft.checker else (),
         duplicates=draft.duplicates,
+        unchanged=draft.unchanged,
         files=tuple(PlanFile(name=name, sha256=upload.sha256 if upload else None) for name, upload in shown),
         files_total=len(draft.files),
         errors=tuple(PlanProblem(**problem.as_dict()) for problem in draft.problems[:MAX_PROBLEMS]),
@@ -367,6 +369,10 @@ def _tasks(draft: _Draft) -> PlanTasks:
     return tasks_of(draft.blocks).model_copy(update={"by_variant": variants_of(draft.expansion)})
 
 
-def _spared(manifest: Manifest, duplicates: PlanDuplicates) -> dict[str, int]:
-    """Pictures by template that are not made, because the same ones are."""
-    return {} if manifest.reuse is Reuse.NEVER else duplicates.by_template
+def _spared(manifest: Manifest, draft: _Draft) -> Spared:
+    """What is not paid for because of `reuse`."""
+    assert draft.checker is not None
+    if manifest.reuse is Reuse.NEVER:
+        return Spared()
+    sizes = {} if manifest.sample else draft.checker.twins.shared_sizes
+    return Spared(draft.duplicates.by_template, sizes, draft.unchanged.by_template)

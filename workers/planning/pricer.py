@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from core.settings import Settings
 from core.state.batches import Flow
@@ -18,7 +18,7 @@ from schemas.size import resolve_size
 from workers.planning.checker import PromptTally
 
 ASSUMED_LATENCY_S = 80.0
-"""Of a medium 1024 x 1024 picture of gpt-image-2, until a lane has measured its own. Source: ofox.ai, 2026."""
+"""Of a medium 1024 x 1024 picture of gpt-image-2, until a lane has made one. Source: ofox.ai, 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Pricer:
         )
 
 
-def flows_of(blocks: list[PricedBlock]) -> list[Flow]:
+def flows_of(blocks: Sequence[PricedBlock]) -> list[Flow]:
     """The batch's share of each lane, as the claim script counts through it."""
     return [
         Flow(
@@ -179,42 +179,66 @@ def tasks_of(blocks: list[PricedBlock]) -> PlanTasks:
     return PlanTasks(total=by_template.total(), by_template=by_template, by_size=by_size, by_model=by_model)
 
 
-def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Mapping[str, int]) -> PlanCost:
-    """
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Pictures that need no call of their own, by template.
+
     Args:
-        spared: by template: pictures that are not made because they are the same as others.
+        same: how many are the same as others.
+        sizes: those whose call is that of another size.
+        there: how many the tenant has already.
     """
-    by_template, counts = Counter[str](), Counter[str]()
+
+    same: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    there: Mapping[str, int] = field(default_factory=dict)
+
+
+def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> PlanCost:
+    """`low` leaves out all that is spared, `likely` only what the tenant has already, `high` nothing."""
+    likely, low, counts = Counter[str](), Counter[str](), Counter[str]()
     for priced in blocks:
-        by_template[priced.block.template] += priced.likely_usd_micros
-        counts[priced.block.template] += priced.block.count
+        name = priced.block.template
+        shared = spared.sizes.get(name, frozenset())
+        called = [priced.quotes[n] for n, size in enumerate(priced.block.sizes) if size not in shared]
+        likely[name] += priced.likely_usd_micros
+        low[name] += sum(each.likely_usd_micros for each in called) * priced.per_size
+        counts[name] += priced.block.count
+
+    def without(costs: Mapping[str, int], pictures: Mapping[str, int]) -> dict[str, int]:
+        return {name: cost - cost * pictures.get(name, 0) // counts[name] for name, cost in costs.items()}
+
+    to_make = without(likely, spared.there)
     return PlanCost(
-        low=usd(sum(cost - cost * spared.get(name, 0) // counts[name] for name, cost in by_template.items())),
-        likely=usd(by_template.total()),
+        low=usd(sum(without(without(low, spared.same), spared.there).values())),
+        likely=usd(sum(to_make.values())),
         high=usd(sum(priced.high_usd_micros for priced in blocks)),
         cap=None if cap_usd is None else usd(micros(cap_usd)),
-        by_template={name: usd(cost) for name, cost in by_template.items()},
+        by_template={name: usd(cost) for name, cost in to_make.items()},
     )
 
 
-def duration_of(blocks: list[PricedBlock], limits: Mapping[str, Limits]) -> PlanDuration:
-    """Lanes work side by side, so the slowest decides; then the last picture, and what is made from it, is waited for."""
-    slowest, binding = 0.0, None
-    for lane in {priced.lane for priced in blocks}:
+def duration_of(
+    blocks: list[PricedBlock], limits: Mapping[str, Limits], latencies_s: Mapping[str, float]
+) -> PlanDuration:
+    """Lanes work side by side, so the slowest decides; then the last picture, and what is made from it, is waited for.
+
+    Args:
+        latencies_s: how long a picture takes on a lane, where that is known.
+    """
+    found = PlanDuration(seconds=None, limited_by=None)
+    for lane in sorted({priced.lane for priced in blocks}):
         mine = [priced for priced in blocks if priced.lane == lane]
         images, tokens = sum(b.block.count for b in mine), sum(b.likely_tokens for b in mine)
-        seconds, dimension = duration_s(images, tokens, limits[lane])
-        if dimension is not None and seconds > slowest:
-            slowest, binding = seconds, (lane, dimension)
-    if binding is None:
-        return PlanDuration(seconds=None, limited_by=None)
-    rate = limits[binding[0]].images_per_minute
-    slots = None if rate is None else slots_needed(rate, ASSUMED_LATENCY_S)
-    return PlanDuration(
-        seconds=round(slowest + ASSUMED_LATENCY_S * _levels(blocks), 1),
-        limited_by=f"{binding[0]}: {binding[1]} a minute",
-        slots_needed=slots,
-    )
+        least_s, dimension = duration_s(images, tokens, limits[lane])
+        latency_s = latencies_s.get(lane, ASSUMED_LATENCY_S)
+        seconds = round(least_s + latency_s * _levels(blocks), 1)
+        if dimension is not None and seconds > (found.seconds or 0):
+            slots = min(images, slots_needed(round(images * 60 / least_s, 6), latency_s))
+            found = PlanDuration(
+                seconds=seconds, limited_by=f"{lane}: {dimension} a minute", slots_needed=slots
+            )
+    return found
 
 
 def _levels(blocks: list[PricedBlock]) -> int:

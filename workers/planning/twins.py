@@ -15,7 +15,9 @@ from hashlib import blake2b
 from schemas.combining import Combined
 from schemas.expansion import Expansion
 from schemas.manifest import Manifest
+from schemas.model import find_model
 from schemas.plan import PlanDuplicates, PlanTwin
+from schemas.size import resolve_size
 from schemas.template import parsed
 
 MAX_KEPT = 500_000
@@ -57,16 +59,40 @@ class TwinFinder:
     def found(self, expansion: Expansion) -> PlanDuplicates:
         """How many tasks are twins of others; a sample is not looked at."""
         blocks = () if self.manifest.sample else expansion.grid.blocks
-        by_template = {}
+        by_template, anew = {}, 0
         for block in blocks:
             rows = expansion.rows - self._again.get(block.template, 0)
             different = self._different(expansion.grid.variants, block.template)
             twins = block.count - rows * different * len(block.sizes) * block.samples
             if twins:
                 by_template[block.template] = twins
+            anew += (block.count - twins) * len(self.shared_sizes[block.template]) // len(block.sizes)
         return PlanDuplicates(
-            total=sum(by_template.values()), by_template=by_template, rows=tuple(self._told) if blocks else ()
+            total=sum(by_template.values()),
+            by_template=by_template,
+            rows=tuple(self._told) if blocks else (),
+            finished_anew=anew,
         )
+
+    @cached_property
+    def shared_sizes(self) -> dict[str, frozenset[str]]:
+        """By template: sizes for which the same is asked as for an earlier one. One call serves for both."""
+        found = {}
+        for name in self.manifest.templates:
+            sizes = self.manifest.sizes_of(name)
+            asked = [self._asked_for(name, size) for size in sizes]
+            found[name] = frozenset(size for place, size in enumerate(sizes) if asked[place] in asked[:place])
+        return found
+
+    def _asked_for(self, name: str, size: str) -> tuple[str, ...]:
+        """What decides the pixels of a picture, and of those that it is made from."""
+        reads = {path.split(".")[0] for text in _texts(self.manifest, name) for path in parsed(text).reads}
+        own = size if "size" in reads else generated_size(self.manifest, name, size)
+        parent = self.manifest.templates[name].parent
+        if parent is None:
+            return (own,)
+        sizes = self.manifest.sizes_of(parent)
+        return (own, *self._asked_for(parent, size if size in sizes else sizes[0]))
 
     def _different(self, variants: Combined, template: str) -> int:
         reads = [
@@ -105,6 +131,12 @@ class TwinFinder:
             )
             found[name] = _digest(str(facts).encode())
         return found
+
+
+def generated_size(manifest: Manifest, template: str, size: str) -> str:
+    """The pixels that are asked for, or `auto`."""
+    model = find_model(manifest.image_of(template).model or "")
+    return size if size == "auto" or model is None else str(resolve_size(size, model))
 
 
 def _texts(manifest: Manifest, name: str) -> Iterator[str]:

@@ -42,6 +42,25 @@ async def test_a_second_batch_takes_the_pictures_of_the_first_and_buys_what_is_n
         assert receipt.original == (await studio.receipt(first.id, source)).original
 
 
+async def test_what_a_sample_has_made_is_not_paid_again_by_the_whole_batch(
+    studio: Studio, east: Simulator
+) -> None:
+    asked = shared(*numbered(4))
+    sample = await studio.ended(await studio.submit({**asked, "sample": 3}))
+    whole = await studio.ended(await studio.submit(asked))
+
+    assert (sample.counts["done"], whole.counts["done"]) == (3, 8)
+    assert len(east.calls(sample.id)) == 3
+    assert len(east.calls(whole.id)) == 5
+    assert whole.spent_usd_micros == sum(call["cost_usd_micros"] for call in east.calls(whole.id))
+    sampled = {task.asset_key for task in await studio.task_list(sample.id)}
+    receipts = [await studio.receipt(whole.id, task) for task in await studio.task_list(whole.id)]
+    taken = {receipt.reused_from for receipt in receipts if receipt.reused_from}
+    assert taken == {f"{sample.id}/{key}" for key in sampled}
+    assert all(receipt.cost_usd == "0.00" for receipt in receipts if receipt.reused_from)
+    assert whole.spent_usd_micros <= whole.estimated_usd_micros < 1.2 * whole.spent_usd_micros
+
+
 async def test_two_batches_at_the_same_time_pay_each_picture_once(studio: Studio, east: Simulator) -> None:
     east.latency(0.1)
     asked = {**manifest(*(f"twin {name}" for name in numbered(10))), "reuse": "tenant"}

@@ -16,6 +16,7 @@ from core.settings import BudgetSettings, LaneSettings, ServiceSettings, Setting
 from core.state import keys
 from core.state.batches import BatchStore, NewBatch
 from core.state.connection import command
+from core.state.lanes import LaneStore
 from core.state.plans import PlanStore
 from core.storage.opening import open_store
 from schemas.batch import Batch
@@ -92,6 +93,7 @@ class Desk:
             documents=self.documents,
             batches=BatchStore(self.redis),
             plans=PlanStore(self.redis),
+            lanes=LaneStore(self.redis),
             opener=SourceOpener(self.documents, self.fetcher, made.fetch, CatalogLimits()),
             settings=made,
             clock=SystemClock(),

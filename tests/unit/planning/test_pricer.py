@@ -13,7 +13,7 @@ from schemas.lane import Limits
 from schemas.manifest import Manifest
 from tests.unit.planning.desk import made_settings
 from workers.planning.checker import PromptTally
-from workers.planning.pricer import PricedBlock, Pricer, cost_of, duration_of, flows_of, tasks_of
+from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 
 EXAMPLE: dict[str, Any] = {
     "name": "apparel-autumn",
@@ -64,7 +64,7 @@ def test_the_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:
     Likely, micro-dollars: hero (31 text x 5) + (1,280 x 8) + output x 30 = 63,075 and 51,555; poster (80 bytes on
     average, rounded up: 26 text x 5) + 10,240 + 164,640 = 175,010. Eight pictures each.
     """
-    cost = cost_of(priced(tmp_path), "250.00", {})
+    cost = cost_of(priced(tmp_path), "250.00", Spared())
 
     assert cost.by_template == {"hero": "0.91704", "poster": "1.40008"}
     assert cost.low == cost.likely
@@ -105,7 +105,7 @@ def test_tasks_are_counted_by_what_they_are(tmp_path: Path) -> None:
 
 def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_path: Path) -> None:
     """24 pictures at 10 a minute, and the answers of the last hero and its poster."""
-    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits})
+    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits}, {})
 
     assert (duration.seconds, duration.limited_by, duration.slots_needed) == (
         144.0 + 2 * 80,
@@ -114,10 +114,34 @@ def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_pat
     )
 
 
+def test_what_a_lane_was_measured_at_counts_and_no_more_calls_are_needed_than_there_are_pictures(
+    tmp_path: Path,
+) -> None:
+    """At 24 a minute the 24 pictures take a minute; calls of 100 s would use 40 slots, and of 30 s use 12."""
+    quick = {"main": Limits(images_per_minute=24)}
+
+    slow, fast = (duration_of(priced(tmp_path), quick, {"main": latency_s}) for latency_s in (100.0, 30.0))
+
+    assert (slow.seconds, slow.slots_needed) == (60 + 2 * 100, 24)
+    assert (fast.seconds, fast.slots_needed) == (60 + 2 * 30, 12)
+
+
+def test_calls_side_by_side_follow_from_the_limit_that_binds(tmp_path: Path) -> None:
+    """Tokens for six minutes: 24 pictures are 4 a minute, of 80 s each."""
+    blocks = priced(tmp_path)
+    tokens = sum(block.likely_tokens for block in blocks)
+    limits = Limits(images_per_minute=1000, tokens_per_minute=tokens / 6)
+
+    found = duration_of(blocks, {"main": limits}, {})
+
+    assert (found.seconds, found.limited_by) == (6 * 60 + 2 * 80, "main: tokens a minute")
+    assert found.slots_needed == 6  # 4 a minute for 80 s are 5.33
+
+
 def test_lanes_without_limits_promise_nothing(tmp_path: Path) -> None:
     lanes = {"main": LaneSettings(api_key="key")}
 
-    assert duration_of(priced(tmp_path, lanes=lanes), {"main": Limits()}).seconds is None
+    assert duration_of(priced(tmp_path, lanes=lanes), {"main": Limits()}, {}).seconds is None
 
 
 def test_templates_go_to_the_lanes_of_their_models(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""What the tenant has already: pictures of a plan that storage knows by their fingerprint, and that cost nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from core.documents import Documents, Print, Upload
+from schemas.catalog import Row
+from schemas.expansion import Cell, Expansion
+from schemas.plan import PlanUnchanged
+from schemas.rendering import cell_values, row_values
+from schemas.template import parsed
+from workers.order import fingerprint_of, parameters_of
+from workers.planning.checker import row_of
+from workers.planning.twins import generated_size
+
+MAX_LOOKED_AT = 2_000
+"""Pictures that are looked for: as many small reads of storage, and as many again for what they are made from. Of a
+larger plan they are spread evenly, and what is found of them stands for the rest."""
+_AT_ONCE = 32
+
+
+class PrintFinder:
+    """Looks for the pictures of one plan.
+
+    Not found are those with a reference from an address on the web: what lies there is known when they are made.
+    """
+
+    def __init__(
+        self, documents: Documents, tenant: str, expansion: Expansion, files: Mapping[str, Upload | None]
+    ) -> None:
+        self._documents = documents
+        self._tenant = tenant
+        self._expansion = expansion
+        self._manifest = expansion.manifest
+        self._files = files
+        self._found: dict[int, asyncio.Task[Print | None]] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    def cells(self) -> list[Cell]:
+        """Those that are looked for; all, where there are not too many."""
+        return [self._expansion.cell(index) for index in _spread(self._expansion.total)]
+
+    async def look(self, rows: Mapping[int, Row]) -> PlanUnchanged:
+        """
+        Args:
+            rows: of all `cells`, by their place in the catalog, as workers will read them.
+
+        Raises:
+            UnavailableError: storage does not answer.
+        """
+        looked, there = Counter[str](), Counter[str]()
+        cells = self.cells()
+        for cell, found in zip(
+            cells, await asyncio.gather(*(self._print(c, rows) for c in cells)), strict=True
+        ):
+            looked[cell.template] += 1
+            there[cell.template] += found is not None
+        made = Counter[str]()
+        for block in self._expansion.blocks:
+            made[block.template] += block.count
+        by_template = {name: made[name] * count // looked[name] for name, count in there.items() if count}
+        return PlanUnchanged(total=sum(by_template.values()), by_template=by_template, looked_at=len(cells))
+
+    async def _print(self, cell: Cell, rows: Mapping[int, Row]) -> Print | None:
+        if cell.index not in self._found:
+            self._found[cell.index] = asyncio.create_task(self._look(cell, rows))
+        return await self._found[cell.index]
+
+    async def _look(self, cell: Cell, rows: Mapping[int, Row]) -> Print | None:
+        parent, references = self._expansion.parent_of(cell), list[str]()
+        if parent is not None:
+            original = await self._print(self._expansion.cell(parent), rows)
+            if original is None:
+                return None
+            references.append(original.sha256)
+        values = cell_values(self._manifest, cell, row_values(rows[cell.row]))
+        files = [self._files.get(parsed(text).render(values)) for text in self._names(cell.template)]
+        references += [file.sha256 for file in files if file is not None]
+        if None in files:
+            return None
+        async with self._slots:
+            return await self._documents.find_print(self._tenant, self._fingerprint(cell, values, references))
+
+    def _names(self, template: str) -> Iterator[str]:
+        for _, text in self._manifest.references_of(template):
+            yield text
+        if (mask := self._manifest.templates[template].mask) is not None:
+            yield mask
+
+    def _fingerprint(self, cell: Cell, values: Mapping[str, object], references: list[str]) -> str:
+        image = self._manifest.image_of(cell.template)
+        return fingerprint_of(
+            prompt=parsed(self._manifest.templates[cell.template].text).render(values),
+            model=image.model or "",
+            parameters=parameters_of(image, generated_size(self._manifest, cell.template, cell.size)),
+            references=references,
+            sample=cell.sample,
+        )
+
+
+def some_rows(path: Path, filled: Mapping[str, None], wanted: Collection[int]) -> dict[int, Row]:
+    """Those rows of the first pass whose places are wanted. Blocking."""
+    with path.open("rb") as lines:
+        return {place: row_of(line, filled) for place, line in enumerate(lines) if place in wanted}
+
+
+def _spread(total: int) -> Iterator[int]:
+    """Indexes, one of each stretch of equal length, and not at the same place of each: choices repeat."""
+    looked_at = min(total, MAX_LOOKED_AT)
+    for place in range(looked_at):
+        first, after = place * total // looked_at, (place + 1) * total // looked_at
+        yield first + place * 7919 % (after - first)
