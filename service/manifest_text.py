@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.errors import ManifestError, Problem
 from core.parsing.json_text import parse_json
 from core.parsing.yaml_text import parse_yaml
+from schemas.errors import ManifestError, Problem
 
 JSON_TYPES = frozenset({"application/json"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
