@@ -107,7 +107,7 @@ class Documents:
 
     async def _put_contents(self, tenant: str, name: str, path: Path) -> Upload:
         digest, size, media_type = await asyncio.to_thread(_looked_at, path)
-        contents = f"tenants/{tenant}/uploads/contents/{digest}"
+        contents = upload_key(tenant, digest)
         if await self.store.stat(contents) is None:
             await self.store.put_file(contents, path, media_type=NOT_A_PICTURE, overwrite=True)
         return Upload(name, digest, size, media_type)
@@ -145,7 +145,7 @@ class Documents:
 
     async def get_upload(self, tenant: str, sha256: str, into: Path) -> None:
         """Copies uploaded bytes to a local file. Raises `NotFoundError`."""
-        await self.store.get_file(f"tenants/{tenant}/uploads/contents/{sha256}", into)
+        await self.store.get_file(upload_key(tenant, sha256), into)
 
     async def put_page(self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow]) -> None:
         """Keeps up to PAGE_ROWS rows; page 0 holds rows 0..PAGE_ROWS-1."""
@@ -267,6 +267,11 @@ class Documents:
 
 def picture_key(tenant: str, batch_id: str, asset: str) -> str:
     return owned_key(tenant, batch_id, f"pictures/{asset}")
+
+
+def upload_key(tenant: str, sha256: str) -> str:
+    """Of the bytes of an upload, or of what was fetched and pinned."""
+    return f"tenants/{tenant}/uploads/contents/{sha256}"
 
 
 def owned_key(tenant: str, owner_id: str, name: str) -> str:

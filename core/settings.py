@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import (
@@ -30,6 +31,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from core.places import link_refusal
 from core.redis_address import RedisAddress
 from schemas.lane import Limits, together
 from schemas.model import live_models, refusal_of
@@ -169,6 +171,10 @@ class LaneSettings(Group):
     )
     usage_lag_s: float = Field(
         600.0, ge=0, le=86_400, description="how long after a call the account's usage is believed"
+    )
+    references: Literal["upload", "url"] = Field(
+        "upload",
+        description="how reference pictures are sent: as files, or as links that the provider reads from storage by itself",
     )
 
     @field_validator("models")
@@ -310,6 +316,19 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"the lanes of group '{group}' serve different models; they share their work"
                 )
+        return lanes
+
+    @field_validator("lanes")
+    @classmethod
+    def _links_can_be_read(
+        cls, lanes: dict[str, LaneSettings], info: ValidationInfo
+    ) -> dict[str, LaneSettings]:
+        storage: StorageSettings | None = info.data.get("storage")
+        linking = {name: lane for name, lane in lanes.items() if lane.references == "url"} if storage else {}
+        for name, lane in linking.items():
+            assert storage is not None
+            if refusal := link_refusal(storage.url, storage.endpoint_url, lane.base_url):
+                raise ValueError(f"{_variable(('lanes', name, 'references'))}=url: {refusal}; or say upload")
         return lanes
 
     @property

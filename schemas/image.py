@@ -28,11 +28,18 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A picture that is sent along with an edit: bytes on local disk, named by their digest."""
+    """A picture that is sent along with an edit: bytes on local disk, named by their digest.
+
+    Args:
+        key: where the same bytes lie in storage.
+        link: an address at which anybody may read them for a while, so a secret; None: the bytes are sent themselves.
+    """
 
     path: Path
     sha256: str
     media_type: str
+    key: str
+    link: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,16 @@ class ImageRequest:
     complexity: str | None = None
     references: tuple[Reference, ...] = ()
     mask: Reference | None = None
+
+    @property
+    def attached(self) -> tuple[Reference, ...]:
+        """Every picture that goes along, the mask last."""
+        return (*self.references, self.mask) if self.mask else self.references
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the provider reads every picture by itself."""
+        return all(picture.link is not None for picture in self.attached)
 
     @property
     def operation(self) -> Literal["generation", "edit"]:

@@ -43,6 +43,7 @@ from workers.images.client import ImagesClient
 from workers.jobs import plan_function
 from workers.keeper import PictureKeeper
 from workers.lease import LeaseKeeper
+from workers.linker import Linker
 from workers.patience import Patience
 from workers.planning.planner import Planner
 from workers.planning.source import SourceOpener
@@ -273,7 +274,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
     runner = AttemptRunner(
         worker=name,
         shelf=shelf,
-        preparer=Preparer(documents, references),
+        preparer=Preparer(documents, references, Linker.of(settings, store)),
         clients=clients,
         spool=folder,
         keeper=keeper,

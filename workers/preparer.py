@@ -19,6 +19,7 @@ from schemas.pricing import quote
 from schemas.rendering import cell_values, output_key, row_values
 from schemas.size import Size, resolve_size
 from schemas.template import TemplateError, parsed
+from workers.linker import Linker
 from workers.order import Order, fingerprint_of, parameters_of
 from workers.references import BadReferenceError, ReferenceKeeper
 from workers.shelf import Campaign
@@ -38,11 +39,12 @@ class Prepared:
 
 
 class Preparer:
-    """Renders the prompt and brings the references; costs nothing and sends nothing."""
+    """Renders the prompt, brings the references and, where the lane wants it, links them; sends nothing."""
 
-    def __init__(self, documents: Documents, references: ReferenceKeeper) -> None:
+    def __init__(self, documents: Documents, references: ReferenceKeeper, linker: Linker) -> None:
         self._documents = documents
         self._references = references
+        self._linker = linker
 
     async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared | Failure:
         """The request and order of one attempt, or why this task can never be made.
@@ -63,7 +65,8 @@ class Preparer:
         except (TemplateError, ValueError) as error:
             return Failure.of(FailureClass.BAD_ROW, f"Row '{row.row.key}': {error}.")
         request = _request(claim, campaign.manifest.image_of(cell.template), cell, prompt, references, mask)
-        return Prepared(_order(claim, campaign, cell, row, request, stem), request)
+        order = _order(claim, campaign, cell, row, request, stem)
+        return Prepared(order, await self._linker.linked(claim.lane, request))
 
     async def _bring(
         self, claim: Claim, campaign: Campaign, cell: Cell, row: PlannedRow, values: dict[str, Any]
@@ -110,9 +113,7 @@ def _order(
 ) -> Order:
     manifest = campaign.manifest
     size = None if request.size == "auto" else Size.parse(request.size)
-    digests = [
-        reference.sha256 for reference in (*request.references, *([request.mask] if request.mask else []))
-    ]
+    digests = [picture.sha256 for picture in request.attached]
     parameters = parameters_of(manifest.image_of(cell.template), request.size)
     likely = quote(
         _model(manifest.image_of(cell.template)),

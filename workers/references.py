@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from core.documents import Documents, PlannedRow, Upload, owned_key
+from core.documents import Documents, PlannedRow, Upload, owned_key, upload_key
 from core.settings import FetchSettings
 from core.state.batches import BatchStore
 from core.state.tasks import TaskStore
@@ -117,7 +117,7 @@ class ReferenceKeeper:
             if found is None:
                 raise BadReferenceError(f"'{name}' was not uploaded when the batch was planned")
             digest, name = found, f"'{name}'"
-        return await self._kept(digest, lambda into: self._documents.get_upload(tenant, digest, into), name)
+        return await self._kept(digest, upload_key(tenant, digest), name)
 
     async def parent(self, tenant: str, batch_id: str, index: int) -> Reference:
         """What the provider sent for task `index`, or for the task that serves for it, before it was finished.
@@ -133,11 +133,7 @@ class ReferenceKeeper:
         if not receipt or receipt.original is None:
             raise BadReferenceError(f"task {index}, which this picture is made from, has no picture")
         key = owned_key(tenant, batch_id, receipt.original.key)
-        return await self._kept(
-            receipt.original.sha256,
-            lambda into: self._documents.store.get_file(key, into),
-            f"'{task.asset_key}'",
-        )
+        return await self._kept(receipt.original.sha256, key, f"'{task.asset_key}'")
 
     async def check_mask(self, mask: Reference, masked: Reference) -> None:
         """
@@ -172,17 +168,17 @@ class ReferenceKeeper:
             await self._looked_at(path, fetched.sha256, "the fetched reference")
             return await self._documents.pin(tenant, batch_id, url, path)
 
-    async def _kept(self, digest: str, bring: Callable[[Path], Awaitable[None]], name: str) -> Reference:
+    async def _kept(self, digest: str, key: str, name: str) -> Reference:
         path = self._folder / digest
         if not await asyncio.to_thread(_touched, path):
             try:
-                await self._arrivals.get(digest, lambda: bring(path))
+                await self._arrivals.get(digest, lambda: self._documents.store.get_file(key, path))
             except NotFoundError as error:
                 raise BadReferenceError(f"{name} is not in storage any more") from error
             self._arrivals.forget(digest)  # it may be cleared away again
             await asyncio.to_thread(self._forget_oldest)
         facts = await self._looked_at(path, digest, name)
-        return Reference(path, digest, facts.media_type)
+        return Reference(path, digest, facts.media_type, key)
 
     async def _looked_at(self, path: Path, digest: str, name: str) -> PictureFacts:
         try:

@@ -101,7 +101,7 @@ class FolderStore:
     def url(self, key: str) -> str:
         return self._place(key).as_uri()
 
-    async def link(self, key: str, *, expires_s: int) -> str | None:
+    async def link(self, key: str, *, expires_s: int, media_type: str | None = None) -> str | None:
         return None
 
     async def check(self) -> None:

@@ -125,10 +125,10 @@ class S3Store:
     def url(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._full(key)}"
 
-    async def link(self, key: str, *, expires_s: int) -> str | None:
+    async def link(self, key: str, *, expires_s: int, media_type: str | None = None) -> str | None:
         if not 1 <= expires_s <= MAX_LINK_S:
             raise ValueError(f"A link lasts 1 to {MAX_LINK_S} seconds, not {expires_s}.")
-        return await self._threads.run(self._link, key, expires_s)
+        return await self._threads.run(self._link, key, expires_s, media_type)
 
     async def check(self) -> None:
         await self._threads.run(self._check)
@@ -214,8 +214,10 @@ class S3Store:
         with self._translated("delete", key):
             self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
 
-    def _link(self, key: str, expires_s: int) -> str:
+    def _link(self, key: str, expires_s: int, media_type: str | None) -> str:
         where = {"Bucket": self._bucket, "Key": self._full(key)}
+        if media_type is not None:
+            where["ResponseContentType"] = media_type
         with self._translated("link", key):
             return self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=expires_s)
 

@@ -98,8 +98,12 @@ class ObjectStore(Protocol):
     def url(self, key: str) -> str:
         """Where the object is, for people: `file:///...` or `s3://bucket/...`."""
 
-    async def link(self, key: str, *, expires_s: int) -> str | None:
-        """A URL that lets anybody read the object for so long, or None when the store has no such thing."""
+    async def link(self, key: str, *, expires_s: int, media_type: str | None = None) -> str | None:
+        """A URL that lets anybody read the object for so long, or None when the store has no such thing.
+
+        Args:
+            media_type: what the answer is to be called; None: what was said when the object was stored.
+        """
 
     async def check(self) -> None:
         """Write and read one small object of the store's own.

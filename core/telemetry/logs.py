@@ -16,6 +16,7 @@ from core.settings import TelemetrySettings
 _SECRET_NAMES = re.compile(r"key$|secret|password|authorization|token$|prompt$|b64|base64", re.IGNORECASE)
 _SECRET_TEXTS = re.compile(
     r"sk-[A-Za-z0-9_-]{8,}|darkroom_[a-z]+_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|//[^/\s:@]+:[^/\s@]+@"
+    r"|(?i:X-Amz-)[^\s\"']+"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 _HARMLESS = frozenset({"row_key", "asset_key", "variant_key"})

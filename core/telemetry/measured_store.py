@@ -99,8 +99,8 @@ class MeasuredStore(ObjectStore):
     def url(self, key: str) -> str:
         return self._store.url(key)
 
-    async def link(self, key: str, *, expires_s: int) -> str | None:
-        return await self._store.link(key, expires_s=expires_s)
+    async def link(self, key: str, *, expires_s: int, media_type: str | None = None) -> str | None:
+        return await self._store.link(key, expires_s=expires_s, media_type=media_type)
 
     async def check(self) -> None:
         with self._measured("check"):

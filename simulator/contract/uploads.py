@@ -15,6 +15,7 @@ from aiohttp import BodyPartReader, web
 from PIL import Image
 
 from simulator.contract.errors import ApiError, bad_request
+from simulator.contract.links import download, is_taken
 
 MAX_IMAGE_BYTES = 50 * 1024 * 1024
 MAX_DATA_URL_CHARACTERS = 20_971_520
@@ -147,24 +148,28 @@ def _from_text(name: str, text: str) -> object:
 
 
 async def _resolve(reference: object, param: str, in_pool: InPool) -> Upload:
-    """The picture behind `{"image_url"}` or `{"file_id"}`; only data URLs hold one here."""
+    """The picture behind `{"image_url"}`; there are no files here, so none behind `{"file_id"}`."""
     if not isinstance(reference, dict) or len({"image_url", "file_id"} & reference.keys()) != 1:
         message = f"Invalid '{param}': expected an object with exactly one of 'image_url' and 'file_id'."
         raise bad_request("invalid_value", param, message)
     if "file_id" in reference:
         raise bad_request("image_file_not_found", param, "The image file was not found.")
     url = reference["image_url"]
-    if not isinstance(url, str) or not url.startswith(("https://", "data:")):
+    if not isinstance(url, str) or not (url.startswith("data:") or is_taken(url)):
         raise bad_request("invalid_image_url", param, "Expected an https URL or a base64 data URL.")
-    if url.startswith("https://"):
-        raise bad_request(
-            "failed_to_download_image",
-            param,
-            "Failed to download the image from the URL.",
-        )
     if len(url) > MAX_DATA_URL_CHARACTERS:
         raise _too_large(param)
-    return await in_pool(lambda: _from_data_url(url, param))
+    if url.startswith("data:"):
+        return await in_pool(lambda: _from_data_url(url, param))
+    content, media_type = await download(url, param, max_bytes=MAX_IMAGE_BYTES)
+    if len(content) > MAX_IMAGE_BYTES:
+        raise _too_large(param)
+    if media_type not in IMAGE_TYPES:
+        message = (
+            f"The URL leads to '{media_type}'. Supported are 'image/jpeg', 'image/png', and 'image/webp'."
+        )
+        raise bad_request("unsupported_image_media_type", param, message)
+    return await in_pool(lambda: inspect(content, media_type, param))
 
 
 def _from_data_url(url: str, param: str) -> Upload:

@@ -102,7 +102,7 @@ def request(**changes: object) -> ImageRequest:
 def reference(folder: Path, name: str, mode: str = "RGB") -> Reference:
     path = folder / name
     Image.new(mode, (256, 256), "red").save(path, "PNG")
-    return Reference(path, hashlib.sha256(path.read_bytes()).hexdigest(), "image/png")
+    return Reference(path, hashlib.sha256(path.read_bytes()).hexdigest(), "image/png", name)
 
 
 def failure_of(answer: Answer) -> Failure:

@@ -272,7 +272,7 @@ async def test_the_moment_of_the_connection_is_where_latency_begins(tmp_path: Pa
 
 
 async def test_a_missing_reference_spends_nothing(tmp_path: Path) -> None:
-    lost = Reference(tmp_path / "lost.png", "0", "image/png")
+    lost = Reference(tmp_path / "lost.png", "0", "image/png", "lost")
     edit = ImageRequest("m", "p", "auto", "low", ImageFormat.PNG, "b:0:1", references=(lost,))
 
     async with serving(answering(BODY, hang_up=False)) as (server, client):

@@ -163,7 +163,8 @@ async def test_a_mask_that_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("image", "code"),
     [
-        ({"image_url": "https://example.com/a.png"}, "failed_to_download_image"),
+        ({"image_url": "https://127.0.0.1:1/a.png"}, "failed_to_download_image"),
+        ({"image_url": "https://[/a.png"}, "invalid_image_url"),
         ({"image_url": "http://example.com/a.png"}, "invalid_image_url"),
         ({"image_url": "data:image/png;base64,%%%"}, "invalid_base64_image"),
         ({"image_url": "data:text/plain;base64,AAAA"}, "unsupported_file_mimetype"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,20 +24,24 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (Req
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A key that nobody else uses."""
+    """A key that nobody else uses; `linking` are the lanes whose provider reads links from outside."""
 
     store: ObjectStore
     key: str
     clock: Clock
+    linking: Sequence[str]
 
 
-async def examine(store: ObjectStore, *, name: str, clock: Clock) -> list[Finding]:
+async def examine(
+    store: ObjectStore, *, name: str, clock: Clock, linking: Sequence[str] = ()
+) -> list[Finding]:
     """Looks at a store, with an object `doctor/<name>` that is gone afterwards.
 
     Args:
         name: that no other visit has.
+        linking: lanes whose provider, outside, reads references by signed links.
     """
-    scratch = Scratch(store, f"doctor/{name}", clock)
+    scratch = Scratch(store, f"doctor/{name}", clock, linking)
     found = []
     for look in LOOKS:
         found.append(await _tried(look, scratch))
@@ -107,18 +111,34 @@ async def _link(scratch: Scratch) -> Finding:
     link = await scratch.store.link(scratch.key, expires_s=LINK_S)
     if link is None:
         return ok("link", "a folder has no links; results name the files")
-    fetcher = Fetcher(FetchSettings(allow_http=True, allow_private=True))
+    if problem := await _problem_with(link, FetchSettings(allow_http=True, allow_private=True)):
+        return warning("link", f"{problem}; pictures cannot be fetched by link")
+    return ok("link", "a signed link leads to it, without credentials")
+
+
+async def _link_from_outside(scratch: Scratch) -> Finding:
+    """A provider reads as a stranger does: by https, and from public addresses alone."""
+    if not scratch.linking:
+        return ok("link from outside", "no lane needs it: references are sent as files")
+    lanes = ", ".join(scratch.linking)
+    link = await scratch.store.link(scratch.key, expires_s=LINK_S)
+    problem = await _problem_with(link or "", FetchSettings())
+    if problem is None:
+        return ok("link from outside", f"the provider of {lanes} can read references, as far as is seen here")
+    told = f"{problem}, so that the provider of {lanes} cannot read references"
+    return failed("link from outside", f"{told}; set DARKROOM_LANES__<NAME>__REFERENCES=upload there")
+
+
+async def _problem_with(link: str, settings: FetchSettings) -> str | None:
+    """Why a link does not lead to the scratch; None: it does."""
+    fetcher = Fetcher(settings)
     try:
         with TemporaryDirectory(prefix="darkroom-doctor-") as folder:
             into = Path(folder) / "linked"
             await fetcher.fetch(link, into=into, max_bytes=1000)
-            if into.read_bytes() == FIRST:
-                return ok("link", "a signed link leads to it, without credentials")
-            return warning("link", "a signed link leads to other bytes; look at what stands before the store")
+            return None if into.read_bytes() == FIRST else "a signed link leads to other bytes"
     except FetchError as error:
-        return warning(
-            "link", f"a signed link does not lead to it: {error}; pictures cannot be fetched by link"
-        )
+        return f"a signed link does not lead to it: {str(error).removesuffix('.')}"
     finally:
         await fetcher.aclose()
 
@@ -135,4 +155,13 @@ async def _is_listed(scratch: Scratch) -> bool:
 
 
 Look = Callable[[Scratch], Awaitable[Finding]]
-LOOKS: tuple[Look, ...] = (_write, _read, _list, _no_overwriting, _clock, _link, _delete)
+LOOKS: tuple[Look, ...] = (
+    _write,
+    _read,
+    _list,
+    _no_overwriting,
+    _clock,
+    _link,
+    _link_from_outside,
+    _delete,
+)

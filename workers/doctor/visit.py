@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from core.clock import Clock, SystemClock
+from core.places import is_loopback
 from core.settings import Settings, SettingsError, load_settings
 from core.storage.opening import open_store
 from core.telemetry.logs import configure, redacted
@@ -61,7 +62,7 @@ async def _storage(settings: Settings, clock: Clock) -> list[Finding]:
     except ValueError as error:
         return [failed("address", f"{error} See DARKROOM_STORAGE__URL.")]
     try:
-        return await storage.examine(store, name=_name(clock), clock=clock)
+        return await storage.examine(store, name=_name(clock), clock=clock, linking=_linking(settings))
     finally:
         await store.aclose()
 
@@ -73,6 +74,15 @@ async def _provider(settings: Settings, clock: Clock) -> list[Finding]:
 async def _spool(settings: Settings, clock: Clock) -> list[Finding]:
     slots = settings.worker.slots
     return await asyncio.to_thread(spool.examine, settings.spool, slots=slots, name=_name(clock))
+
+
+def _linking(settings: Settings) -> list[str]:
+    """Lanes that send links to a provider outside; a stand-in on this machine reads from this machine."""
+    return [
+        name
+        for name, lane in sorted(settings.lanes.items())
+        if lane.references == "url" and not is_loopback(lane.base_url)
+    ]
 
 
 def _name(clock: Clock) -> str:

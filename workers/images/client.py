@@ -133,16 +133,13 @@ class ImagesClient:
 
     def _http_request(self, request: ImageRequest) -> httpx.Request:
         headers = {"X-Client-Request-Id": request.client_request_id}
-        if not request.references:
-            headers["Content-Type"] = "application/json"
-            url, content = (
-                f"{self._base_url}/images/generations",
-                wire.json_body(request),
-            )
-            return self._http.build_request("POST", url, headers=headers, content=content)
-        form = wire.MultipartBody(request)
-        url = f"{self._base_url}/images/edits"
-        return self._http.build_request("POST", url, headers=headers | form.headers, content=form)
+        url = f"{self._base_url}/images/{'edits' if request.references else 'generations'}"
+        if request.references and not request.is_linked:
+            form = wire.MultipartBody(request)
+            return self._http.build_request("POST", url, headers=headers | form.headers, content=form)
+        headers["Content-Type"] = "application/json"
+        content = wire.linked_body(request) if request.references else wire.json_body(request)
+        return self._http.build_request("POST", url, headers=headers, content=content)
 
     async def _exchange(self, http_request: httpx.Request, part: PartFile, call: _Call) -> None:
         """Sends the request and reads the answer as far as it comes; everything learnt is in `call`."""

@@ -30,7 +30,16 @@ _BY_CODE = {
     "model_not_found": FailureClass.AUTH,
     "image_generation_failed": FailureClass.SERVER_ERROR,
     "timeout": FailureClass.DOUBTFUL,
+    # Of links to our own storage: one that is not read may be read in a moment, one that is not taken never is.
+    "failed_to_download_image": FailureClass.SERVER_ERROR,
+    "invalid_image_url": FailureClass.AUTH,
 }
+_ADVICE = {
+    "failed_to_download_image": "This lane sends references as links: storage has to be readable from outside.",
+    "invalid_image_url": "This lane sends references as links, and the provider does not take them; send files "
+    "(DARKROOM_LANES__<NAME>__REFERENCES=upload).",
+}
+_ADVISED_CHARACTERS = 300
 _LIMIT_TYPES = ("requests", "tokens", "project-tokens", "images", "input-images")
 _BY_TYPE = {
     **dict.fromkeys(_LIMIT_TYPES, FailureClass.RATE_LIMITED),
@@ -91,11 +100,10 @@ def classify(status: int, body: bytes, headers: Mapping[str, str], *, redact: Re
         facts["dimension"] = _dimension(error, message)
     if failure_class is FailureClass.MODERATION_BLOCKED:
         facts |= _moderation(error, redact)
-    return Failure.of(
-        failure_class,
-        redact(message) or f"The provider answered {status} without a message.",
-        **facts,
-    )
+    said = redact(message) or f"The provider answered {status} without a message."
+    if advice := _ADVICE.get(_text(error, "code").lower()):
+        said = f"{said[:_ADVISED_CHARACTERS]} {advice}"
+    return Failure.of(failure_class, said, **facts)
 
 
 def parsed(body: bytes) -> dict[str, object] | None:

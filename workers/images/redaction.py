@@ -1,4 +1,4 @@
-"""Takes out of a provider's sentence what may not be kept: the prompt, keys, and picture data."""
+"""Takes out of a provider's sentence what may not be kept: the prompt, keys, signed links, and picture data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 LONGEST_MESSAGE = 500
 
 _KEY = re.compile(r"\b(?:sk|sess|pk)-[\w*.…-]{2,}|(?<=Bearer )\S+|(?<=[Kk]ey provided: )\S+")
+_LINK = re.compile(r"(?:https?:)?//\S*\?\S*|\S*X-Amz-\S*", re.IGNORECASE)
 _DATA = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
 _READ_CHARACTERS = 4 * LONGEST_MESSAGE
 _QUOTED_CHARACTERS = 16
@@ -21,7 +22,7 @@ def redacted(text: str, *, prompt: str = "", key: str = "") -> str:
     text = " ".join(text[:_READ_CHARACTERS].split())
     if len(key) >= _SHORTEST_KEY:
         text = text.replace(key, "[key]")
-    text = _DATA.sub("[data]", _KEY.sub("[key]", text))
+    text = _DATA.sub("[data]", _KEY.sub("[key]", _LINK.sub("[link]", text)))
     return _without_quotes(text, " ".join(prompt.split()))[:LONGEST_MESSAGE]
 
 

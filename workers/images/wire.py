@@ -41,6 +41,17 @@ def json_body(request: ImageRequest) -> bytes:
     return json.dumps(fields(request)).encode()
 
 
+def linked_body(request: ImageRequest) -> bytes:
+    """The body of `POST /images/edits` with references that the provider reads by itself; every one has its link.
+
+    Source: openai/openai-openapi `EditImageBodyJsonParam`, commit f85dbe2, 2026-08-21.
+    """
+    pictures: dict[str, object] = {"images": [{"image_url": found.link} for found in request.references]}
+    if request.mask is not None:
+        pictures["mask"] = {"image_url": request.mask.link}
+    return json.dumps(fields(request) | pictures).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     head: bytes

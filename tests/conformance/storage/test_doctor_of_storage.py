@@ -47,7 +47,7 @@ async def test_nothing_is_amiss_with_a_store_and_nothing_is_left_in_it(store: Ob
     found = await examine(store, name="probe", clock=SystemClock())
 
     assert {finding.check: finding.level for finding in found} == dict.fromkeys(
-        ["write", "read", "list", "no overwriting", "clock", "link", "delete"], Level.OK
+        ["write", "read", "list", "no overwriting", "clock", "link", "link from outside", "delete"], Level.OK
     )
     assert [key async for key in store.list_keys("")] == []
 
@@ -84,3 +84,17 @@ async def test_a_clock_that_is_an_hour_off_is_warned_of(tmp_path: Path) -> None:
 
     assert found["clock"].level is Level.WARNING
     assert "3,600 s behind" in found["clock"].detail
+
+
+async def test_a_lane_whose_provider_reads_links_needs_storage_that_is_seen_from_outside(
+    moto_endpoint_url: str,
+) -> None:
+    inside = open_store("s3://darkroom/inside", endpoint_url=moto_endpoint_url, threads=1)
+    found = await examine(inside, name="probe", clock=SystemClock(), linking=["east"])
+    await inside.aclose()
+
+    (finding,) = [each for each in found if each.level is not Level.OK]
+    assert (finding.check, finding.level) == ("link from outside", Level.FAILED)
+    assert "Only https:// is fetched" in finding.detail
+    assert "the provider of east" in finding.detail
+    assert "X-Amz" not in finding.detail

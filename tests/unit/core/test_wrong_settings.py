@@ -31,3 +31,35 @@ def test_a_name_that_no_setting_has_and_an_amount_that_is_none_are_said_at_once(
         "DARKROOM_BUDGETS__TENANT_MONTH_USD: 'lots' is not an amount in dollars; write digits"
     )
     assert name == "DARKROOM_WORKER__DRAIN: there is no such setting; look for a misspelled name"
+
+
+LANE = {"api_key": "k", "references": "url"}
+LOCAL = "http://127.0.0.1:8100/v1"
+
+
+@pytest.mark.parametrize(
+    ("storage", "base_url", "says"),
+    [
+        ({"url": "s3://bucket"}, "https://api.openai.com/v1", None),
+        ({"url": "s3://bucket", "endpoint_url": "https://s3.example"}, "https://api.openai.com/v1", None),
+        ({"url": "s3://bucket", "endpoint_url": "http://localhost:9000"}, LOCAL, None),
+        (
+            {"url": "s3://bucket", "endpoint_url": "http://localhost:9000"},
+            "https://api.openai.com/v1",
+            "https",
+        ),
+        ({"url": "s3://bucket", "endpoint_url": "http://minio:9000"}, LOCAL, "https"),
+        ({"url": "file:///pictures"}, LOCAL, "a folder has none"),
+    ],
+)
+def test_references_are_sent_as_links_only_where_the_provider_can_read_them(
+    storage: dict[str, str], base_url: str, says: str | None
+) -> None:
+    def loaded() -> None:
+        load_settings(storage=storage, lanes={"main": {**LANE, "base_url": base_url}})
+
+    if says is None:
+        loaded()
+        return
+    with pytest.raises(SettingsError, match=f"DARKROOM_LANES__MAIN__REFERENCES=url: .*{says}"):
+        loaded()

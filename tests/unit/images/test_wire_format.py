@@ -63,9 +63,9 @@ async def test_an_edit_is_a_form_with_its_files(tmp_path: Path) -> None:
     first.write_bytes(b"\x89PNG first")
     second.write_bytes(b"RIFF second" * 100_000)
     mask.write_bytes(b"\x89PNG mask")
-    references = (Reference(first, "a", "image/png"), Reference(second, "b", "image/webp"))
+    references = (Reference(first, "a", "image/png", "1"), Reference(second, "b", "image/webp", "2"))
 
-    body = MultipartBody(request(references=references, mask=Reference(mask, "c", "image/png")))
+    body = MultipartBody(request(references=references, mask=Reference(mask, "c", "image/png", "3")))
     content = await sent(body)
 
     assert int(body.headers["Content-Length"]) == len(content)
@@ -84,7 +84,7 @@ async def test_an_edit_is_a_form_with_its_files(tmp_path: Path) -> None:
 
 
 def test_a_missing_reference_is_found_before_anything_is_sent(tmp_path: Path) -> None:
-    lost = Reference(tmp_path / "lost.png", "a", "image/png")
+    lost = Reference(tmp_path / "lost.png", "a", "image/png", "lost")
 
     with pytest.raises(FileNotFoundError):
         MultipartBody(request(references=(lost,)))
