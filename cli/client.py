@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -27,11 +28,12 @@ from schemas.errors import (
 )
 
 Json = dict[str, Any]
+Content = Path | bytes
+"""What is uploaded: a file, or the list of a folder."""
 ANSWER_S = 120.0
 """Longer than a service waits for a plan before it answers 202."""
 PLAN_EVERY_S = 1.0
 PAGE = 200
-_BLOCK_BYTES = 1024 * 1024
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KINDS = {
     400: WrongUsageError,
@@ -81,9 +83,9 @@ class ServiceClient:
     def close(self) -> None:
         self._http.close()
 
-    def upload(self, name: str, path: Path) -> None:
-        with path.open("rb") as content:
-            self._send("PUT", f"/v1/uploads/{quote(name)}", content=content)
+    def upload(self, name: str, content: Content) -> None:
+        with BytesIO(content) if isinstance(content, bytes) else content.open("rb") as body:
+            self._send("PUT", f"/v1/uploads/{quote(name)}", content=body)
 
     def uploaded_sha256(self, name: str) -> str | None:
         try:
@@ -233,12 +235,11 @@ def problems_of(errors: list[Json]) -> list[Problem]:
     ]
 
 
-def sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+def sha256_of(content: Content) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _given(**parameters: str | int | None) -> Json:

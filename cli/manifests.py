@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cli.client import Document
+from cli.client import Content, Document
 from schemas.errors import DarkroomError, ManifestError, Problem
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -48,26 +48,45 @@ class LocalManifest:
             manifest.find(name, pointer=pointer)
         return manifest
 
-    def find(self, name: str, *, pointer: str = "") -> Path | None:
-        """The file of this name below the folder; None when there is none.
+    def find(self, name: str, *, pointer: str = "") -> Content | None:
+        """The file of this name below the folder; of a folder, whose name ends in a slash, the list of what is in it.
+        None when there is none.
 
         Raises:
             ManifestError: the name leads out of the folder, or is not written plainly.
+            DarkroomError: the folder cannot be read.
         """
         plain = PurePosixPath(name)
-        if plain.is_absolute() or ".." in plain.parts or str(plain) != name or "\\" in name:
+        is_folder = name.endswith("/")
+        written = name.removesuffix("/")
+        if plain.is_absolute() or ".." in plain.parts or str(plain) != written or "\\" in name:
             detail = f"'{name}' must be a plain path below the manifest's folder, such as photos/shirt.jpg"
             raise ManifestError([Problem(pointer, "unsafe_path", detail)])
         path = (self.folder / plain).resolve()
         if not path.is_relative_to(self.folder):
             detail = f"'{name}' is a link that leads out of the manifest's folder"
             raise ManifestError([Problem(pointer, "unsafe_path", detail)])
+        if is_folder:
+            return _list_of(path) if path.is_dir() else None
         return path if path.is_file() else None
 
     def digest(self, file_digests: Iterable[str]) -> str:
         """Names what is submitted: the manifest's bytes and those of the files that go with it."""
         text = "\n".join([hashlib.sha256(self.document.content).hexdigest(), *sorted(file_digests)])
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _list_of(folder: Path) -> bytes:
+    """The names in a folder, one a line, with a slash behind those of folders; hidden ones are left out."""
+    try:
+        found = sorted(
+            f"{entry.name}/" if entry.is_dir() else entry.name
+            for entry in folder.iterdir()
+            if not entry.name.startswith(".")
+        )
+    except OSError as error:
+        raise DarkroomError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    return "".join(f"{name}\n" for name in found).encode()
 
 
 def _parsed(content: bytes, is_json: bool) -> Any:

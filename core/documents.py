@@ -5,7 +5,7 @@ tenants/<tenant>/batches/<batch>/manifest.json
 tenants/<tenant>/batches/<batch>/batch.json             what its plan made of it, written before it starts
 tenants/<tenant>/batches/<batch>/steering.json          its course, cap and priority, once they were changed
 tenants/<tenant>/batches/<batch>/records/<page>.json    tasks of which receipts do not tell all, by the hundred
-tenants/<tenant>/batches/<batch>/rows/<page>.jsonl      {row, files {name: sha256}}, PAGE_ROWS a page
+tenants/<tenant>/batches/<batch>/rows/<page>.jsonl      {row, files {name: sha256}, folders}, PAGE_ROWS a page
 tenants/<tenant>/batches/<batch>/references/<sha256 of the URL>.json   {name, sha256, bytes}: what it was at first
 tenants/<tenant>/batches/<batch>/pictures/<asset key>   and <asset key>.json, its receipt
 tenants/<tenant>/batches/<batch>/originals/<stem>.<ext> what the provider sent, untouched
@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,10 +58,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """A row as the plan checked it; `files` pins each uploaded file it names to the bytes it had then."""
+    """A row as the plan checked it; `files` pins each uploaded file it names to the bytes it had then, and `folders` each
+    folder to the names of the pictures that were in it."""
 
     row: Row
     files: Mapping[str, str]
+    folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,21 @@ class Documents:
         """Copies uploaded bytes to a local file. Raises `NotFoundError`."""
         await self.store.get_file(upload_key(tenant, sha256), into)
 
+    async def read_upload(self, tenant: str, sha256: str, *, max_bytes: int) -> bytes:
+        """Uploaded bytes. Raises `NotFoundError`, and `TooLargeError` when there are more of them."""
+        return await self.store.get_bytes(upload_key(tenant, sha256), max_bytes=max_bytes)
+
     async def put_page(self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow]) -> None:
         """Keeps up to PAGE_ROWS rows; page 0 holds rows 0..PAGE_ROWS-1."""
         lines = [
-            orjson.dumps({"row": planned.row.model_dump(), "files": dict(planned.files)}) for planned in rows
+            orjson.dumps(
+                {
+                    "row": planned.row.model_dump(),
+                    "files": dict(planned.files),
+                    **({"folders": dict(planned.folders)} if planned.folders else {}),
+                }
+            )
+            for planned in rows
         ]
         await self.store.put_bytes(
             _page_key(tenant, batch_id, page),
@@ -163,7 +176,7 @@ class Documents:
         """Row `row`, counted from 0; its page is read once and kept for the neighbours."""
         line = await self._pages.line(_page_key(tenant, batch_id, row // PAGE_ROWS), row % PAGE_ROWS)
         entry = orjson.loads(line)
-        return PlannedRow(Row(**entry["row"]), entry["files"])
+        return PlannedRow(Row(**entry["row"]), entry["files"], entry.get("folders", {}))
 
     async def put_planned(self, planned: PlannedBatch) -> None:
         await self._put_record(planned.tenant, planned.id, "batch.json", planned)

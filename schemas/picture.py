@@ -13,6 +13,11 @@ MAX_REFERENCES = 16
 NOT_A_PICTURE = "application/octet-stream"
 
 
+def is_folder(name: str) -> bool:
+    """Whether a reference is all pictures of a folder: an uploaded name or an `s3://` address that ends in a slash."""
+    return name.endswith("/") and (name.startswith("s3://") or "://" not in name)
+
+
 def sniff_picture(head: bytes) -> str | None:
     """The media type of a picture we take, by its magic bytes; 12 bytes suffice. None: none of them."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):

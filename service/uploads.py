@@ -17,14 +17,15 @@ MAX_SEGMENT_BYTES = 255
 
 
 def checked_name(name: str, *, pointer: str) -> str:
-    """`name`, when a file may be kept under it.
+    """`name`, when a file may be kept under it. With a slash at its end it is a folder: what is kept is the list of its
+    pictures.
 
     Args:
         pointer: where it was written, for the message.
     Raises:
         ProblemError: it is not a relative name that every store takes.
     """
-    if reason := _why_not(name):
+    if reason := _why_not(name.removesuffix("/")):
         problem = Problem(pointer, "bad_name", reason)
         raise ProblemError("bad_request", "This is not a name for an upload.", problems=[problem])
     return name

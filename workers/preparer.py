@@ -78,7 +78,8 @@ class Preparer:
         texts = [text for _, text in campaign.manifest.references_of(cell.template)]
         for text in [*texts, *([template.mask] if template.mask else [])]:
             name = parsed(text).render(values)
-            found.append(await self._references.named(claim.tenant, claim.batch_id, row, name))
+            for each in row.folders.get(name, (name,)):
+                found.append(await self._references.named(claim.tenant, claim.batch_id, row, each))
         if template.mask is None:
             return tuple(found), None
         mask = found.pop()

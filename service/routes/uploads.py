@@ -28,7 +28,8 @@ router = APIRouter(prefix="/v1/uploads", tags=["uploads"], dependencies=[Depends
 )
 async def put_upload(name: str, request: Request, desk: Desk, tenant: Tenant) -> UploadAnswer:
     """Keeps the body under a name; manifests name it in `catalog.source` or as a reference picture. The same name again
-    is for later plans; those already made keep the bytes they saw."""
+    is for later plans; those already made keep the bytes they saw. A name that ends in a slash is a folder of reference
+    pictures: its body is the list of their names in it, one a line."""
     checked_name(name, pointer="/path/name")
     async with empty_file() as path:
         await save_body(request, path, max_bytes=desk.settings.service.max_upload_bytes)

@@ -27,8 +27,8 @@ class BucketReader:
         self._endpoint_url = endpoint_url
         self._stores: dict[str, ObjectStore] = {}
 
-    def checked(self, url: str) -> tuple[str, str]:
-        """Bucket and key; the key is taken as it is written.
+    def checked(self, url: str, *, is_folder: bool = False) -> tuple[str, str]:
+        """Bucket and key; the key is taken as it is written, but for the slash at the end of a folder.
 
         Raises:
             FetchError: it is no such URL, or not in a place that is opened.
@@ -37,7 +37,8 @@ class BucketReader:
         if found is None:
             raise FetchError("This is not a URL of the form s3://bucket/key.")
         try:
-            check_key(found["key"])
+            key = found["key"].removesuffix("/") if is_folder else found["key"]
+            check_key(key)
         except ValueError as error:
             raise FetchError(f"This is no key of an object: {error}") from None
         if not any(url.startswith(f"{opened}/") for opened in self._opened):
@@ -45,7 +46,28 @@ class BucketReader:
                 f"The bucket {found['bucket']} is not opened to manifests, or not this part of it; "
                 "the operator opens one with DARKROOM_FETCH__S3_SOURCES."
             )
-        return found["bucket"], found["key"]
+        return found["bucket"], key
+
+    async def names(self, url: str, *, most: int) -> list[str]:
+        """What lies right below a folder, in order: names without the folder, those of folders with a slash at the end.
+        Hidden ones are left out; at most `most` are looked at.
+
+        Raises:
+            FetchError: refused, or S3 does not answer.
+        """
+        bucket, folder = self.checked(url, is_folder=True)
+        found = dict[str, None]()
+        try:
+            store = await self._store(bucket)
+            async for key in store.list_keys(f"{folder}/"):
+                name, slash, _ = key.removeprefix(f"{folder}/").partition("/")
+                if not name.startswith("."):
+                    found[name + slash] = None
+                if len(found) >= most:
+                    break
+        except UnavailableError as error:
+            raise FetchError(f"The bucket {bucket} cannot be read: {error.detail}", transient=True) from error
+        return list(found)
 
     async def read(self, url: str, *, into: Path, max_bytes: int) -> tuple[str, int]:
         """Puts the object into a file; its SHA-256 in hex and its size.

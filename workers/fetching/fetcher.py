@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from core.settings import FetchSettings
+from schemas.picture import is_folder
 from workers.fetching.body import keep_body
 from workers.fetching.buckets import S3, BucketReader
 from workers.fetching.errors import FetchError, translated
@@ -79,11 +80,24 @@ class Fetcher:
         except TimeoutError:
             raise FetchError(f"The file had not arrived after {deadline_s:g} s.", transient=True) from None
 
+    async def names(self, url: str, *, most: int, deadline_s: float = 30.0) -> list[str]:
+        """What lies right below a folder of a bucket, as `BucketReader.names` tells it.
+
+        Raises:
+            FetchError: refused, or too slow.
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._buckets.names(url, most=most)
+        except TimeoutError:
+            raise FetchError(f"The folder was not listed after {deadline_s:g} s.", transient=True) from None
+
     def refusal_of(self, url: str) -> str | None:
-        """Why this address is never fetched from, as far as it says so itself; None: it may be tried."""
+        """Why this address is never fetched from, or this folder listed, as far as it says so itself; None: it may be
+        tried."""
         try:
             if url.startswith(S3):
-                self._buckets.checked(url)
+                self._buckets.checked(url, is_folder=is_folder(url))
             else:
                 checked_url(url, self._settings)
         except FetchError as error:

@@ -17,6 +17,7 @@ from schemas.combining import Combined
 from schemas.errors import Problem
 from schemas.expansion import Cell
 from schemas.manifest import Manifest
+from schemas.picture import is_folder
 from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 from workers.catalogs.columns import snake
@@ -196,11 +197,18 @@ class RowChecker:
                     yield self._row_problem(row, error, pointer)
                     break
                 note(found.encode() + b"\0")
-                refusal = "it names no picture"
-                if found and "://" not in found:
-                    yield NeededFile(found, place.pointer, place.row, pointer.endswith("/mask"))
-                elif not found or (refusal := self.refusal_of(found) or ""):
+                if refusal := self._refusal_of(found, pointer):
                     yield replace(place, code="bad_reference", detail=f"{pointer}: {refusal}")
+                elif "://" not in found or is_folder(found):
+                    yield NeededFile(found, place.pointer, place.row, name, pointer)
+
+    def _refusal_of(self, found: str, pointer: str) -> str | None:
+        """Why this is no picture that can be had, as far as its name says."""
+        if not found:
+            return "it names no picture"
+        if is_folder(found) and pointer.endswith("/mask"):
+            return "a mask is one picture, not a folder"
+        return self.refusal_of(found) if "://" in found else None
 
     def _check_keys(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem]:
         """Two pictures must not be stored under one key."""

@@ -42,13 +42,13 @@ from schemas.plan import (
 from schemas.pricing import micros, usd
 from workers.catalogs.record import row_problem
 from workers.planning.checker import RowChecker, row_of
+from workers.planning.finder import MAX_PROBLEMS, FileFinder
 from workers.planning.needed import NeededFile
 from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of
 from workers.planning.unchanged import PrintFinder, some_rows
 
-MAX_PROBLEMS = 100
 MAX_FILES_SHOWN = 10_000
 MAX_COLUMNS_NOTED = 1_000
 _CHANGED = Problem(
@@ -66,12 +66,9 @@ class _Draft:
     """What is found out while planning."""
 
     problems: list[Problem] = field(default_factory=list)
-    missing: dict[Problem, None] = field(
-        default_factory=dict
-    )  # files, apart: a plan goes on to name them all
     rows: int = 0
     source: Source | None = None
-    files: dict[str, Upload | None] = field(default_factory=dict)
+    finder: FileFinder | None = None  # its problems are apart: a plan goes on to name all files
     blocks: list[PricedBlock] = field(default_factory=list)
     expansion: Expansion | None = None
     duplicates: PlanDuplicates = field(default_factory=PlanDuplicates)
@@ -81,6 +78,10 @@ class _Draft:
     checker: RowChecker | None = None
     digest: str | None = None
     refusal: str | None = None
+
+    @property
+    def files(self) -> dict[str, Upload | None]:
+        return self.finder.files if self.finder else {}
 
     @property
     def is_full(self) -> bool:
@@ -150,6 +151,13 @@ class Planner:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
         draft.source = await self._opener.open(job.tenant, manifest, scratch)
         draft.checker = RowChecker(manifest, draft.source.mapping, self._opener.refusal_of)
+        draft.finder = FileFinder(
+            job.tenant,
+            manifest,
+            self._documents,
+            self._opener.folders(),
+            max_bytes=self._settings.fetch.max_picture_bytes,
+        )
         rows_file, attrs = scratch / "rows.jsonl", dict[str, None]()
         await asyncio.to_thread(_copy_rows, draft, rows_file, attrs)
         draft.problems += draft.source.problems(draft.rows)
@@ -166,8 +174,8 @@ class Planner:
         draft.problems += unknown
         if not (draft.is_full or unknown or is_too_large):
             await self._check_pages(job, draft, rows_file, attrs)
-        pricer = Pricer(expansion, draft.checker.tallies, self._settings)
-        draft.problems += [*pricer.problems(), *draft.missing]
+        pricer = Pricer(expansion, draft.checker.tallies, self._settings, draft.finder.most)
+        draft.problems += [*pricer.problems(), *draft.finder.problems]
         if not draft.problems:
             draft.blocks = pricer.blocks()
             draft.duplicates = draft.checker.twins.found(expansion)
@@ -205,32 +213,15 @@ class Planner:
                     _check_page, draft, lines, attrs, digest.update
                 )
                 draft.problems += problems
-                await self._find_files(job.tenant, draft, names)
-                if job.batch_id is not None and not (draft.problems or draft.missing):
+                assert draft.finder is not None
+                await draft.finder.find(names)
+                if job.batch_id is not None and not (draft.problems or draft.finder.problems):
                     planned = await asyncio.to_thread(_planned, draft, rows, names)
                     if await self._is_wanted(job):
                         await self._documents.put_page(job.tenant, job.batch_id, page, planned)
                 if draft.is_full:
                     return
         draft.digest = digest.hexdigest()
-
-    async def _find_files(self, tenant: str, draft: _Draft, files: list[list[NeededFile]]) -> None:
-        """Looks up uploads not met before, side by side; what is wrong with one is said of each row that needs it."""
-        new = sorted({file.name for needed in files for file in needed} - draft.files.keys())
-        draft.files |= zip(
-            new, await asyncio.gather(*(self._found(tenant, name) for name in new)), strict=True
-        )
-        max_bytes = self._settings.fetch.max_picture_bytes
-        for file in (file for needed in files for file in needed):
-            problem = file.problem_with(draft.files[file.name], max_bytes=max_bytes)
-            if problem is not None and len(draft.missing) <= MAX_PROBLEMS:
-                draft.missing[problem] = None
-
-    async def _found(self, tenant: str, name: str) -> Upload | None:
-        try:
-            return await self._documents.find_upload(tenant, name)
-        except ValueError:  # not a name that anything can be stored under
-            return None
 
     def _refusal(self, cost: PlanCost) -> str | None:
         if self._settings.budgets.tenant_month_usd is None:
@@ -323,11 +314,8 @@ def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> l
     assert draft.checker is not None
     if not draft.checker.fields_read & {"raw", "*"}:
         rows = [row.model_copy(update={"raw": {}}) for row in rows]
-    return [PlannedRow(row, _pinned(draft, needed)) for row, needed in zip(rows, files, strict=True)]
-
-
-def _pinned(draft: _Draft, needed: list[NeededFile]) -> dict[str, str]:
-    return {file.name: upload.sha256 for file in needed if (upload := draft.files[file.name]) is not None}
+    assert draft.finder is not None
+    return [draft.finder.planned(row, needed) for row, needed in zip(rows, files, strict=True)]
 
 
 def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings) -> Plan:

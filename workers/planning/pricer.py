@@ -50,7 +50,15 @@ class PricedBlock:
 class Pricer:
     """Prices the blocks of one expansion."""
 
-    def __init__(self, expansion: Expansion, tallies: Mapping[str, PromptTally], settings: Settings) -> None:
+    def __init__(
+        self,
+        expansion: Expansion,
+        tallies: Mapping[str, PromptTally],
+        settings: Settings,
+        references: Mapping[str, int],
+    ) -> None:
+        """`references`: by template, the most pictures that one of its tasks starts from."""
+        self._references = references
         self._expansion = expansion
         self._manifest = expansion.manifest
         self._settings = settings
@@ -123,7 +131,7 @@ class Pricer:
             self._model(name),
         )
         tally = self._tallies.get(name, PromptTally())
-        references = len(self._manifest.references_of(name)) + (template.parent is not None)
+        references = self._references[name]
 
         def quoted(size: str, prompt_bytes: int) -> Quote:
             return quote(

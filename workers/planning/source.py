@@ -17,6 +17,7 @@ from workers.catalogs.reading import CatalogLimits, open_catalog, rows_of
 from workers.fetching.errors import FetchError
 from workers.fetching.fetcher import Fetcher
 from workers.planning.chooser import RowChooser
+from workers.planning.folders import FolderReader
 from workers.planning.mapping_file import read_mapping
 
 SOURCE, MAPPING = "/catalog/source", "/catalog/mapping"
@@ -52,6 +53,10 @@ class SourceOpener:
         self._fetcher = fetcher
         self._settings = settings
         self._limits = limits
+
+    def folders(self) -> FolderReader:
+        """What reads the folders that manifests name."""
+        return FolderReader(self._documents, self._fetcher)
 
     def refusal_of(self, url: str) -> str | None:
         """Why nothing is fetched from an address; None where it may be tried."""
@@ -110,6 +115,8 @@ class SourceOpener:
         return fetched.final_url.partition("?")[0].rsplit("/", 1)[-1]
 
     async def _copy_upload(self, tenant: str, name: str, path: Path, *, pointer: str) -> None:
+        if name.endswith("/"):
+            raise ManifestError([Problem(pointer, "bad_source", f"'{name}' is a folder; name one file")])
         try:
             upload = await self._documents.find_upload(tenant, name)
         except ValueError:  # not a name that anything can be stored under

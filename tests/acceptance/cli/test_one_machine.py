@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ catalog: {source: products.csv, key: sku}
 image: {model: gpt-image-2, quality: low, format: jpeg}
 templates:
   hero: {prompt: "A photo of {{ row.title }}."}
-  studio: {prompt: "{{ row.title }} of Image 1 on white.", references: ["{{ row.image_urls[0] }}"]}
+  studio: {prompt: "{{ row.title }} of Image 1 on white.", references: ["{{ row.image_urls[0] }}", styles/]}
 spend: {cap_usd: "1.00"}
 """
 
@@ -101,6 +102,9 @@ def manifest(tmp_path: Path) -> Path:
     folder = tmp_path / "campaign"
     folder.mkdir()
     (folder / "shirt.jpg").write_bytes(PHOTO.read_bytes())
+    (folder / "styles").mkdir()
+    for name in ("b.jpg", "a.jpg", ".DS_Store"):
+        (folder / "styles" / name).write_bytes(PHOTO.read_bytes() + name.encode())
     (folder / "products.csv").write_text("sku,title,image_url\nA,Shirt,shirt.jpg\nB,Blouse,shirt.jpg\n")
     (folder / "manifest.yaml").write_text(MANIFEST)
     return folder / "manifest.yaml"
@@ -112,9 +116,15 @@ def test_a_manifest_becomes_pictures_in_a_folder(machine: Machine, manifest: Pat
     assert "small completed: 4 done, 0 failed;" in submitted.stderr
     fetched = machine.run("results", submitted.stdout.strip(), "--to", tmp_path / "pictures")
     assert fetched.returncode == 0, fetched.stderr
-    keys = [json.loads(line)["asset"]["key"] for line in fetched.stdout.splitlines()]
+    assets = [json.loads(line)["asset"] for line in fetched.stdout.splitlines()]
+    keys = [asset["key"] for asset in assets]
     assert len(set(keys)) == 4
     assert all((tmp_path / "pictures" / key).read_bytes()[:2] == b"\xff\xd8" for key in keys)
+    receipts = [json.loads(path.read_text()) for path in machine.data.rglob("*studio*.json")]
+    sent = [PHOTO.read_bytes() + name for name in (b"", b"a.jpg", b"b.jpg")]
+    assert [receipt["references"] for receipt in receipts if "asset" in receipt] == [
+        [hashlib.sha256(content).hexdigest() for content in sent]
+    ] * 2
 
 
 def test_what_was_made_is_still_there_after_a_restart(machine: Machine, manifest: Path) -> None:

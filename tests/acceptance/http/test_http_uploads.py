@@ -44,10 +44,18 @@ async def test_ordinary_file_names_are_taken(service: Service, name: str) -> Non
     assert (await service.get(f"/v1/uploads/{quote(name)}")).status_code == 200
 
 
+async def test_a_folder_is_kept_as_the_list_of_its_pictures(service: Service) -> None:
+    answer = await service.ask("PUT", "/v1/uploads/photos/", content=b"a.jpg\n")
+
+    assert (answer.status_code, answer.json()["name"]) == (201, "photos/")
+    assert (await service.get("/v1/uploads/photos/")).json() == answer.json()
+    problem(await service.get("/v1/uploads/photos"), 404, "not_found")
+
+
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 @pytest.mark.parametrize(
     "name",
-    ["%2e%2e/secret", "a/%2e%2e/b", "%2fetc/passwd", "a//b", "a/", "a%5cb", "a%00b", "x" * 256, "a/" * 400 + "b",
+    ["%2e%2e/secret", "a/%2e%2e/b", "%2fetc/passwd", "a//b", "a//", "%2f", "a%5cb", "a%00b", "x" * 256, "a/" * 400 + "b",
      "https%3a//example.com/a"],
 )  # fmt: skip
 async def test_a_name_that_could_lead_elsewhere_is_refused(service: Service, method: str, name: str) -> None:

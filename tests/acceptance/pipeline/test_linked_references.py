@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from core.storage.opening import open_store
 from schemas.task import TaskState
 from tests.conftest import free_port
 from tests.processes import ROOT, Process, Worker
@@ -27,6 +29,7 @@ LINKED = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "DARKROOM_LANES__EAST__REFERENCES": "url",
     "DARKROOM_LANES__EAST__MODELS": "gpt-image-2.6-flare",
+    "DARKROOM_FETCH__S3_SOURCES": "s3://darkroom/feeds",
 }
 
 
@@ -128,3 +131,27 @@ async def test_a_picture_that_storage_has_lost_is_given_up_after_three_free_call
     assert (await linking.books(batch.id)).charged == sum(
         call["cost_usd_micros"] for call in linking.calls(batch.id) if call["status"] == 200
     )
+
+
+async def test_a_picture_is_made_from_a_folder_of_a_bucket_and_an_uploaded_one_in_the_order_of_their_names(
+    linking: Studio, bucket: Bucket, tmp_path: Path
+) -> None:
+    names = ["styles/a.jpg", "styles/b.jpg", "feeds/c.jpg", "feeds/d.jpg"]
+    contents = {name: PHOTO.read_bytes() + name.encode() for name in names}
+    uploads = {name: tmp_path / name.replace("/", "-") for name in names}
+    for name, path in uploads.items():
+        path.write_bytes(contents[name])
+    uploads["styles/"] = tmp_path / "list"
+    uploads["styles/"].write_text("b.jpg\na.jpg\n")
+    feeds = open_store("s3://darkroom", endpoint_url=bucket.url, threads=1)
+    for name in names[2:]:
+        await feeds.put_bytes(name, contents[name], media_type="image/jpeg", overwrite=True)
+    await feeds.aclose()
+    hero = {**TEMPLATES["hero"], "references": ["s3://darkroom/feeds/", "styles/"]}
+
+    batch = await linking.ended(await linking.submit(manifest("a bench", templates={"hero": hero}), uploads))
+
+    assert (batch.counts["done"], batch.problems) == (1, ())
+    (receipt,) = await linking.receipts(batch.id)
+    ordered = [*names[2:], *names[:2]]
+    assert list(receipt.references) == [hashlib.sha256(contents[name]).hexdigest() for name in ordered]

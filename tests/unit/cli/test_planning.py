@@ -79,6 +79,43 @@ def test_a_link_that_leads_out_of_the_folder_is_never_read(service: Any, run: An
     assert "photos/link.jpg" not in service.uploads
 
 
+def test_a_folder_is_uploaded_as_the_list_of_what_is_in_it_without_hidden_files(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    (manifest.parent / "photos" / "b.jpg").write_bytes(b"b")
+    (manifest.parent / "photos" / ".DS_Store").write_bytes(b"x")
+    (manifest.parent / "photos" / "raw").mkdir()
+    service.references = ["photos/"]
+    run("plan", manifest)
+    assert service.uploads["photos/"] == b"a.jpg\nb.jpg\nraw/\n"
+    run("plan", manifest)
+    assert service.asked.count("PUT /v1/uploads/photos/") == 1
+
+
+def test_a_picture_that_was_taken_out_of_its_folder_is_taken_out_of_the_list(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.references = ["photos/"]
+    service.uploads["photos/"] = b"a.jpg\nold.jpg\n"
+    run("plan", manifest)
+    assert service.uploads["photos/"] == b"a.jpg\n"
+
+
+def test_a_folder_that_does_not_lie_here_is_named_as_missing(service: Any, run: Any, manifest: Path) -> None:
+    service.references = ["styles/"]
+    said = run("plan", manifest)
+    assert any(line.split() == ["missing", "styles/"] for line in said.out.splitlines())
+
+
+@pytest.mark.parametrize("folder", ["../", "/etc/", "photos/../", "./photos/", "photos//"])
+def test_a_folder_that_is_not_plainly_below_the_manifests_is_never_listed(
+    service: Any, run: Any, manifest: Path, folder: str
+) -> None:
+    service.references = [folder]
+    assert run("plan", manifest).code == 3
+    assert folder not in service.uploads
+
+
 def test_a_mapping_in_a_file_is_uploaded_with_its_catalog_and_shown(
     service: Any, run: Any, manifest: Path
 ) -> None:

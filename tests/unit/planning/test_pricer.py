@@ -37,7 +37,11 @@ def priced(
 ) -> list[PricedBlock]:
     """The blocks over two rows."""
     expansion = Expansion(Manifest.model_validate(data), 2)
-    return Pricer(expansion, TALLIES, made_settings(folder, lanes=lanes)).blocks()
+    named = {
+        name: len(template.references) + (template.parent is not None)
+        for name, template in expansion.manifest.templates.items()
+    }
+    return Pricer(expansion, TALLIES, made_settings(folder, lanes=lanes), named).blocks()
 
 
 def test_a_template_goes_to_the_lane_or_group_it_names_and_else_to_the_first_that_serves_its_model(
