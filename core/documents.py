@@ -245,12 +245,12 @@ class Documents:
         )
 
     async def find_receipt(self, tenant: str, batch_id: str, asset: str) -> Receipt | None:
-        """The receipt of a picture, if it was stored."""
+        """The receipt of a picture, if it was stored; a worker of a later version may have written it."""
         try:
             text = await self.store.get_bytes(f"{picture_key(tenant, batch_id, asset)}.json")
         except NotFoundError:
             return None
-        return Receipt.model_validate_json(text)
+        return Receipt.model_validate_json(text, extra="ignore")
 
     async def put_print(self, tenant: str, fingerprint: str, found: Print) -> None:
         await self.store.put_bytes(

@@ -22,7 +22,7 @@ class PlanStore:
             await self._client.set(keys.plan(tenant, plan_id), plan.model_dump_json(), ex=KEPT_S)
 
     async def get(self, tenant: str, plan_id: str) -> Plan | None:
-        """The plan, or None when there is none (yet)."""
+        """The plan, or None when there is none (yet); a worker of a later version may have made it."""
         with translated():
             text = await self._client.get(keys.plan(tenant, plan_id))
-        return None if text is None else Plan.model_validate_json(text)
+        return None if text is None else Plan.model_validate_json(text, extra="ignore")

@@ -19,7 +19,7 @@ FORBIDDEN = {
 TEXTS = [
     path
     for path in files("*")
-    if path.suffix not in {".jpg", ".png", ".webp", ".pyc"} and "py.typed" not in path.name
+    if path.suffix not in {".jpg", ".png", ".webp", ".pyc", ".gz"} and "py.typed" not in path.name
 ]
 
 
