@@ -91,7 +91,7 @@ def test_what_cannot_be_made_is_refused_with_what_can(words: tuple[str, ...], re
 
 
 def test_the_example_in_the_page_is_what_the_command_says() -> None:
-    command, shown = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    command, shown = re.findall(r"^```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert darkroom(*shlex.split(command)[1:]).stdout == shown
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from core.settings import load_settings
 from tests.deploy.composition import DEPLOY, LIVE, Composition, UnsetError, mounts, read
 from tests.deploy.image import DOCKERFILE
 from tests.deploy.kustomization import build
+from tests.docs.pages import shell
 from tests.processes import ROOT
 
 SECRETS = {
@@ -162,15 +162,14 @@ def test_its_processes_make_a_batch(everything: Composition) -> None:
     assert {path.name for path in everything.folder.glob("spool/*")} >= {"attempts"}
 
 
-OPERATING = (ROOT / "docs" / "operating.md").read_text()
+OPERATING = ROOT / "docs" / "operating.md"
 TRIED_ELSEWHERE = {"docker", "kubectl", "python3", "install", "systemctl", "/opt/darkroom/bin/pip"}
 """What needs an engine, a cluster or a machine of its own; the files that these name are tested in this folder."""
 
 
 def commands(first: str | None = None) -> list[list[str]]:
     """The commands of the page, or those of them that begin with this word."""
-    blocks = re.findall(r"^```\n(.*?)^```$", OPERATING, re.MULTILINE | re.DOTALL)
-    lines = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    lines = [shlex.split(line) for block in shell(OPERATING) for line in block.commands]
     return [words for words in lines if first in (None, words[0])]
 
 

@@ -167,7 +167,7 @@ def errors() -> str:
         *_table(("code", "meaning"), ((str(int(code)), EXITS[code]) for code in ExitCode)),
         "## Classes\n",
         "What the code raises. A class stands for a different reaction, not for a different place.\n",
-        f"```\n{tree}```\n",
+        f"```text\n{tree}```\n",
         *_table(
             ("class", "exit code", "says by default"),
             ((f"`{kind.__name__}`", str(int(_exit_code(kind))), _sentence(kind)) for kind in error_classes()),

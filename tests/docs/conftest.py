@@ -1,0 +1,16 @@
+"""One copy of the project, with everything up, for all pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docs.checkout import Checkout
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """Where the pages are tried."""
+    with Checkout(tmp_path_factory.mktemp("checkout")) as checkout:
+        yield checkout

@@ -1,0 +1,102 @@
+"""Every command of every page is run as it stands; what cannot run here says so on the page, and is looked at."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperArgument, TyperGroup
+from typer.main import get_command
+
+from cli.main import app
+from tests.docs.checkout import START, Checkout
+from tests.docs.pages import LANGUAGES, PAGES, Block, blocks, inline, shell
+from tests.house.tree import ROOT, name_of
+
+NEEDS = {
+    "a terminal of its own",  # the checkout of these tests runs it
+    "Docker",  # tests/deploy/test_compose.py starts what the files start
+    "a cluster",  # tests/deploy/test_kubernetes.py
+    "systemd and root",  # tests/deploy/test_systemd.py
+    "an account, and costs money",
+    "ten minutes or more",  # the tests themselves among it
+}
+"""All that a block may say that it needs, and these tests do not have."""
+OPERATORS = {"deploy/runbook.md", "docs/operating.md", "docs/upgrading.md"}
+"""Pages for those who have the settings of a worker, and Prometheus."""
+SHELL = [block for page in PAGES for block in shell(page)]
+TRIED = [page for page in PAGES if any(block.needs is None for block in shell(page))]
+LEFT = [block for block in SHELL if block.needs is not None]
+COMMANDS = get_command(app)
+
+
+def place(block: Block) -> str:
+    return f"{name_of(block.page)}:{block.line}"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", TRIED, ids=name_of)
+def test_a_page_can_be_followed_from_its_first_command_to_its_last(checkout: Checkout, page: Path) -> None:
+    variables = checkout.reader
+    if name_of(page) in OPERATORS:
+        variables = checkout.operator
+    ended = checkout.read(page, variables)
+    assert ended.returncode == 0, f"{name_of(page)}: {ended.stderr[-3000:]}\n{ended.stdout[-1000:]}"
+
+
+def test_every_block_says_what_it_is() -> None:
+    """So that no command stands where nobody runs it."""
+    found = [block for page in PAGES for block in blocks(page)]
+    assert [place(block) for block in found if block.language not in LANGUAGES] == []
+
+
+def test_what_is_not_run_needs_one_of_few_things() -> None:
+    assert {block.needs for block in LEFT} == NEEDS
+    assert [place(block) for block in SHELL if block.needs is None and "# needs" in block.text] == []
+
+
+def test_what_is_left_running_in_a_terminal_of_its_own_is_what_runs_here() -> None:
+    left = [block.commands for block in LEFT if block.needs == "a terminal of its own"]
+    assert left == [[START]]
+
+
+@pytest.mark.parametrize("block", LEFT, ids=place)
+def test_what_is_not_run_names_files_and_targets_that_exist(block: Block) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for command in block.commands:
+        first, *words = shlex.split(command)
+        tops = {entry.name for entry in ROOT.iterdir()} - {".venv"}
+        named = [word for word in words if "/" in word and word.partition("/")[0] in tops]
+        assert [word for word in named if not (ROOT / word).exists()] == []
+        assert first != "make" or words[0] in targets
+
+
+def said_commands() -> list[str]:
+    """Commands of ours in sentences and tables: `darkroom` with a word that it knows."""
+    found = {text for page in PAGES for text in inline(page) if text.startswith("darkroom ")}
+    found |= {command for block in LEFT for command in block.commands if command.startswith("darkroom ")}
+    return sorted(found)
+
+
+def complaint(name: str, *words: str) -> str:
+    """What the command line has against it; a sentence may leave away what it is about."""
+    assert isinstance(COMMANDS, TyperGroup)
+    try:
+        COMMANDS.commands[name].make_context(name, list(words))
+    except typer.BadParameter as error:
+        is_left_away = type(error).__name__ == "MissingParameter" and isinstance(error.param, TyperArgument)
+        return "" if is_left_away else error.format_message()
+    return ""
+
+
+@pytest.mark.parametrize("said", said_commands())
+def test_a_command_in_a_sentence_is_one(said: str) -> None:
+    _, *words = shlex.split(re.sub(r"\[(\w+)\]", r"\1", said))
+    assert complaint(*words) == ""
+
+
+def test_a_command_with_a_mistake_is_found() -> None:
+    assert complaint("results", "BATCH", "--format", "pdf")
