@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from service.app import openapi_document
 from tests.deploy.composition import DEPLOY
 from tests.deploy.image import environment
 from tests.deploy.kustomization import Object, build
+from tests.house.tree import ROOT
 
 FOLDERS = {
     name: DEPLOY / "kubernetes" / name for name in ("base", "overlays/production", "overlays/rehearsal")
 }
 OVERLAYS = ("overlays/production", "overlays/rehearsal")
+TELEMETRY = (ROOT / "docs" / "telemetry.md").read_text()
 NOT_OF_KUBERNETES = {"ScaledObject"}
 
 
@@ -48,6 +51,15 @@ def test_every_object_is_valid_down_to_its_last_field(folder: str) -> None:
             kubernetes_validate.validate(each, "1.33", strict=True)
 
 
+def test_no_file_lies_beside_what_is_built_and_looked_at() -> None:
+    named = set()
+    for folder in FOLDERS.values():
+        asked = yaml.safe_load((folder / "kustomization.yaml").read_text())
+        patches = [patch["path"] for patch in asked.get("patches", ())]
+        named |= {(folder / name).resolve() for name in [*asked["resources"], *patches, "kustomization.yaml"]}
+    assert {path for path in (DEPLOY / "kubernetes").rglob("*") if path.is_file()} <= named
+
+
 def test_a_field_that_does_not_exist_is_found() -> None:
     workers = objects("base", "StatefulSet")["darkroom-workers"]
     workers["spec"]["template"]["spec"]["terminationGracePeriod"] = 660
@@ -71,9 +83,10 @@ def test_every_pod_is_locked_up(folder: str) -> None:
         assert pod["enableServiceLinks"] is False
 
 
-def test_a_worker_is_given_longer_than_it_drains() -> None:
-    workers = objects("base", "StatefulSet")["darkroom-workers"]
-    drain_s = float(told("base", "darkroom-workers")["DARKROOM_WORKER__DRAIN_S"])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_worker_is_given_longer_than_it_drains(folder: str) -> None:
+    workers = objects(folder, "StatefulSet")["darkroom-workers"]
+    drain_s = float(told(folder, "darkroom-workers")["DARKROOM_WORKER__DRAIN_S"])
     assert workers["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= drain_s + 30
 
 
@@ -172,6 +185,12 @@ def test_one_worker_more_is_asked_for_each_time_one_is_full() -> None:
         trigger["metadata"]["threshold"]
         == told("overlays/production", "darkroom-workers")["DARKROOM_WORKER__SLOTS"]
     )
+
+
+def test_it_is_asked_for_by_metrics_that_the_service_shows() -> None:
+    asked = set(re.findall(r"darkroom_\w+", scaled()["triggers"][0]["metadata"]["query"]))
+    assert asked == set(LANES)
+    assert {name for name in asked if f"| `{name}` | gauge |" not in TELEMETRY} == set()
 
 
 LANES = {

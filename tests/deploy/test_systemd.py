@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from core.settings import WorkerSettings
+from core.settings import ServiceSettings, WorkerSettings
 from tests.deploy.composition import DEPLOY
+from tests.docs.pages import shell
+from tests.house.tree import ROOT
 
 UNITS = ("darkroom-service.service", "darkroom-worker@.service")
 
@@ -68,6 +72,24 @@ def test_what_is_in_the_spool_survives_a_restart_and_belongs_to_every_worker() -
     said = unit("darkroom-worker@.service")
     assert said["StateDirectory"] == ["darkroom"]
     assert "DARKROOM_SPOOL__DIR=/var/lib/darkroom/spool" in said["Environment"]
+
+
+def test_prometheus_asks_every_process_that_the_page_starts_where_it_answers() -> None:
+    started = re.findall(r"darkroom-worker@(\d)", next(words for words in enabled() if "enable" in words))
+    (said,) = (each for each in unit("darkroom-worker@.service")["Environment"] if "METRICS_PORT" in each)
+    ports = [said.partition("=")[2].replace("%i", number) for number in started]
+    asked = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in asked}
+    assert targets == {
+        "darkroom-service": [f"127.0.0.1:{ServiceSettings.model_fields['port'].default}"],
+        "darkroom-worker": [f"127.0.0.1:{port}" for port in ports],
+    }
+
+
+def enabled() -> list[str]:
+    """The commands of the page that speak to systemd."""
+    page = ROOT / "docs" / "operating.md"
+    return [command for block in shell(page) for command in block.commands if "systemctl" in command]
 
 
 @pytest.mark.parametrize("name", UNITS)

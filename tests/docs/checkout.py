@@ -34,7 +34,8 @@ PREAMBLE = (
 PROMETHEUS = "127.0.0.1:9090"
 """Where pages have it."""
 STOPPED_WITHIN_S = 60.0
-PAGE_WITHIN_S = 280.0
+PAGE_WITHIN_S = 580.0
+"""Generous: other work may share the machine."""
 
 
 class Checkout:

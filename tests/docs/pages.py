@@ -19,6 +19,9 @@ LANGUAGES = {"sh", "yaml", "json", "text", "arrows"}
 """What a block may be; commands stand in `sh` alone."""
 NEED = re.compile(r"^# needs (.+)$")
 
+ASKED = re.compile(r"(?:darkroom (?:plan|ls|show|doctor)|ask) .*[^\\]$")
+"""A line by itself, which only asks: where a page says it again it is not typed again."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -75,7 +78,16 @@ def script(page: Path, preamble: str) -> str:
     """
     lines = [""] * (page.read_text().count("\n") + 1)
     lines[0] = preamble
+    typed: set[str] = set()
+    for number, line in _typed(page):
+        lines[number - 1] = "" if line in typed else line
+        if ASKED.match(line):
+            typed.add(line)
+    return "\n".join(lines) + "\n"
+
+
+def _typed(page: Path) -> Iterator[tuple[int, str]]:
+    """Numbers and texts of the lines that are run."""
     for block in shell(page):
         if block.needs is None:
-            lines[block.line - 1 : block.line - 1 + block.text.count("\n")] = block.text.splitlines()
-    return "\n".join(lines) + "\n"
+            yield from enumerate(block.text.splitlines(), block.line)
