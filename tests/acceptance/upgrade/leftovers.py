@@ -13,7 +13,7 @@ import redis as blocking_redis
 
 FOLDERS = ("store", "spool")
 KEPT = Path(__file__).parent / "releases"
-"""An archive for each release, made by `python -m tests.acceptance.upgrade.record` and never changed afterwards."""
+"""An archive for each release, made by `python -m tests.acceptance.upgrade.record` and never again once it is released."""
 
 Key = dict[str, Any]
 READERS: dict[str, Callable[[Any, bytes], Iterable[bytes]]] = {
