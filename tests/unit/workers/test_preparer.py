@@ -16,6 +16,7 @@ from schemas.expansion import Expansion
 from schemas.failure import Failure, FailureClass
 from schemas.manifest_check import check_manifest
 from tests.studio import manifest
+from workers.linker import Linker
 from workers.preparer import MAX_FETCHES, Preparer
 from workers.references import BadReferenceError, ReferenceKeeper
 from workers.shelf import Campaign
@@ -46,7 +47,8 @@ async def preparer(tmp_path: Path) -> AsyncIterator[Preparer]:
     documents = Documents(store)
     row = Row(number=1, key="row-0", title="cup")
     await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})])
-    yield Preparer(documents, cast(ReferenceKeeper, Unanswered()))
+    linker = Linker(store, lanes=(), expires_s=60)
+    yield Preparer(documents, cast(ReferenceKeeper, Unanswered()), linker)
     await store.aclose()
 
 
