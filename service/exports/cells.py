@@ -1,4 +1,4 @@
-"""Lines of tables that people open in a spreadsheet: no cell is taken for a formula there.
+"""Lines of tables: for people, whose spreadsheets must find no formula, and for shops, which take every cell as it is.
 
 Source: https://owasp.org/www-community/attacks/CSV_Injection and OWASP ASVS 5.0, 1.2.10, checked 2026-11-21.
 """
@@ -29,18 +29,31 @@ def check_cells(checks: Checked | None) -> tuple[str, str, str]:
 
 def guarded(value: object) -> str:
     """A value as text, with an apostrophe before what a spreadsheet would work out; plain numbers stay as they are."""
-    text = "" if value is None else str(value).replace("\x00", "")
+    text = _text(value)
     return f"'{text}" if _OPENS_A_FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def csv_line(values: Iterable[object]) -> bytes:
-    """One line as RFC 4180 has it, every cell in quotes, UTF-8."""
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerow(map(guarded, values))
-    return out.getvalue().encode(errors="replace")
+    """One line of a table for people, guarded: as RFC 4180 has it, every cell in quotes, UTF-8."""
+    return _quoted(map(guarded, values))
+
+
+def import_line(values: Iterable[object]) -> bytes:
+    """The same for a shop's import, cells as they are: an apostrophe would change a title, or name another product."""
+    return _quoted(map(_text, values))
 
 
 def tab_line(values: Iterable[object]) -> bytes:
-    """One line with tabs between its cells. Feeds of this kind know no quotes: a tab or line end becomes a space."""
-    cells = (_BREAKS.sub(" ", guarded(value)) for value in values)
+    """One line of a shop's import with tabs. Feeds of this kind know no quotes: a tab or line end becomes a space."""
+    cells = (_BREAKS.sub(" ", _text(value)) for value in values)
     return ("\t".join(cells) + "\n").encode(errors="replace")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).replace("\x00", "")
+
+
+def _quoted(cells: Iterable[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerow(cells)
+    return out.getvalue().encode(errors="replace")

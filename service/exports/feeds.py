@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from schemas.catalog import Row
 from service.contract.queries import FeedQuery, ShopifyQuery
 from service.exports.addresses import addressed_by_row
-from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line, tab_line
+from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line, import_line, tab_line
 from service.exports.pictures import Pictures
 
 SHOPIFY_IMAGES = 250
@@ -28,7 +28,7 @@ async def shopify_csv(pictures: Pictures, query: ShopifyQuery) -> AsyncIterator[
 
     Rows of a handle that follow each other are one product; a picture that serves for several of them is named once.
     """
-    yield csv_line(query.headers.names)
+    yield import_line(query.headers.names)
     handle, stored = None, set[str]()
     async for picture, address in addressed_by_row(pictures, query):
         if handle != shopify_handle(picture.row):
@@ -38,7 +38,7 @@ async def shopify_csv(pictures: Pictures, query: ShopifyQuery) -> AsyncIterator[
         title = (picture.row.title or "") if not stored else ""
         stored.add(picture.stored_as)
         alt = (picture.row.title or "")[:SHOPIFY_ALT_CHARS]
-        yield csv_line((title, handle, address, len(stored), alt))
+        yield import_line((title, handle, address, len(stored), alt))
 
 
 def shopify_handle(row: Row) -> str:

@@ -164,15 +164,17 @@ async def test_rows_without_pictures_are_not_in_a_feed(shop: Service) -> None:
     assert [line["URL handle"] for line in await feed(shop, batch, "shopify.csv")] == ["row-2"]
 
 
-async def test_no_cell_of_a_feed_is_a_formula(shop: Service) -> None:
-    rows = [Row(number=1, key="k", title="=1+1", parent_id="@tee", product_id="+a\tb")]
+async def test_a_shop_gets_its_own_words_back_and_a_spreadsheet_no_formula(shop: Service) -> None:
+    rows = [Row(number=1, key="k", title="@home Mug", parent_id="=1+1", product_id="+a\tb")]
     batch = await made(shop, rows)
 
     (line, _) = await feed(shop, batch, "shopify.csv")
     (item,) = await feed(shop, batch, "merchant.tsv")
+    (cells, _) = await feed(shop, batch, "pictures.csv")
 
-    assert (line["Title"], line["URL handle"], line["Image alt text"]) == ("'=1+1", "'@tee", "'=1+1")
-    assert item["id"] == "'+a b"
+    assert (line["Title"], line["URL handle"], line["Image alt text"]) == ("@home Mug", "=1+1", "@home Mug")
+    assert item["id"] == "+a b"
+    assert (cells["title"], cells["parent_id"], cells["product_id"]) == ("'@home Mug", "'=1+1", "'+a\tb")
 
 
 async def test_addresses_are_public_where_the_storage_is(shop: Service) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.exports.cells import csv_line, guarded, tab_line
+from service.exports.cells import csv_line, guarded, import_line, tab_line
 
 OPENERS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -64,17 +64,24 @@ def test_no_line_holds_a_formula_and_every_cell_comes_back(values: list[str]) ->
         assert cell.removeprefix("'") in {kept(value), kept(value).removeprefix("'")}
 
 
+@given(st.lists(st.text(), min_size=1, max_size=5))
+@example(["=1+1", "@home Mug", "-"])
+def test_a_line_for_an_import_has_every_cell_as_it_was(values: list[str]) -> None:
+    (cells,) = csv.reader(io.StringIO(import_line(values).decode(), newline=""), strict=True)
+
+    assert cells == [kept(value) for value in values]
+
+
 def kept(value: str) -> str:
     return value.replace("\x00", "").encode(errors="replace").decode()
 
 
 @given(st.lists(st.text(), min_size=1, max_size=5))
-def test_a_line_with_tabs_has_as_many_cells_as_values(values: list[str]) -> None:
+@example(["=1+1", "@home Mug", "\r\n\t"])
+def test_a_line_with_tabs_has_every_value_in_a_cell_of_its_own(values: list[str]) -> None:
     line = tab_line(values).decode()
 
     assert line.endswith("\n")
     assert line.count("\n") == 1 and "\r" not in line
-    assert line.count("\t") == len(values) - 1
-    assert not any(
-        cell.startswith(OPENERS) and len(cell) > 1 and not cell[1].isdigit() for cell in line[:-1].split("\t")
-    )
+    cells = line[:-1].split("\t")
+    assert [cell.split() for cell in cells] == [kept(value).split() for value in values]
