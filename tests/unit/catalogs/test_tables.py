@@ -6,7 +6,7 @@ import csv
 from io import StringIO
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from workers.catalogs.record import CatalogLimits
@@ -36,6 +36,12 @@ def written(table: list[list[str]], **options: Any) -> str:
     return file.getvalue()
 
 
+def may_be_plain(text: str, table: list[list[str]]) -> bool:
+    """Whether a text has the header's width in each of its lines although rows go over several of them."""
+    lines = StringIO(text, newline="").readlines()
+    return len(lines) > len(table) and len({line.count("\t") for line in lines}) == 1
+
+
 def as_read(table: list[list[str]]) -> list[dict[str, str | None]]:
     header, *rows = table
     return [dict(zip(header, (cell.strip() or None for cell in row), strict=True)) for row in rows]
@@ -51,8 +57,9 @@ def as_read(table: list[list[str]]) -> list[dict[str, str | None]]:
 def test_a_table_of_any_text_comes_back_as_it_was_written(
     read: Any, table: list[list[str]], delimiter: str, quoting: Any, encoding: str
 ) -> None:
-    content = written(table, delimiter=delimiter, quoting=quoting).encode(encoding)
-    reading = read(content)
+    text = written(table, delimiter=delimiter, quoting=quoting)
+    assume(not (delimiter == "\t" and may_be_plain(text, table)))
+    reading = read(text.encode(encoding))
     assert [row.raw for row in reading.rows] == as_read(table)
     assert reading.problems == []
 
@@ -62,7 +69,9 @@ def test_a_table_of_any_text_comes_back_as_it_was_written(
 def test_a_table_in_cp1252_comes_back_as_it_was_written(
     read: Any, table: list[list[str]], delimiter: str
 ) -> None:
-    reading = read(written(table, delimiter=delimiter).encode("cp1252"))
+    text = written(table, delimiter=delimiter)
+    assume(not (delimiter == "\t" and may_be_plain(text, table)))
+    reading = read(text.encode("cp1252"))
     assert [row.raw for row in reading.rows] == as_read(table)
 
 
@@ -145,6 +154,13 @@ def test_a_row_of_nothing_but_line_breaks_is_limited_too(read: Any) -> None:
 def test_a_row_of_exactly_the_limit_is_read(read: Any) -> None:
     reading = read(f"sku,title\r\nA,{'x' * 98}\r\n", limits=CatalogLimits(max_row_bytes=100))
     assert reading.problems == []
+
+
+def test_a_cell_over_the_limit_in_many_lines_is_named_and_its_row_ends_where_it_ends(read: Any) -> None:
+    cell = "a line of a long text, in quotes\n" * 4_000  # over csv's own limit of 131,072 characters
+    reading = read(f'sku,title\nA,"{cell}"\nB,y\n')
+    assert reading.places == [("/catalog/rows/0/title", "field_too_large")]
+    assert [(row.number, row.key) for row in reading.rows] == [(2, "B")]
 
 
 def test_every_header_named_twice_is_named(refused: Any) -> None:

@@ -1,0 +1,102 @@
+"""The rows of a delimited text, one by one, none larger than its limit in memory."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TextIO
+
+from workers.catalogs.record import size_bytes
+
+_HEADER_WITHIN_ROWS = 100
+_LINE_END_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a row, as the end of a sentence."""
+
+    code: str
+    detail: str
+
+
+class _RowTooLargeError(Exception):
+    """The row that csv is asking lines for is over the limit, and has been skipped to its end."""
+
+
+class _Lines:
+    """Hands the lines of a file to csv, and counts what the row they belong to takes."""
+
+    def __init__(self, file: TextIO, max_row_bytes: int, *, quoted: bool) -> None:
+        self._file = file
+        self._quoted = quoted
+        self._max_row_bytes = max_row_bytes
+        self._row_bytes = 0
+        self._quotes = 0
+
+    def begin_row(self) -> None:
+        self._row_bytes = self._quotes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._read()
+        if not line:
+            raise StopIteration
+        if self._row_bytes > self._max_row_bytes + _LINE_END_BYTES:
+            self._skip_row(line)
+            raise _RowTooLargeError
+        return line
+
+    def _read(self) -> str:
+        line = self._file.readline(self._max_row_bytes + _LINE_END_BYTES + 1)
+        self._row_bytes += size_bytes(line)
+        self._quotes += self._quoted and line.count('"')
+        return line
+
+    def _skip_row(self, line: str) -> None:
+        """Reads on to the row's end: a line's end outside quotes, where as many have closed as opened."""
+        while line and not (line.endswith(("\n", "\r")) and self._quotes % 2 == 0):
+            line = self._read()
+
+
+class Rows:
+    """The rows of an open table, header included: cells without outer spaces, or what is wrong with the row."""
+
+    def __init__(self, file: TextIO, delimiter: str, max_row_bytes: int, *, quoted: bool) -> None:
+        """`quoted`: a quote at the beginning of a cell wraps it; else quotes are letters like any other."""
+        self._max_row_bytes = max_row_bytes
+        self._quoted = quoted
+        self._lines = _Lines(file, max_row_bytes, quoted=quoted)
+        # csv's own limit on a cell holds for the process, and is lower than that of a row.
+        csv.field_size_limit(max(csv.field_size_limit(), max_row_bytes + _LINE_END_BYTES))
+        # strict: a misplaced quote is an error of its row instead of cells that run together in silence.
+        self._reader = csv.reader(
+            self._lines,
+            delimiter=delimiter,
+            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            strict=True,
+        )
+
+    def read_header(self) -> list[str] | Fault | None:
+        """The first row that is not blank; None if there is none near the beginning."""
+        return next(
+            (row for row in islice(self, _HEADER_WITHIN_ROWS) if isinstance(row, Fault) or any(row)), None
+        )
+
+    def __iter__(self) -> Iterator[list[str] | Fault]:
+        return self
+
+    def __next__(self) -> list[str] | Fault:
+        self._lines.begin_row()
+        try:
+            return [cell.strip() for cell in next(self._reader)]
+        except _RowTooLargeError:
+            detail = f"is larger than {self._max_row_bytes:,} bytes."
+            hint = " Perhaps a quote in it is never closed." if self._quoted else ""
+            return Fault("row_too_large", detail + hint)
+        except csv.Error as error:
+            return Fault("row_malformed", f"cannot be read: {error}. Look at its quotes.")
