@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,7 @@ from workers.catalogs.record import (
     size_bytes,
     too_many_rows,
 )
-from workers.catalogs.sniff import open_text
+from workers.catalogs.sniff import is_json, open_text
 
 _CHUNK_CHARS = 65_536
 _PEEKED_ROWS = 100
@@ -32,6 +33,8 @@ _LONG_LIST = re.compile(
     r'\s*"(?:@graph|itemListElement)"\s*:\s*\['
 )
 """A document that begins with its context and plain texts, and then has its list of nodes."""
+
+_FRAMES = "the file must be one array, [{...}, {...}], or have one object a line, which is `dialect: jsonl`"
 
 _MARKS = re.compile(r'["\\{}\[\],]')
 
@@ -75,7 +78,10 @@ class Objects:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             return row_problem(number, "row_malformed", f"Row {number} is not valid JSON: {error.msg}.")
-        return record_of(number, value, self.limits)
+        record = record_of(number, value, self.limits)
+        if isinstance(record, Record) and (name := _name_twice(text, value)) is not None:
+            return _twice(number, name)
+        return record
 
 
 def record_of(number: int, value: Any, limits: CatalogLimits) -> Record | Problem:
@@ -91,7 +97,37 @@ def record_of(number: int, value: Any, limits: CatalogLimits) -> Record | Proble
         detail = f"Row {number} is nested deeper than {limits.max_depth} levels."
         return row_problem(number, "row_too_deep", detail)
     cells: Cells = {str(name).strip(): clean(cell) for name, cell in value.items()}
+    if len(cells) < len(value):
+        return _twice(number, _first_twice(str(name).strip() for name in value))
     return checked_fields(Record(number, cells), limits)
+
+
+def _name_twice(text: str, value: Any) -> str | None:
+    """A name that some object in the text has twice: parsers keep its last value in silence.
+
+    Only a text that has other colons than its value is read again, slowly.
+    """
+    if "\\u003" not in text and text.count(":") == orjson.dumps(value).count(b":"):
+        return None
+    names = list[str]()
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        found = [name for name, _ in pairs]
+        if len(set(found)) < len(found):
+            names.append(_first_twice(found))
+
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return next(iter(names), None)
+
+
+def _first_twice(names: Iterable[str]) -> str:
+    found = list(names)
+    return next(name for place, name in enumerate(found) if name in found[:place])
+
+
+def _twice(number: int, name: str) -> Problem:
+    detail = f"Row {number} names {name!r} twice: keep one of them, or rename it."
+    return row_problem(number, "column_duplicated", detail, column=name)
 
 
 def is_deeper(value: Any, max_depth: int) -> bool:
@@ -159,19 +195,11 @@ def cut_nodes(file: TextIO, max_bytes: int) -> Texts:
             yield from scanner.feed(chunk, rest_of_document=True)
         if not scanner.is_closed:
             scanner.finish()
-    elif _is_json(head.partition("\n")[0]):
+    elif is_json(head.partition("\n")[0]):
         yield from cut_lines(file, max_bytes)
     else:
         text = file.read(max_bytes + 1)
         yield text if size_bytes(text) <= max_bytes else None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 class _BrokenArrayError(Exception):
@@ -238,7 +266,7 @@ class _ArrayScanner:
         text = self._taken()
         if mark in "[{":
             if mark == "{" or text != "" or self._is_closed:
-                raise _BrokenArrayError("does not stand alone: the file must be one array, [{...}, {...}]")
+                raise _BrokenArrayError(f"does not stand alone: {_FRAMES}")
             return
         self._is_closed = mark != ","
         if text == "" and (mark == "," or self._elements):

@@ -165,7 +165,7 @@ def _open_source(path: Path, name: str, dialect: str, limits: CatalogLimits) -> 
         objects = Objects(path, encoding, limits, cut_array if found == "json" else cut_lines)
         return replace(objects, columns=peek_columns(objects.records())), found
     delimiter = "\t" if dialect == "tsv" else sniff.find_delimiter(head)
-    table = open_table(path, encoding=encoding, delimiter=delimiter, limits=limits)
+    table = open_table(path, encoding=encoding, delimiter=delimiter, limits=limits, dialect=dialect)
     if next(table.records(), None) is None:
         raise refusal("catalog_empty", "The catalog is empty: it has a header but no rows.")
     if dialect == "auto":

@@ -96,13 +96,27 @@ def row_problem(number: int, code: str, detail: str, *, column: str | None = Non
 
 
 def checked_fields(record: Record, limits: CatalogLimits) -> Record | Problem:
-    """The record, if none of its texts is over the limit."""
+    """The record, if none of its fields is over the limit: a text, or the texts of a list or an object together."""
     fewest_chars = limits.max_field_bytes // 4  # no character takes more than 4 bytes
     for column, cell in record.cells.items():
-        if isinstance(cell, str) and len(cell) > fewest_chars and size_bytes(cell) > limits.max_field_bytes:
+        if isinstance(cell, str) and len(cell) <= fewest_chars:
+            continue
+        if _field_bytes(cell) > limits.max_field_bytes:
             detail = f"Row {record.number} has more than {limits.max_field_bytes:,} bytes in {column!r}: shorten it."
             return row_problem(record.number, "field_too_large", detail, column=column)
     return record
+
+
+def _field_bytes(value: object) -> int:
+    match value:
+        case str():
+            return size_bytes(value)
+        case list() | tuple():
+            return sum(map(_field_bytes, value))
+        case dict():
+            return sum(map(_field_bytes, value.values()))
+        case _:
+            return 0
 
 
 def too_many_rows(limits: CatalogLimits) -> Problem:

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import orjson
+
 from workers.catalogs.columns import snake
 from workers.catalogs.record import refusal
 
@@ -77,8 +79,16 @@ def find_format(head: str, name: str) -> str:
     if start == "[":
         return "json"
     if start == "{":
-        return "json" if name.lower().endswith(".json") else "jsonl"
+        return "json" if name.lower().endswith(".json") and not _has_objects_by_line(head) else "jsonl"
     return "table"
+
+
+def is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def find_delimiter(head: str) -> str:
@@ -96,6 +106,12 @@ def find_dialect(columns: Iterable[str]) -> str | None:
         if required <= names and len(names & others) >= enough:
             return dialect
     return None
+
+
+def _has_objects_by_line(head: str) -> bool:
+    """Whether the first line is an object by itself, and the next one begins another."""
+    first, _, rest = head.lstrip().partition("\n")
+    return rest.lstrip().startswith("{") and is_json(first)
 
 
 def _decodes(path: Path, encoding: str) -> bool:

@@ -53,6 +53,28 @@ def test_atom_entries_are_rows(read: Any, sample: Any) -> None:
     assert (row.url, row.image_urls) == ("https://shop.example/coat", ("https://shop.example/coat.jpg",))
 
 
+def test_of_atoms_links_the_products_page_is_the_url(read: Any) -> None:
+    links = '<link rel="self" href="https://api/1"/><link rel="alternate" href="https://shop/1"/>'
+    links += '<link rel="alternate" type="text/plain" href="https://shop/1.txt"/><link rel="edit" href="https://e"/>'
+    feed = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id>{links}</entry></feed>'
+    assert read(feed).row.url == "https://shop/1"
+
+
+def test_an_atom_link_in_an_rss_item_does_not_take_its_links_place(read: Any) -> None:
+    items = '<item><id>1</id><link>https://shop/1</link><a:link rel="self" href="https://api/1"/></item>'
+    feed = f'<rss xmlns:a="http://www.w3.org/2005/Atom"><channel>{items}</channel></rss>'
+    assert read(feed).row.url == "https://shop/1"
+
+
+def test_repeated_elements_over_the_limit_of_a_field_are_named(read: Any) -> None:
+    items = "<item><id>1</id>" + f"<product_highlight>{'x' * 60}</product_highlight>" * 2 + "</item>"
+    reading = read(_RSS.format(f"{items}<item><id>2</id></item>"), limits=CatalogLimits(max_field_bytes=100))
+    assert (reading.row.key, reading.places) == (
+        "2",
+        [("/catalog/rows/0/product_highlight", "field_too_large")],
+    )
+
+
 def test_xml_in_utf_16_is_read(read: Any, sample: Any) -> None:
     text = sample("merchant-atom.xml").decode().replace('version="1.0"', 'version="1.0" encoding="UTF-16"')
     assert read(text.encode("utf-16")).row.key == "A1"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import ManifestError
 from workers.catalogs.objects import cut_array
 from workers.catalogs.record import CatalogLimits
 
@@ -131,6 +132,44 @@ def test_an_object_of_too_many_columns_is_named(read: Any) -> None:
 def test_a_broken_array_is_a_problem_of_the_file(read: Any, broken: str) -> None:
     reading = read(broken)
     assert reading.places[-1] == ("/catalog/source", "catalog_malformed")
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ('{"sku": "a", "sku": "b"}', "sku"),
+        ('{"sku": "a", "title": "x", " title": "y"}', "title"),
+        ('{"sku": "a", "x": {"y": [{"z": 1, "z": 123456789012345678901234567890}]}}', "z"),
+        (r'{"sku": "\u003a", "sku": "b"}', "sku"),
+    ],
+)
+def test_a_name_given_twice_is_a_problem_and_not_silently_its_last_value(
+    read: Any, text: str, column: str
+) -> None:
+    reading = read(f'{text}\n{{"sku": "fine", "url": "https://x:1", "x": "\\u003a", "y": {{"sku": 1}}}}\n')
+    assert (reading.row.key, reading.places) == ("fine", [(f"/catalog/rows/0/{column}", "column_duplicated")])
+
+
+def test_a_list_or_an_object_over_the_limit_of_a_field_is_named(read: Any) -> None:
+    objects = [{"sku": "A", "tags": ["x" * 60, "y" * 60]}, {"sku": "B", "more": {"a": {"b": "é" * 60}}}]
+    text = json.dumps([*objects, {"sku": "C", "tags": ["x" * 90, 1], "a": "z" * 90}])
+    reading = read(text, limits=CatalogLimits(max_field_bytes=100))
+    assert reading.places == [
+        ("/catalog/rows/0/tags", "field_too_large"),
+        ("/catalog/rows/1/more", "field_too_large"),
+    ]
+    assert reading.row.key == "C"
+
+
+def test_objects_by_line_are_read_whatever_the_file_is_called(read: Any) -> None:
+    reading = read('{"sku": "A"}\n\n{"sku": "B"}\n', name="x.json")
+    assert ([row.key for row in reading.rows], reading.catalog.dialect) == (["A", "B"], "jsonl")
+
+
+def test_an_object_that_is_no_array_is_told_of_the_other_way(read: Any) -> None:
+    with pytest.raises(ManifestError) as caught:
+        read('{\n"sku": "A"}\n', name="x.json")
+    assert "one object a line, which is `dialect: jsonl`" in caught.value.problems[0].detail
 
 
 def test_one_object_instead_of_an_array_is_refused(refused: Any) -> None:

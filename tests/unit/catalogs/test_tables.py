@@ -6,9 +6,11 @@ import csv
 from io import StringIO
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import ManifestError
 from workers.catalogs.record import CatalogLimits
 
 _HEADERS = st.lists(
@@ -166,6 +168,37 @@ def test_a_cell_over_the_limit_in_many_lines_is_named_and_its_row_ends_where_it_
 def test_every_header_named_twice_is_named(refused: Any) -> None:
     places = refused("sku,a,a,b,b \nA,1,2,3,4\n")
     assert places == [("/catalog/source", "header_duplicated")] * 2
+
+
+def test_a_list_of_a_feed_may_have_a_column_for_each_of_its_values(read: Any) -> None:
+    header = (
+        "id,title,link,availability,image_link,additional_image_link,product_highlight,additional_image_link"
+    )
+    first, second = read(
+        f"{header},product_highlight\nA,Coat,u,new,a.jpg,b.jpg,Warm,c.jpg,Dry\nB,Hat,u,new,d.jpg\n"
+    ).rows
+    assert (first.image_urls, second.image_urls) == (("a.jpg", "b.jpg", "c.jpg"), ("d.jpg",))
+    assert (first.attrs["product_highlight"], second.attrs["product_highlight"]) == (["Warm", "Dry"], None)
+
+
+def test_a_row_is_too_wide_by_the_columns_of_the_file(read: Any) -> None:
+    reading = read("sku,promotion_id,promotion_id\nA,x,y\nB,x,y,z\n")
+    assert (reading.row.attrs, reading.places) == (
+        {"promotion_id": ["x", "y"]},
+        [("/catalog/rows/1", "row_too_wide")],
+    )
+
+
+def test_a_column_named_twice_is_named_with_its_places(read: Any) -> None:
+    with pytest.raises(ManifestError) as caught:
+        read("id,promotion_id,title,promotion_id,title\nA,x,y,z,y\n")
+    (problem,) = caught.value.problems
+    assert problem.detail == "The header names 'title' in columns 3 and 5: rename all but one."
+
+
+def test_a_list_twice_in_a_shops_export_that_has_none_is_refused(refused: Any) -> None:
+    header = "Handle,Title,Variant SKU,shipping,shipping"
+    assert refused(f"{header}\na,b,c,d,e\n") == [("/catalog/source", "header_duplicated")]
 
 
 def test_too_many_columns_are_refused(refused: Any) -> None:

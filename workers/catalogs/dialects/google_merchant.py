@@ -36,6 +36,17 @@ ATTRIBUTES: Aliases = (
     ("locale", ("content_language",)),
 )
 
+REPEATABLE = frozenset(
+    {"additional_image_link", "lifestyle_image_link", "product_type", "product_highlight", "product_detail"}
+    | {"promotion_id", "shipping", "carrier_shipping", "tax", "size_type", "certification", "ads_labels"}
+    | {"included_destination", "excluded_destination", "shopping_ads_excluded_country", "loyalty_program"}
+    | {"free_shipping_threshold"}
+)
+"""Attributes that hold a list, so that a table may have a column for each of its values.
+
+Source: https://developers.google.com/merchant/api/reference/rest/products_v1/ProductAttributes, checked 2026-11-21.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class XmlFeed:
@@ -122,10 +133,13 @@ def _items(file: _MeteredFile) -> Iterator[Element]:
 def _cells(element: Element, levels: int) -> dict[str, Any]:
     """The children by name: a list where one repeats, an object where one has children of its own.
 
-    Below `levels` only empty objects are left, for whoever measures the depth.
+    Below `levels` only empty objects are left, for whoever measures the depth. Of Atom's links the first one to the
+    product's page is left: others lead to the entry itself, to editing it, or to another format.
     """
     by_tag: dict[str, list[Any]] = {}
     for child in element if levels > 0 else ():
+        if _is_atom_link(child) and (child.get("rel", "alternate") != "alternate" or child.tag in by_tag):
+            continue
         value = (
             _cells(child, levels - 1)
             if len(child)
@@ -134,6 +148,10 @@ def _cells(element: Element, levels: int) -> dict[str, Any]:
         by_tag.setdefault(child.tag, []).append(value)
     ordered = sorted(by_tag, key=lambda tag: tag.startswith(GOOGLE_NAMESPACE))
     return {_local(tag): by_tag[tag][0] if len(by_tag[tag]) == 1 else by_tag[tag] for tag in ordered}
+
+
+def _is_atom_link(element: Element) -> bool:
+    return _local(element.tag) == "link" and element.get("href") is not None
 
 
 def _local(tag: str) -> str:
