@@ -336,13 +336,16 @@ async def test_a_public_address_of_this_very_machine_is_refused(
     )
 
 
-async def test_a_literal_address_is_checked_at_the_socket_though_no_name_is_resolved(
-    wire: Wire, tmp_path: Path
-) -> None:
+async def test_a_literal_address_is_refused_though_no_name_is_resolved(wire: Wire, tmp_path: Path) -> None:
     names = Names()
     error = await refusal("http://169.254.169.254/latest", tmp_path, names=names)
     assert names.asked == []
     assert "a link-local address" in str(error)
+
+
+def test_no_socket_is_made_for_an_address_however_it_came_there() -> None:
+    with pytest.raises(guard.AddressRefusedError, match="a link-local address"):
+        guard.checked_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80)))
 
 
 async def test_a_proxy_of_the_environment_is_not_used(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from core.settings import FetchSettings
+from workers.fetching.addresses import refusal_of
 from workers.fetching.errors import FetchError
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^#]*)(?:#.*)?")
@@ -25,7 +26,7 @@ def checked_url(text: str, settings: FetchSettings) -> URL:
     """The URL to ask, as it was written, but for its fragment.
 
     Only spaces and letters of other scripts in path and query are percent-encoded. A host in another script
-    must come in its `xn--` form. Addresses are not judged here, but where they are dialled.
+    must come in its `xn--` form. An address instead of a name is judged at once; what names lead to, where it is dialled.
 
     Raises:
         FetchError: this URL is not asked; the message never repeats it.
@@ -43,6 +44,8 @@ def checked_url(text: str, settings: FetchSettings) -> URL:
         raise FetchError("This is not a URL of the form https://host/path.") from None
     if port != _PORTS[scheme] and not settings.allow_private:
         raise FetchError(f"Only the standard port of {scheme}, {_PORTS[scheme]}, is fetched from.")
+    if not settings.allow_private:
+        _check_reach(url.raw_host or "")
     return url
 
 
@@ -63,6 +66,16 @@ def _check_authority(authority: str) -> None:
             "The host of this URL is not plain. Write it as a name in ASCII (xn-- for other scripts), "
             "as four decimal numbers, or as an IPv6 address in brackets."
         )
+
+
+def _check_reach(host: str) -> None:
+    """Source: https://www.rfc-editor.org/rfc/rfc6761#section-6.3 (names that are loopback), checked 2026-11-21."""
+    is_address = ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2])
+    refusal = refusal_of(host) if is_address else None
+    if host == "localhost" or host.endswith(".localhost"):
+        refusal = "a loopback address"
+    if refusal is not None:
+        raise FetchError(f"{host} is not fetched: it leads to {refusal}. Use a public address.")
 
 
 def _is_v6(text: str) -> bool:

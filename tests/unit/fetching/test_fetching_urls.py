@@ -42,6 +42,10 @@ def test_a_plain_url_is_asked_as_it_is_written(written: str, asked: str) -> None
         ("https://user:secret@cdn.example/", "use a signed URL"),
         ("https://bücher.example/", "xn--"),
         ("https://cdn.example:8443/", "Only the standard port of https, 443"),
+        ("https://192.168.0.7/", "leads to a private address. Use a public address."),
+        ("https://[fe80::1]/", "leads to a link-local address"),
+        ("https://localhost/", "leads to a loopback address"),
+        ("https://box.localhost/", "leads to a loopback address"),
     ],
 )
 def test_a_refusal_says_what_to_write_instead(written: str, advice: str) -> None:

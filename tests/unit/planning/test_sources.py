@@ -87,6 +87,11 @@ async def test_a_mapping_that_will_not_do_is_refused_with_its_place(
         ("https://0x7f.1/a.png", "not plain"),
         ("s3://closed/a.png", "is not opened to manifests"),
         ("ftp://host/a.png", "Only https:// is fetched."),
+        ("https://169.254.169.254/x", "it leads to a link-local address"),
+        ("https://[::1]/", "it leads to a loopback address"),
+        ("https://10.0.0.1/a.png", "it leads to a private address"),
+        ("https://localhost/x", "it leads to a loopback address"),
+        ("https://a.LocalHost/x", "it leads to a loopback address"),
     ],
 )
 @pytest.mark.parametrize("field", ["references", "mask"])
