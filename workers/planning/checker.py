@@ -9,6 +9,7 @@ from functools import cached_property
 from hashlib import blake2b
 from itertools import product
 from typing import Any
+from unicodedata import normalize
 
 import orjson
 
@@ -221,9 +222,9 @@ class RowChecker:
             except ValueError as error:
                 yield self._at(row, "bad_key", str(error))
                 return
-            digest = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+            digest = int.from_bytes(blake2b(_as_a_disk_has_it(key).encode(), digest_size=8).digest(), "big")
             if digest in self._keys:
-                detail = f"another picture is already stored as '{key}'; make output.key tell them apart"
+                detail = f"another picture is already stored as '{key}', or so but for case; make output.key tell them apart"
                 yield self._at(row, "key_collision", detail)
                 return
             self._keys.add(digest)
@@ -274,6 +275,11 @@ def row_of(line: bytes, filled: Mapping[str, None]) -> Row:
     """
     fields = orjson.loads(line)
     return Row(**{**fields, "attrs": {**filled, **fields["attrs"]}})
+
+
+def _as_a_disk_has_it(key: str) -> str:
+    """One text for all keys that are one file on macOS or Windows: neither case nor how an accent is put counts there."""
+    return key.lower() if key.isascii() else normalize("NFC", normalize("NFC", key).casefold())
 
 
 def _fields_read(text: str, *, whole: bool = False) -> frozenset[str]:
