@@ -37,7 +37,6 @@ class Reporter:
 
     def ended(self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict) -> None:
         name, metrics = type(verdict).__name__.lower(), self.metrics
-        metrics.tasks.labels(name).inc()
         image, tenant = campaign.manifest.image_of(cell.template), metrics.label_of(claim.tenant)
         kind = (image.model or "", image.quality or "auto", tenant)
         cost = getattr(verdict, "cost_usd_micros", 0)

@@ -15,6 +15,9 @@ ACTIONS = f"{PREFIX}actions"
 DOUBTS = f"{PREFIX}doubts"
 """Parked tasks that nobody has resolved yet, as <batch>:<index> by when they are looked at, in milliseconds."""
 
+ENDINGS = f"{PREFIX}endings"
+"""How many tasks ended as what, over all batches, as <done | skipped | cancelled | failure class> -> count."""
+
 ENDED_PER_KEY = 100
 """Ended tasks share a hash by the hundred: one key for all of them instead of one for each."""
 

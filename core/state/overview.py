@@ -59,6 +59,8 @@ class Overview:
     Args:
         doubts, doubtful_usd_micros, oldest_doubt_ms: parked pictures that may have been charged, what is held for them,
             and since when the first of them is looked at.
+        endings: how many tasks ended since Redis was empty, by `done`, `skipped`, `cancelled` or their failure class; one
+            that is made again ends again.
         is_append_only, evicts: how Redis is set up; None where it does not say.
     """
 
@@ -69,6 +71,7 @@ class Overview:
     budgets: tuple[BudgetOverview, ...] = ()
     is_append_only: bool | None = None
     evicts: bool | None = None
+    endings: Mapping[str, int] = field(default_factory=dict)
 
 
 async def overview(client: Redis) -> Overview:
@@ -89,6 +92,7 @@ async def overview(client: Redis) -> Overview:
             await _budgets(client, datetime.fromtimestamp(seconds, UTC)),
             None if append_only is None else bool(append_only),
             None if policy is None else policy != "noeviction",
+            await _endings(client),
         )
 
 
@@ -143,6 +147,11 @@ async def _doubts(client: Redis) -> tuple[int, int]:
             pipe.hget(keys.task(batch_id, int(index)), "hold")
         count, *holds = await pipe.execute()
     return count, sum(int(hold or 0) for hold in holds)
+
+
+async def _endings(client: Redis) -> dict[str, int]:
+    found = await command(client, "HGETALL", keys.ENDINGS)
+    return {outcome.decode(): int(count) for outcome, count in found.items()}
 
 
 async def _budgets(client: Redis, now: datetime) -> tuple[BudgetOverview, ...]:

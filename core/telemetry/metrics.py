@@ -81,7 +81,6 @@ class WorkerMetrics(Metrics):
     def __init__(self) -> None:
         super().__init__()
         call = ("lane", "model", "operation")
-        self.tasks = self._counter("darkroom_tasks", "Attempts by what became of their task.", "verdict")
         self.attempts = self._counter("darkroom_attempts", "Calls made, by how they ended.", *call, "outcome")
         self.call_seconds = self._histogram(
             "darkroom_call_seconds", "First byte sent to last byte received.", *call, buckets=CALL_BUCKETS_S

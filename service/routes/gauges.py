@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from core.settings import BudgetSettings
 from core.state.overview import BudgetOverview, LaneOverview, Overview
 from core.telemetry.metrics import MOST_TENANTS
+from schemas.failure import FailureClass
 from schemas.model import gone_models
+
+OUTCOMES = ("done", "skipped", "cancelled", *(each.value for each in FailureClass if each != "cancelled"))
+"""All of them are shown from the start, at 0, so that the first of its kind is an increase."""
 
 
 def render_gauges(overview: Overview | None, budgets: BudgetSettings) -> bytes:
@@ -40,6 +44,7 @@ class _QueueCollector(Collector):
         yield GaugeMetricFamily(
             "darkroom_doubtful_usd", "Dollars held for them.", found.doubtful_usd_micros / 1e6
         )
+        yield _tasks(found)
         yield from _redis_gauges(found)
         yield from _lane_gauges(found.lanes)
         yield from _account_gauges(found.lanes)
@@ -53,6 +58,13 @@ def _shutdowns() -> Metric:
     for model in gone_models():
         moment = datetime.combine(model.shutdown_on, datetime.min.time(), UTC)
         family.add_metric([model.name], moment.timestamp())
+    return family
+
+
+def _tasks(found: Overview) -> Metric:
+    family = CounterMetricFamily("darkroom_tasks", "Tasks that ended, by how.", labels=["outcome"])
+    for outcome in OUTCOMES:
+        family.add_metric([outcome], found.endings.get(outcome, 0))
     return family
 
 

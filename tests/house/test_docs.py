@@ -95,7 +95,7 @@ def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE):
         sample = re.search(rf"^{name}(?:{{(.*?)}})? ", shown, re.MULTILINE)
         labels = re.findall(r'(\w+)="', sample[1] or "") if sample else []
-        found[name] = (kind, tuple(sorted(labels)))
+        found[name.removesuffix("_total")] = (kind, tuple(sorted(labels)))
     return found
 
 

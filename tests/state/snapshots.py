@@ -89,8 +89,13 @@ def _view(found: dict[bytes, tuple[bytes, Any]], batch_id: str, tasks: int) -> V
         expired=frozenset(expired),
         holders=frozenset(holders),
         doubts=f"{keys.PREFIX}doubts".encode() in found,
-        same=tuple(repr((key, _plain(key, *about))) for key, about in found.items() if b":calls:" not in key),
+        same=tuple(repr((key, _plain(key, *about))) for key, about in found.items() if not _only_counts(key)),
     )
+
+
+def _only_counts(key: bytes) -> bool:
+    """Whether a key says what has been, and decides nothing here."""
+    return b":calls:" in key or key == keys.ENDINGS.encode()
 
 
 def _state(found: dict[bytes, tuple[bytes, Any]], batch_id: str, index: int) -> TaskState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import redis as blocking_redis
@@ -49,6 +50,8 @@ class Machine(RuleBasedStateMachine):
         self.client = connect(self.url)
         self.world = World(self.client, month_cap=MONTH_CAP, day_cap=DAY_CAP)
         self.model: dict[str, ModelBatch] = {}
+        self.endings: Counter[str] = Counter()
+        self.ended: dict[tuple[str, int], str | None] = {}
 
     def run(self, awaitable: Any) -> Any:
         return self.loop.run_until_complete(awaitable)
@@ -270,8 +273,18 @@ class Machine(RuleBasedStateMachine):
         for lane in LANES:
             truth.check_lane(lane, [row for row in everybody if row[2].lane == lane])
             truth.check_shares(lane, self.model)
+        truth.check_endings(self._endings(everybody))
         truth.check_workers(WORKERS, everybody)
         truth.check_budgets(list(self.model.values()))
+
+    def _endings(self, everybody: list[tuple[str, int, ModelTask]]) -> Counter[str]:
+        """How often a task had not ended so at one step, and had at the next."""
+        for name, index, task in everybody:
+            outcome = (task.failure or task.state.value) if task.state in ENDED else None
+            if outcome and self.ended.get((name, index)) != outcome:
+                self.endings[outcome] += 1
+            self.ended[name, index] = outcome
+        return self.endings
 
 
 def test_no_life_of_any_batch_breaks_an_invariant(redis_server: str) -> None:

@@ -124,6 +124,9 @@ class Truth:
             assert (self.at(f"{keys.PREFIX}worker:{worker}:claims") or set()) == mine
             assert not mine or worker in self.at(keys.WORKERS)
 
+    def check_endings(self, endings: Counter[str]) -> None:
+        assert {outcome: int(count) for outcome, count in self.at(keys.ENDINGS).items()} == endings
+
     def check_budgets(self, batches: list[ModelBatch]) -> None:
         self._check_scope(keys.day_budget(""), "", batches)
         for tenant in {batch.tenant for batch in batches}:

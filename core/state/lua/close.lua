@@ -32,6 +32,7 @@ local untouched = tonumber(n[1] or 0)
 for place = 2, 7 do untouched = untouched - tonumber(n[place] or 0) end
 add(key, 'n_' .. as, untouched)
 if as == 'failed' and untouched > 0 then add(key .. ':failures', reason, untouched) end
+if untouched > 0 then count_ended(ending, untouched) end
 
 local running = tonumber(n[2] or 0)
 redis.call('HSET', key, 'open', int(running))

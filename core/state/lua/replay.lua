@@ -34,7 +34,7 @@ local function fail_until_parent(index, task)
   local reason = task.failure and task.failure.class
   if reason == 'parent_failed' then return end
   if task.state == 'failed' then add(batch_key(batch) .. ':failures', reason, -1) end
-  end_task(batch, index, task, { state = 'failed', failure = { class = 'parent_failed' } })
+  write_ending(batch, index, task, { state = 'failed', failure = { class = 'parent_failed' } })
   count_move(batch, index, task.state, 'failed')
   redis.call('ZADD', batch_key(batch) .. ':in:failed', int(index), int(index))
 end

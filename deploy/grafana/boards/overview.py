@@ -21,8 +21,8 @@ def overview() -> models.Dashboard:
                 p.COUNT, ("darkroom:lane_waiting:max", "{{lane}}"), stacked=True,
             ),
             p.graph(
-                "How tasks go on", "Attempts a second by what became of their task.", p.PER_SECOND,
-                ("sum by (verdict) (rate(darkroom_tasks_total[$__rate_interval]))", "{{verdict}}"), stacked=True,
+                "How tasks end", "Tasks a minute: done, skipped, cancelled, or the class of their failure.", p.PER_MINUTE,
+                ("60 * max by (outcome) (rate(darkroom_tasks_total[$__rate_interval])) > 0", "{{outcome}}"), stacked=True,
             ),
             p.quantiles(
                 "Wait for the first call", "From the start of a batch to the first call of a task.",

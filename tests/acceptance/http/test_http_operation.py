@@ -95,6 +95,23 @@ async def test_figures_of_the_whole_queue_are_shown(service: Service) -> None:
     assert found["darkroom_lane_paused", (("lane", "lane"), ("reason", "none"))] == 0
 
 
+async def test_tasks_that_end_are_counted_by_how_and_what_never_happened_is_shown_as_none(
+    service: Service,
+) -> None:
+    batch = await service.running()
+    (claim,) = await service.world.claim(1)
+    await service.world.finish(claim)
+    await service.ask("POST", f"/v1/batches/{batch.id}/cancel")
+
+    found = await samples(service)
+
+    counted = {
+        dict(labels)["outcome"]: value for (name, labels), value in found.items() if "darkroom_tasks" in name
+    }
+    assert {outcome: value for outcome, value in counted.items() if value} == {"done": 1, "cancelled": 3}
+    assert counted["expired"] == counted["parent_failed"] == counted["over_budget"] == 0
+
+
 async def test_figures_are_shown_without_redis_as_well(redis_of_its_own: RedisServer, tmp_path: Path) -> None:
     async with serving(redis_of_its_own.url, tmp_path) as service:
         redis_of_its_own.kill()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.state import keys
 from core.state.connection import command
+from core.state.overview import overview
 from schemas.batch import BatchState
 from tests.processes import Simulator
 from tests.studio import Studio, manifest, numbered
@@ -38,6 +39,8 @@ async def test_cancelling_keeps_what_is_paid_and_starts_nothing_more(studio: Stu
     books = await studio.books(batch_id)
     assert (batch.state, books.lost, books.duplicated) == (BatchState.CANCELLED, 0, 0)
     assert batch.counts["done"] + batch.counts["cancelled"] == 200
+    endings = (await overview(studio.client)).endings
+    assert endings == {"done": batch.counts["done"], "cancelled": batch.counts["cancelled"]}
     assert 3 <= batch.counts["done"] == len(east.calls(batch_id)) < 200
     assert (books.settled, books.held) == (books.charged, 0)
 
@@ -50,6 +53,7 @@ async def test_what_has_not_started_by_its_deadline_expires(studio: Studio, east
     books = await studio.books(batch.id)
     assert 0 < books.done == len(east.calls(batch.id)) < 300
     assert batch.failures_by_class == {"expired": 300 - books.done}
+    assert (await overview(studio.client)).endings == {"done": books.done, "expired": 300 - books.done}
     assert (books.lost, books.settled, books.held) == (0, books.charged, 0)
 
 

@@ -29,7 +29,12 @@ local function count_checks(batch, index, checks)
   redis.call('ZADD', batch_key(batch) .. ':in:check_' .. checks.result, int(index), int(index))
 end
 
-local function end_task(batch, index, task, ending)
+-- How many tasks ended as what, over all batches: `done`, `skipped`, `cancelled`, or the class of the failure.
+local function count_ended(ending, tasks)
+  add(PREFIX .. 'endings', ending.state == 'failed' and ending.failure.class or ending.state, tasks)
+end
+
+local function write_ending(batch, index, task, ending)
   local record = { state = ending.state, failure = ending.failure, same_as = ending.same_as, checks = ending.checks,
     attempt = tonumber(task.attempt or 0), sends = tonumber(task.sends or 0), fence = tonumber(task.fence or 0),
     cost = tonumber(task.cost or 0), crashes = tonumber(task.crashes or 0), asset = task.asset, sha256 = task.sha256,
@@ -38,6 +43,11 @@ local function end_task(batch, index, task, ending)
   redis.call('DEL', task_key(batch, index))
   count_checks(batch, index, ending.checks)
   if ending.state == 'failed' then add(batch_key(batch) .. ':failures', ending.failure.class, 1) end
+end
+
+local function end_task(batch, index, task, ending)
+  write_ending(batch, index, task, ending)
+  count_ended(ending, 1)
 end
 
 -- Makes an ended task live again: its counters go on from where they were, its money belongs to today.
