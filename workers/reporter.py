@@ -7,8 +7,8 @@ import structlog
 from core.telemetry.metrics import WorkerMetrics
 from schemas.claim import Claim
 from schemas.expansion import Cell
-from schemas.failure import Failure
-from schemas.image import Answer, ImageRequest
+from schemas.failure import FAILURE_RULES, Failure, Reaction
+from schemas.image import Answer, Generated, ImageRequest
 from schemas.verdict import Done, RetryIn, Verdict
 from workers.shelf import Campaign
 
@@ -34,6 +34,8 @@ class Reporter:
         outcome = answer.outcome.failure_class.value if isinstance(answer.outcome, Failure) else "ok"
         self.metrics.attempts.labels(*labels, outcome).inc()
         self.metrics.call_seconds.labels(*labels).observe(answer.latency_s)
+        for dimension, amount in _taken(claim, answer.outcome).items():
+            self.metrics.quota_used.labels(claim.lane, dimension).inc(amount)
 
     def ended(self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict) -> None:
         name, metrics = type(verdict).__name__.lower(), self.metrics
@@ -50,3 +52,12 @@ class Reporter:
                 metrics.checks.labels(*check).inc()
         facts = {"failure_class": failure.failure_class.value, "reason": failure.message} if failure else {}
         _log.info("attempt.ended", verdict=name, template=cell.template, cost_usd_micros=cost, **facts)
+
+
+def _taken(claim: Claim, outcome: Generated | Failure) -> dict[str, int]:
+    """What a call took of each limit, as it is settled: one that a limit refused was a request, and nothing else."""
+    if isinstance(outcome, Failure):
+        is_refused = FAILURE_RULES[outcome.failure_class].reaction in (Reaction.WAIT, Reaction.PAUSE_LANE)
+        return {"requests": 1, "images": int(not is_refused), "tokens": 0 if is_refused else claim.tokens}
+    tokens = claim.tokens if outcome.usage is None else outcome.usage.total_tokens
+    return {"requests": 1, "images": 1, "tokens": tokens}

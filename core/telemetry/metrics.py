@@ -82,6 +82,9 @@ class WorkerMetrics(Metrics):
         super().__init__()
         call = ("lane", "model", "operation")
         self.attempts = self._counter("darkroom_attempts", "Calls made, by how they ended.", *call, "outcome")
+        self.quota_used = self._counter(
+            "darkroom_quota_used", "What calls took of the limits of a lane.", "lane", "dimension"
+        )
         self.call_seconds = self._histogram(
             "darkroom_call_seconds", "First byte sent to last byte received.", *call, buckets=CALL_BUCKETS_S
         )

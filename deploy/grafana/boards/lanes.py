@@ -21,8 +21,8 @@ def _limits() -> list[p.Panel]:
     limits, left = "max by (lane, dimension) (darkroom_quota_limit", f"darkroom_quota_remaining{_LANE}"
     return [
         p.graph(
-            "Image limit in use", "Calls of the last five minutes against the images that a minute allows.", p.SHARE,
-            (f"darkroom:image_quota_used:ratio_rate5m{_LANE}", "{{lane}}"),
+            "Limits in use", "What calls of the last five minutes took of what a minute allows.", p.SHARE,
+            (f"darkroom:quota_used:ratio_rate5m{_LANE}", "{{lane}} {{dimension}}"),
         ),
         p.graph(
             "What a minute allows", "Limits as configured or learnt, without tokens.", p.COUNT,
