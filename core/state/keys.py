@@ -4,6 +4,9 @@ from __future__ import annotations
 
 PREFIX = "darkroom:"
 WORKERS = f"{PREFIX}workers"
+FLEET = f"{PREFIX}fleet"
+"""When each worker began, as since:<worker>, in milliseconds; and how many there should be, as `expected`."""
+
 LANES = f"{PREFIX}lanes"
 TENANTS = f"{PREFIX}tenants"
 DEADLINES = f"{PREFIX}deadlines"
@@ -11,6 +14,9 @@ UNRECORDED = f"{PREFIX}unrecorded"
 """What storage is to be told of batches, as <batch>:<page of tasks> or <batch>:steering by when, in milliseconds."""
 ACTIONS = f"{PREFIX}actions"
 """Bulk actions that are under way."""
+
+STRANDED = f"{PREFIX}stranded"
+"""Parked tasks whose paid picture is on the disk of a worker that is gone, as <batch>:<index>."""
 
 DOUBTS = f"{PREFIX}doubts"
 """Parked tasks that nobody has resolved yet, as <batch>:<index> by when they are looked at, in milliseconds."""

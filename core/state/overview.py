@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from core.state import keys
-from core.state.connection import command, translated
+from core.state.connection import ServerFacts, command, facts_of, translated
 
 DIMENSIONS = ("requests", "images", "tokens")
 MOST_BATCHES = 1000
@@ -53,6 +53,23 @@ class BudgetOverview:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisOverview:
+    """How Redis keeps what is written to it, as far as it says.
+
+    Args:
+        evicts: a full one would throw work away; None where it does not say.
+        persists: by part, whether that is as it has to be: `append_only` it is on; `sync` each write reaches the disk;
+            `last_write`, `last_rewrite`, `last_snapshot` the last one went well.
+        used_bytes, limit_bytes: memory, and what it may take: `maxmemory`, or else what the machine has.
+    """
+
+    evicts: bool | None = None
+    persists: Mapping[str, bool] = field(default_factory=dict)
+    used_bytes: int | None = None
+    limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The whole queue now.
 
@@ -61,16 +78,20 @@ class Overview:
             and since when the first of them is looked at.
         endings: how many tasks ended since Redis was empty, by `done`, `skipped`, `cancelled` or their failure class; one
             that is made again ends again.
-        is_append_only, evicts: how Redis is set up; None where it does not say.
+        workers, lost_workers: those whose lease is alive, and those that are missing: they did not say that they stop, and
+            no other has begun in their place.
+        stranded: paid pictures on the disks of workers that are gone.
+        redis: what the server says of itself.
     """
 
     lanes: tuple[LaneOverview, ...]
     workers: int
+    lost_workers: int = 0
+    stranded: int = 0
     doubts: int = 0
     doubtful_usd_micros: int = 0
     budgets: tuple[BudgetOverview, ...] = ()
-    is_append_only: bool | None = None
-    evicts: bool | None = None
+    redis: RedisOverview = RedisOverview()
     endings: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -82,18 +103,42 @@ async def overview(client: Redis) -> Overview:
         names = await command(client, "SMEMBERS", keys.LANES)
         lanes = [await _lane(client, name.decode(), now_us) for name in sorted(names)]
         doubts, doubtful = await _doubts(client)
-        info = await client.info()
-        policy, append_only = info.get("maxmemory_policy"), info.get("aof_enabled")
+        alive = await client.zcount(keys.WORKERS, now_us // 1000, "+inf")
+        expected = int(await command(client, "HGET", keys.FLEET, "expected") or 0)
         return Overview(
-            tuple(lanes),
-            await client.zcount(keys.WORKERS, now_us // 1000, "+inf"),
-            doubts,
-            doubtful,
-            await _budgets(client, datetime.fromtimestamp(seconds, UTC)),
-            None if append_only is None else bool(append_only),
-            None if policy is None else policy != "noeviction",
-            await _endings(client),
+            lanes=tuple(lanes),
+            workers=alive,
+            lost_workers=max(0, expected - alive),
+            stranded=await command(client, "SCARD", keys.STRANDED),
+            doubts=doubts,
+            doubtful_usd_micros=doubtful,
+            budgets=await _budgets(client, datetime.fromtimestamp(seconds, UTC)),
+            redis=_of_server(await facts_of(client)),
+            endings=await _endings(client),
         )
+
+
+_WENT_WELL = {
+    "last_write": "aof_last_write_status",
+    "last_rewrite": "aof_last_bgrewrite_status",
+    "last_snapshot": "rdb_last_bgsave_status",
+}
+
+
+def _of_server(facts: ServerFacts) -> RedisOverview:
+    info, sync = facts.info, facts.configuration.get("appendfsync")
+    policy, append_only = info.get("maxmemory_policy"), info.get("aof_enabled")
+    persists = {part: info[name] == "ok" for part, name in _WENT_WELL.items() if name in info}
+    if append_only is not None:
+        persists["append_only"] = bool(append_only)
+    if sync is not None:
+        persists["sync"] = sync == "always"
+    return RedisOverview(
+        None if policy is None else policy != "noeviction",
+        persists,
+        info.get("used_memory"),
+        info.get("maxmemory") or info.get("total_system_memory"),
+    )
 
 
 async def _lane(client: Redis, name: str, now_us: int) -> LaneOverview:

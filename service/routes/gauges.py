@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from core.settings import BudgetSettings
-from core.state.overview import BudgetOverview, LaneOverview, Overview
+from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOverview
 from core.telemetry.metrics import MOST_TENANTS
 from schemas.failure import FailureClass
 from schemas.model import gone_models
@@ -39,13 +39,19 @@ class _QueueCollector(Collector):
             return
         yield GaugeMetricFamily("darkroom_workers", "Workers whose lease is alive.", found.workers)
         yield GaugeMetricFamily(
+            "darkroom_workers_lost", "Workers that died and were not replaced.", found.lost_workers
+        )
+        yield GaugeMetricFamily(
+            "darkroom_stranded_pictures", "Paid pictures on disks of dead workers.", found.stranded
+        )
+        yield GaugeMetricFamily(
             "darkroom_doubts", "Parked pictures that may have been charged.", found.doubts
         )
         yield GaugeMetricFamily(
             "darkroom_doubtful_usd", "Dollars held for them.", found.doubtful_usd_micros / 1e6
         )
         yield _tasks(found)
-        yield from _redis_gauges(found)
+        yield from _redis_gauges(found.redis)
         yield from _lane_gauges(found.lanes)
         yield from _account_gauges(found.lanes)
         yield from _budget_gauges(found.budgets, self._budgets)
@@ -68,15 +74,23 @@ def _tasks(found: Overview) -> Metric:
     return family
 
 
-def _redis_gauges(found: Overview) -> Iterator[Metric]:
+def _redis_gauges(found: RedisOverview) -> Iterator[Metric]:
     """Absent where Redis does not say."""
     if found.evicts is not None:
         yield GaugeMetricFamily(
             "darkroom_redis_evicts", "1 when a full Redis would throw work away.", int(found.evicts)
         )
-    if found.is_append_only is not None:
+    persists = GaugeMetricFamily(
+        "darkroom_redis_persists", "1 when this part of keeping everything works.", labels=["part"]
+    )
+    for part, works in found.persists.items():
+        persists.add_metric([part], int(works))
+    yield persists
+    if found.used_bytes is not None:
+        yield GaugeMetricFamily("darkroom_redis_memory_bytes", "Memory that Redis uses.", found.used_bytes)
+    if found.limit_bytes is not None:
         yield GaugeMetricFamily(
-            "darkroom_redis_append_only", "1 when Redis writes everything down.", int(found.is_append_only)
+            "darkroom_redis_memory_limit_bytes", "Memory that Redis may use.", found.limit_bytes
         )
 
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from core.settings import BudgetSettings
-from core.state.overview import BudgetOverview, LaneOverview, Overview
+from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOverview
 from core.telemetry.metrics import ServiceMetrics, WorkerMetrics
 from schemas.catalog import Row
 from schemas.manifest_check import check_manifest
@@ -90,7 +90,8 @@ def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     known = {"images": 250.0}
     lane = LaneOverview("main", 1, 0, 0, "auth", 5, limits=known, remaining=known, retries=10)
     budgets = (BudgetOverview(None, 1, 1), BudgetOverview("acme", 1, 1))
-    queue = Overview((lane,), 1, budgets=budgets, is_append_only=True, evicts=False)
+    server = RedisOverview(evicts=False, persists={"append_only": True}, used_bytes=1, limit_bytes=2)
+    queue = Overview((lane,), 1, budgets=budgets, redis=server)
     shown = render_gauges(queue, BudgetSettings(tenant_month_usd="1", house_day_usd="1")).decode()
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE):
         sample = re.search(rf"^{name}(?:{{(.*?)}})? ", shown, re.MULTILINE)

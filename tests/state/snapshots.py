@@ -95,7 +95,7 @@ def _view(found: dict[bytes, tuple[bytes, Any]], batch_id: str, tasks: int) -> V
 
 def _only_counts(key: bytes) -> bool:
     """Whether a key says what has been, and decides nothing here."""
-    return b":calls:" in key or key == keys.ENDINGS.encode()
+    return b":calls:" in key or key in (keys.ENDINGS.encode(), keys.FLEET.encode())
 
 
 def _state(found: dict[bytes, tuple[bytes, Any]], batch_id: str, index: int) -> TaskState:

@@ -17,7 +17,10 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', int(now / 1
         state = task.state, attempt = tonumber(task.attempt), crashes = tonumber(task.crashes or 0) }
     else redis.call('SREM', claims, member) end
   end
-  if redis.call('SCARD', claims) == 0 then redis.call('ZREM', workers, worker) end
+  if redis.call('SCARD', claims) == 0 then
+    redis.call('ZREM', workers, worker)
+    redis.call('HDEL', FLEET, 'since:' .. worker)
+  end
   if #found >= tonumber(ARGV[1]) then break end
 end
 return cmsgpack.pack(found)

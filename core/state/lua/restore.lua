@@ -77,7 +77,7 @@ local function write(task)
     elseif task.state == 'parked' then park(task, cost, group)
     else finish(task, cost) end
     count_move(batch, task.index, 'queued', task.state)
-    if task.doubt then redis.call('HSET', task_key(batch, task.index), 'doubt', task.doubt) end
+    if task.doubt then mark_doubt(batch, task.index, task.doubt) end
     if task.state ~= 'queued' and not dependent then add(key, 'open', -1) end
   else post_beside(task, task.paid) end
   post_beside(task, task.surplus)

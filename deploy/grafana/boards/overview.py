@@ -31,8 +31,13 @@ def overview() -> models.Dashboard:
         ],
         "Redis, and what runs": [
             p.figure(
-                "Redis keeps everything", "1 when it keeps an append-only file; without one a crash forgets payments.",
-                p.COUNT, ("min(darkroom_redis_append_only)", "append only"), span=6,
+                "Redis keeps everything", "1 when its append-only file is on and is written; else a crash forgets payments.",
+                p.COUNT, ("min by (part) (darkroom_redis_persists)", "{{part}}"), span=12,
+            ),
+            p.figure(
+                "Memory of Redis", "The share that is used; a full Redis takes no writes.", p.SHARE,
+                ("max(darkroom_redis_memory_bytes) / max(darkroom_redis_memory_limit_bytes)", "used"),
+                steps=[(0.7, "orange"), (0.85, "red")], span=6,
             ),
             p.figure(
                 "Redis throws away", "1 when a full Redis would evict work; it must be 0.", p.COUNT,

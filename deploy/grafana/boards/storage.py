@@ -21,7 +21,8 @@ def _spool() -> list[p.Panel]:
     return [
         p.graph(
             "Paid pictures on disk", "Not stored yet; workers of one machine report the same number.", p.COUNT,
-            ("max by (instance) (darkroom_spool_files)", "{{instance}}"), span=8,
+            ("max by (instance) (darkroom_spool_files)", "{{instance}}"),
+            ("max(darkroom_stranded_pictures)", "with workers that are gone"), span=8,
         ),
         p.graph(
             "Bytes on disk", "Size of the paid pictures that are not stored yet.", p.BYTES,

@@ -17,8 +17,9 @@ def workers() -> models.Dashboard:
 def _workers() -> list[p.Panel]:
     return [
         p.graph(
-            "Workers", "Workers whose lease is alive, and those that Prometheus reads.", p.COUNT,
+            "Workers", "Workers whose lease is alive, those that Prometheus reads, and those that died.", p.COUNT,
             ("darkroom:workers:max", "alive"), ("count(darkroom_worker_slots)", "read"),
+            ("max(darkroom_workers_lost)", "lost"),
         ),
         p.graph(
             "Slots", "Calls that run, that the workers may hold, and that would use the whole limits.", p.COUNT,

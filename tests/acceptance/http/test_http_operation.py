@@ -95,6 +95,26 @@ async def test_figures_of_the_whole_queue_are_shown(service: Service) -> None:
     assert found["darkroom_lane_paused", (("lane", "lane"), ("reason", "none"))] == 0
 
 
+async def test_what_redis_says_of_keeping_everything_and_of_its_memory_is_shown(service: Service) -> None:
+    redis = service.desk.redis
+    found = await samples(service)
+    assert found["darkroom_redis_persists", (("part", "append_only"),)] == 1
+    assert found["darkroom_redis_persists", (("part", "last_write"),)] == 1
+    assert found["darkroom_redis_persists", (("part", "sync"),)] == 0  # this one has `everysec`
+
+    await redis.config_set("appendfsync", "always")
+    await redis.config_set("maxmemory", 10**9)
+    try:
+        found = await samples(service)
+    finally:
+        await redis.config_set("appendfsync", "everysec")
+        await redis.config_set("maxmemory", 0)
+
+    assert found["darkroom_redis_persists", (("part", "sync"),)] == 1
+    assert found["darkroom_redis_memory_limit_bytes", ()] == 10**9
+    assert 0 < found["darkroom_redis_memory_bytes", ()] < 10**9
+
+
 async def test_tasks_that_end_are_counted_by_how_and_what_never_happened_is_shown_as_none(
     service: Service,
 ) -> None:

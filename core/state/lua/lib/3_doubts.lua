@@ -2,19 +2,27 @@
 -- minute by minute, to be compared with the provider's own count.
 
 local DOUBTS = PREFIX .. 'doubts' -- <batch>:<index> by when it is to be looked at, in milliseconds
+local STRANDED = PREFIX .. 'stranded' -- <batch>:<index> whose picture is on the disk of a worker that is gone
+local HAD_PICTURE = { spooled = true, stored = true }
 local FEWEST_RESENDS, RESENT_SHARE = 5, 0.01
 local SKEW_US = 5000000 -- between the provider's clock and ours, at most
 local LONGEST, UNHEARD = 61, 11 -- minutes that a call touches at most; one of which nothing was heard again
 local KEPT_S = 86400
 
+local function mark_doubt(batch, index, was)
+  redis.call('HSET', task_key(batch, index), 'doubt', was)
+  if HAD_PICTURE[was] then redis.call('SADD', STRANDED, batch .. ':' .. int(index)) end
+end
+
 local function list_doubt(batch, index, from, to)
   local member = batch .. ':' .. int(index)
   if to == 'parked' then
-    redis.call('HSET', task_key(batch, index), 'doubt', from)
+    mark_doubt(batch, index, from)
     redis.call('ZADD', DOUBTS, int(now_us() / 1000), member)
   elseif from == 'parked' then
     redis.call('HDEL', task_key(batch, index), 'doubt')
     redis.call('ZREM', DOUBTS, member)
+    redis.call('SREM', STRANDED, member)
   end
 end
 

@@ -3,6 +3,7 @@
 
 local OPEN = { queued = true, claimed = true, sent = true, spooled = true, stored = true, waiting = true }
 local NOTED = { waiting = true, parked = true, failed = true, skipped = true, cancelled = true } -- not told by receipts
+local FLEET = PREFIX .. 'fleet' -- see `renew`
 local UNHEARD_MS = 60000 -- a worker that claims before its first renewal is missed after so long
 
 local function ended_record(batch, index)
