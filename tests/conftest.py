@@ -1,7 +1,12 @@
-"""Equipment for every kind of test: real servers on free ports, and a clock that is moved by hand."""
+"""Equipment for every kind of test: real servers on free ports, and tests that need more than Python.
+
+On a machine that lacks what they need they are left out, and the last lines say which. `.ci/run` sets
+DARKROOM_TEST_ALL: there nothing may be left out.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -15,6 +20,40 @@ import redis as blocking_redis
 from redis.asyncio import Redis
 
 from core.state.connection import connect
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "needs(*programs, root=False): left out, and named, where these are not; never by .ci/run"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("DARKROOM_TEST_ALL"):
+        return
+    left_out = [item for item in items if missing(item)]
+    config.stash[LEFT_OUT] = [f"{item.nodeid}: needs {', '.join(missing(item))}" for item in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left_out := config.stash.get(LEFT_OUT, []):
+        terminalreporter.section("left out on this machine")
+        for line in left_out:
+            terminalreporter.write_line(line)
+
+
+def missing(item: pytest.Item) -> list[str]:
+    """What a test needs and this machine does not have."""
+    found = []
+    for mark in item.iter_markers("needs"):
+        found += [program for program in mark.args if shutil.which(program) is None]
+        if mark.kwargs.get("root") and os.geteuid() != 0:
+            found.append("root")
+    return found
 
 
 def free_port() -> int:

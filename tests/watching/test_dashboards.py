@@ -108,12 +108,14 @@ def test_every_dashboard_leads_to_the_others_and_marks_deployments_and_batches(n
     assert [mark["name"] for mark in board["annotations"]["list"]] == ["Deployments", "Batches"]
 
 
+@pytest.mark.needs("promtool")
 def test_promtool_takes_every_query(tmp_path: Path) -> None:
     found = list(queries())
     assert len(found) > 70
     assert complaints_about(found, tmp_path) == ""
 
 
+@pytest.mark.needs("promtool")
 def test_promtool_refuses_a_query_that_is_none(tmp_path: Path) -> None:
     assert "here: A" in complaints_about(
         [("here: A", "sum by (lane) (rate(darkroom_x[$__rate_interval])")], tmp_path

@@ -39,16 +39,19 @@ def expectations() -> Iterator[tuple[str, str]]:
 EXPECTED = tuple(expectations())
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize("name", ["rules.yml", "alerts.yml"])
 def test_promtool_takes_the_rules(name: str) -> None:
     assert complaints("check", "rules", "--lint-fatal", DEPLOY / "prometheus" / name) == ""
 
 
+@pytest.mark.needs("promtool")
 def test_promtool_takes_the_configuration() -> None:
     assert complaints("check", "config", CONFIGURATIONS[0]) == ""
     assert complaints("check", "config", "--syntax-only", CONFIGURATIONS[1]) == ""
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_alerts_fire_when_they_have_to(path: Path) -> None:
     assert complaints("test", "rules", path) == ""
@@ -103,6 +106,7 @@ def test_every_installation_scrapes_under_the_same_names_and_loads_every_rule() 
 # The runbook
 
 
+@pytest.mark.needs("promtool")
 def test_what_the_runbook_asks_prometheus_is_a_query_of_what_there_is(tmp_path: Path) -> None:
     asked = re.findall(r"^ask '(.+)'$", RUNBOOK, re.MULTILINE)
     assert len(asked) > len(ALERTS)
