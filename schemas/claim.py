@@ -40,14 +40,19 @@ class Claim:
         return attempt_id(self.batch_id, self.index, self.attempt)
 
 
+LIMITS = (
+    "requests", "images", "tokens", "concurrency", "slots", "paused", "breaker", "budget", "retries", "idle",
+)  # fmt: skip
+"""What can be in the way of a claim; `idle`: there is nothing to claim."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing may start now.
 
     Args:
         wait_ms: when to ask again, > 0.
-        limited_by: requests | images | tokens | concurrency | slots | paused | breaker | budget |
-            retries | idle.
+        limited_by: one of `LIMITS`.
     """
 
     wait_ms: int

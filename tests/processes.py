@@ -71,13 +71,17 @@ class Process:
 class RedisServer(Process):
     """A Redis of its own, configured as Darkroom ships it."""
 
-    def __init__(self, folder: Path) -> None:
+    _password: str | None = None
+
+    def __init__(self, folder: Path, password: str | None = None) -> None:
         folder.mkdir()
+        self._password = password
         self.port = free_port()
         argv = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         argv += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
+        argv += ["--requirepass", password] if password else []
         super().__init__([*argv, "--maxmemory-policy", "noeviction"], folder / "redis.log")
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{self.port}/0"
         self.wait_until(self._answers)
 
     def restart(self) -> None:
@@ -87,7 +91,7 @@ class RedisServer(Process):
 
     def _answers(self) -> bool:
         try:
-            with blocking_redis.Redis(port=self.port) as client:
+            with blocking_redis.Redis(port=self.port, password=self._password) as client:
                 return bool(client.ping())
         except (blocking_redis.ConnectionError, blocking_redis.BusyLoadingError):
             return False
@@ -166,3 +170,13 @@ class Worker(Process):
         return sum(
             event["event"] == "attempt.ended" and event.get("batch") == batch_id for event in self.events()
         )
+
+
+class Service(Process):
+    """`python -m service` on a free port of this machine."""
+
+    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        told = {**environment, "DARKROOM_SERVICE__PORT": str(port)}
+        super().__init__((sys.executable, "-m", "service"), log, told)
+        self.wait_until(lambda: "service listening" in log.read_text())

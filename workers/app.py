@@ -214,6 +214,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
     name = _life_name(settings)
     redis = connect(settings.redis.address)
     metrics = WorkerMetrics()
+    metrics.expect_lanes(settings.lanes)
     store = MeasuredStore(
         open_store(
             settings.storage.url, endpoint_url=settings.storage.endpoint_url, threads=settings.storage.threads

@@ -21,8 +21,11 @@ class Reporter:
     def __init__(self, metrics: WorkerMetrics) -> None:
         self.metrics = metrics
 
-    def permitted(self, claim: Claim, campaign: Campaign, *, late_s: float, now_ms: int) -> None:
+    def permitted(
+        self, claim: Claim, campaign: Campaign, request: ImageRequest, *, late_s: float, now_ms: int
+    ) -> None:
         """A request may leave, `late_s` after the moment of its permit."""
+        self.metrics.expect_call(claim.lane, request.model, request.operation)
         self.metrics.permit_seconds.labels(claim.lane).observe(max(0.0, late_s))
         if claim.attempt == 1:
             self.metrics.wait_seconds.labels(claim.lane).observe(
@@ -49,7 +52,7 @@ class Reporter:
             metrics.retries.labels(claim.lane, failure.failure_class.value).inc()
         if isinstance(verdict, Done):
             for check in verdict.checks:
-                metrics.checks.labels(*check).inc()
+                metrics.count_check(*check)
         facts = {"failure_class": failure.failure_class.value, "reason": failure.message} if failure else {}
         _log.info("attempt.ended", verdict=name, template=cell.template, cost_usd_micros=cost, **facts)
 

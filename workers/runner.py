@@ -106,7 +106,8 @@ class AttemptRunner:
         await asyncio.to_thread(entry.write_order, prepared.order)
         await self.clock.sleep(max(0.0, start_at_s - self.clock.monotonic()))
         asked_s = self.clock.monotonic()
-        self.reporter.permitted(claim, campaign, late_s=asked_s - start_at_s, now_ms=self.clock.now_ms())
+        late_s, now_ms = asked_s - start_at_s, self.clock.now_ms()
+        self.reporter.permitted(claim, campaign, prepared.request, late_s=late_s, now_ms=now_ms)
         reuse = campaign.manifest.reuse
         fingerprint = None if reuse is Reuse.NEVER else prepared.order.fingerprint
         moved = await self._move(claim, "sent", fingerprint=fingerprint, reuse=reuse.value)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from importlib.metadata import version
+from itertools import product
+from typing import get_args
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+
+from schemas.claim import LIMITS
+from schemas.failure import FAILURE_RULES, FailureClass, Reaction
+from schemas.verdict import Verdict
 
 CALL_BUCKETS_S = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Pictures take seconds to minutes; the 95th percentile at high quality is near 280 s (field reports, 2026)."""
@@ -19,9 +26,22 @@ STORAGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 MOST_TENANTS = 50
 """Tenants with a series of their own; those that come after them are counted as `other`."""
 
+STORAGE_OPERATIONS = ("put", "get", "stat", "delete", "check")
+STORAGE_OUTCOMES = ("ok", "not_found", "already_stored", "failed")
+
+CALL_OUTCOMES = (
+    "ok", FailureClass.NOT_SENT, FailureClass.RATE_LIMITED, FailureClass.SLOW_DOWN, FailureClass.QUOTA_EXHAUSTED,
+    FailureClass.AUTH, FailureClass.MODERATION_BLOCKED, FailureClass.INVALID_REQUEST, FailureClass.SERVER_ERROR,
+    FailureClass.DOUBTFUL, FailureClass.BAD_OUTPUT, FailureClass.BAD_REFERENCE,
+)  # fmt: skip
+"""How a call can end. What goes wrong before or after it is no matter of the call."""
+
+_RETRIED = (Reaction.RETRY_FREE, Reaction.RETRY, Reaction.RETRY_PAID, Reaction.DOUBT)
+CHECK_RESULTS = ("pass", "warn", "fail")
+
 
 class Metrics:
-    """What every process counts."""
+    """What every process counts. Label values that are known start at 0: what is rare is shown as 0, not left out."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -36,6 +56,12 @@ class Metrics:
             "darkroom_storage_operations", "Storage operations, by how they ended.", "operation", "outcome"
         )
         self.storage_bytes = self._counter("darkroom_storage_bytes", "Bytes stored or read.", "direction")
+        for ending in product(STORAGE_OPERATIONS, STORAGE_OUTCOMES):
+            self.storage_operations.labels(*ending)
+        for operation in STORAGE_OPERATIONS:
+            self.storage_seconds.labels(operation)
+        for direction in ("written", "read"):
+            self.storage_bytes.labels(direction)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
@@ -124,3 +150,26 @@ class WorkerMetrics(Metrics):
         self.spool_oldest_seconds = self._gauge(
             "darkroom_spool_oldest_seconds", "Age of the oldest paid picture on disk."
         )
+        for verdict in get_args(Verdict):
+            self.tasks.labels(verdict.__name__.lower())
+
+    def expect_lanes(self, lanes: Iterable[str]) -> None:
+        """What is counted by lane starts at 0."""
+        retried = [name for name, rule in FAILURE_RULES.items() if rule.reaction in _RETRIED]
+        for lane in lanes:
+            for gauge in (self.in_flight, self.wait_seconds, self.permit_seconds):
+                gauge.labels(lane)
+            for limit in LIMITS:
+                self.waits.labels(lane, limit)
+            for failure_class in retried:
+                self.retries.labels(lane, failure_class.value)
+
+    def expect_call(self, lane: str, model: str, operation: str) -> None:
+        """A call of its kind begins, so that its first ending is seen as an increase."""
+        for outcome in CALL_OUTCOMES:
+            self.attempts.labels(lane, model, operation, outcome)
+
+    def count_check(self, preset: str, rule: str, result: str) -> None:
+        """One rule that a finished picture was held against."""
+        for each in CHECK_RESULTS:
+            self.checks.labels(preset, rule, each).inc(each == result)

@@ -89,9 +89,13 @@ def _deployments() -> dashboard.AnnotationQuery:
 
 
 def _batches() -> dashboard.AnnotationQuery:
-    """The number of batches with work in a lane has changed: one has begun, or one has ended."""
-    flows = "darkroom:lane_flows:sum"
-    return _marks("Batches", f"{flows} != {flows} offset 1m", "batches of {{lane}}", "purple")
+    """The number of batches with work in a lane has changed: one has begun, or one has ended.
+
+    How often it changed, and not what it is now: Grafana makes no mark of a value under 1. It looks once a minute, and
+    back to one figure before that, so that no change falls between.
+    """
+    changed = "changes(darkroom:lane_flows:sum[75s]) > 0"
+    return _marks("Batches", changed, "batches of {{lane}}", "purple")
 
 
 def _marks(name: str, expression: str, title: str, colour: str) -> dashboard.AnnotationQuery:

@@ -101,6 +101,6 @@ def _trouble() -> list[p.Panel]:
         ),
         p.figure(
             "Models that are shut down", "When, or since when, they are refused.", p.MOMENT,
-            ('1000 * max by (model) (darkroom_model_shutdown_timestamp_seconds{model=~"$model"})', "{{model}}"), span=8,
+            ("1000 * max by (model) (darkroom_model_shutdown_timestamp_seconds)", "{{model}}"), span=8,
         ),
     ]  # fmt: skip

@@ -1,0 +1,49 @@
+"""Metrics: what is known beforehand starts at 0, so that what is rare is seen as 0 and its first time as an increase."""
+
+from __future__ import annotations
+
+from core.telemetry.metrics import MOST_TENANTS, WorkerMetrics
+
+
+def test_what_has_not_happened_yet_is_shown_as_0() -> None:
+    metrics = WorkerMetrics()
+    metrics.expect_lanes(["main"])
+
+    shown = metrics.render().decode().splitlines()
+
+    assert 'darkroom_claim_waits_total{lane="main",limited_by="budget"} 0.0' in shown
+    assert 'darkroom_retries_total{failure_class="server_error",lane="main"} 0.0' in shown
+    assert 'darkroom_storage_operations_total{operation="put",outcome="failed"} 0.0' in shown
+    assert 'darkroom_tasks_total{verdict="park"} 0.0' in shown
+    assert 'darkroom_permit_seconds_count{lane="main"} 0.0' in shown
+    assert "darkroom_leases_lost_total 0.0" in shown
+
+
+def test_a_call_that_begins_shows_every_ending_it_may_have() -> None:
+    metrics = WorkerMetrics()
+
+    metrics.expect_call("main", "gpt-image-2", "edit")
+
+    labels = 'lane="main",model="gpt-image-2",operation="edit"'
+    shown = metrics.render().decode()
+    for outcome in ("ok", "rate_limited", "doubtful", "moderation_blocked"):
+        assert f'darkroom_attempts_total{{{labels},outcome="{outcome}"}} 0.0' in shown
+
+
+def test_a_check_that_passed_shows_that_none_has_failed() -> None:
+    metrics = WorkerMetrics()
+
+    metrics.count_check("amazon_main", "pixels", "pass")
+
+    shown = metrics.render().decode()
+    for result, count in (("pass", 1), ("warn", 0), ("fail", 0)):
+        labels = f'preset="amazon_main",result="{result}",rule="pixels"'
+        assert f"darkroom_picture_checks_total{{{labels}}} {count}.0" in shown
+
+
+def test_tenants_beyond_the_most_are_counted_as_other() -> None:
+    metrics = WorkerMetrics()
+    names = [f"tenant-{number}" for number in range(MOST_TENANTS + 1)]
+
+    assert [metrics.label_of(name) for name in names] == [*names[:-1], "other"]
+    assert metrics.label_of(names[0]) == names[0]
