@@ -95,7 +95,7 @@ class Submitter:
         plan = await self._waited(
             lambda: self._desk.plans.get(self._tenant, plan_id), lambda found: found is not None, wait_s
         )
-        return plan_id, plan
+        return plan_id, await self._with_prompts(plan)
 
     async def find_plan(self, plan_id: str) -> Plan | None:
         """A plan; None while it is being made.
@@ -106,7 +106,13 @@ class Submitter:
         plan = await self._desk.plans.get(self._tenant, plan_id)
         if plan is None and not await self._is_being_planned(plan_id):
             raise NotFoundError(f"There is no plan '{plan_id}'; plans are kept for {KEPT_S // 3600} hours.")
-        return plan
+        return await self._with_prompts(plan)
+
+    async def _with_prompts(self, plan: Plan | None) -> Plan | None:
+        if plan is None:
+            return None
+        prompts = await self._desk.documents.find_prompts(self._tenant, plan.id)
+        return plan.model_copy(update={"prompts": tuple(prompts)})
 
     async def submit(
         self,

@@ -18,15 +18,18 @@ _SECRET_TEXTS = re.compile(
     r"sk-[A-Za-z0-9_-]{8,}|darkroom_[a-z]+_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|//[^/\s:@]+:[^/\s@]+@"
     r"|(?i:X-Amz-)[^\s\"']+"
 )
+_INPUT = re.compile(r"input_value=.*?, input_type=", re.DOTALL)
+"""What pydantic tripped over stands in its errors, and so in tracebacks: it may be a prompt."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 _HARMLESS = frozenset({"row_key", "asset_key", "variant_key"})
 _NOISY = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "aiohttp", "asyncio", "uvicorn", "arq")
 
 
 def redacted(value: Any) -> Any:
-    """`value` without keys, credentials in addresses, and base64."""
+    """`value` without keys, credentials in addresses, base64, and what a value was that pydantic refused."""
     if isinstance(value, str):
-        return _BASE64.sub("[base64]", _SECRET_TEXTS.sub("[redacted]", value))
+        text = _INPUT.sub("input_value=[cut], input_type=", _SECRET_TEXTS.sub("[redacted]", value))
+        return _BASE64.sub("[base64]", text)
     if isinstance(value, dict):
         return {
             name: "[redacted]" if _is_secret(str(name)) else redacted(inner) for name, inner in value.items()

@@ -126,6 +126,7 @@ class Planner:
             except ManifestError as error:
                 draft.problems += error.problems
         plan = await asyncio.to_thread(_plan_of, job, manifest, draft, self._settings)
+        await self._documents.put_prompts(job.tenant, job.plan_id, plan.prompts)
         await self._plans.put(job.tenant, job.plan_id, plan)
         if job.batch_id is not None:
             await self._settle(job.tenant, job.batch_id, manifest, plan, draft)

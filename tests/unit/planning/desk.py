@@ -104,7 +104,9 @@ class Desk:
         await self.documents.put_manifest(TENANT, PLAN, check_manifest(data))
         plan = await self.planner(**settings).plan(PlanJob(PLAN, TENANT, None))
         assert plan is not None
-        assert await PlanStore(self.redis).get(TENANT, PLAN) == plan
+        kept = await PlanStore(self.redis).get(TENANT, PLAN)
+        assert kept == plan.model_copy(update={"prompts": ()})
+        assert await self.documents.find_prompts(TENANT, PLAN) == list(plan.prompts)
         return plan
 
     async def shelve(self, data: dict[str, Any], *, expects: str | None = None) -> PlanJob:
