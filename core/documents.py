@@ -99,14 +99,17 @@ class Documents:
     async def put_prompts(self, tenant: str, plan_id: str, prompts: Sequence[dict[str, Any]]) -> None:
         """Keeps the prompts that a plan shows: here, beside the manifest, and not in Redis."""
         await self.store.put_bytes(
-            _owned(tenant, plan_id, "prompts.json"), orjson.dumps(prompts), media_type=_JSON, overwrite=True
+            owned_key(tenant, plan_id, "prompts.json"),
+            orjson.dumps(prompts),
+            media_type=_JSON,
+            overwrite=True,
         )
 
     async def find_prompts(self, tenant: str, plan_id: str) -> list[dict[str, Any]]:
         """The prompts of a plan; none where they are gone."""
         try:
             found: list[dict[str, Any]] = orjson.loads(
-                await self.store.get_bytes(_owned(tenant, plan_id, "prompts.json"))
+                await self.store.get_bytes(owned_key(tenant, plan_id, "prompts.json"))
             )
         except NotFoundError:
             return []

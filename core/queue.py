@@ -28,11 +28,12 @@ def deserialize(data: bytes) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class PlanJob:
-    """Read, check and price a manifest; with a batch, start it."""
+    """Read, check and price a manifest; with a batch, start it. `trace` is the traceparent of whoever asked."""
 
     plan_id: str
     tenant: str
     batch_id: str | None
+    trace: str | None = None
 
 
 def redis_settings(address: RedisAddress | str) -> RedisSettings:

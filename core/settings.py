@@ -7,6 +7,7 @@ Every problem is reported at once. `docs/settings.md` is generated from this mod
 from __future__ import annotations
 
 from decimal import Decimal
+from importlib.util import find_spec
 from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -260,8 +261,16 @@ class FinishingSettings(Group):
     )
 
 
+def _needs_opentelemetry(address: str | None) -> str | None:
+    if address is not None and find_spec("opentelemetry") and find_spec("opentelemetry.exporter"):
+        return address
+    if address is not None:
+        raise ValueError("this needs the extra `otel`: install darkroom[otel], or leave it out")
+    return None
+
+
 class TelemetrySettings(Group):
-    """Logs and metrics."""
+    """Logs, metrics and traces."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line written"
@@ -270,6 +279,10 @@ class TelemetrySettings(Group):
     worker_metrics_host: str = Field("127.0.0.1", description="address of a worker's /metrics")
     worker_metrics_port: int | None = Field(
         None, ge=0, le=65535, description="port of a worker's /metrics; none: off"
+    )
+    traces_endpoint: Annotated[HttpAddress | None, AfterValidator(_needs_opentelemetry)] = Field(
+        None,
+        description="address that takes traces by OTLP over HTTP, such as http://collector:4318; none: no traces",
     )
 
 

@@ -53,6 +53,7 @@ class Batch:
         problems: of a rejected batch, as in an error answer.
         version: grows with every change; the ETag.
         expects: digest that its plan must have, when the submission named one.
+        trace: the `traceparent` that its tasks are traced under; None: it is not traced.
     """
 
     id: str
@@ -78,3 +79,4 @@ class Batch:
     problems: tuple[Problem, ...]
     version: int
     expects: str | None = None
+    trace: str | None = None

@@ -24,6 +24,8 @@ from core.storage.opening import open_store
 from core.storage.store import ObjectStore
 from core.telemetry.measured_store import MeasuredStore
 from core.telemetry.metrics import ServiceMetrics
+from core.telemetry.opening import open_traces
+from core.telemetry.traces import Traces
 from service import problems
 from service.contract import openapi
 from service.contract.cursors import Cursors
@@ -45,13 +47,15 @@ def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = to
         ValueError: the address of the storage is none.
     """
     clock, metrics = clock or SystemClock(), ServiceMetrics()
+    traces = open_traces(settings.telemetry, process="service")
     storage = settings.storage
     opened = open_store(storage.url, endpoint_url=storage.endpoint_url, threads=storage.threads)
     store = MeasuredStore(opened, metrics, clock.monotonic)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _opened(settings, store, clock=clock, chance=chance, metrics=metrics) as equipment:
+        seeing = (metrics, traces)
+        async with _opened(settings, store, clock=clock, chance=chance, seeing=seeing) as equipment:
             app.state.equipment = equipment
             left_over = asyncio.create_task(finish_left_over(equipment))
             yield
@@ -59,7 +63,7 @@ def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = to
             await asyncio.gather(left_over, return_exceptions=True)
 
     app = _assembled(lifespan)
-    app.add_middleware(RequestObserver, metrics=metrics, clock=clock, chance=chance)
+    app.add_middleware(RequestObserver, metrics=metrics, traces=traces, clock=clock, chance=chance)
     return app
 
 
@@ -102,13 +106,22 @@ def _assembled(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] 
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, store: ObjectStore, *, clock: Clock, chance: Chance, metrics: ServiceMetrics
+    settings: Settings,
+    store: ObjectStore,
+    *,
+    clock: Clock,
+    chance: Chance,
+    seeing: tuple[ServiceMetrics, Traces],
 ) -> AsyncIterator[Equipment]:
     """
+    Args:
+        seeing: what the process is watched by.
     Raises:
         UnavailableError: Redis does not answer.
     """
+    metrics, traces = seeing
     async with AsyncExitStack() as closing:
+        closing.callback(traces.close)
         closing.push_async_callback(store.aclose)
         redis = connect(settings.redis.address)
         closing.push_async_callback(redis.aclose)
@@ -122,6 +135,7 @@ async def _opened(
             clock=clock,
             chance=chance,
             metrics=metrics,
+            traces=traces,
             redis=redis,
             documents=Documents(store),
             batches=BatchStore(redis),

@@ -18,6 +18,7 @@ from core.state.batches import BatchStore
 from core.state.plans import PlanStore
 from core.state.tasks import TaskStore
 from core.telemetry.metrics import ServiceMetrics
+from core.telemetry.traces import Traces
 from service.contract.cursors import Cursors
 from service.exports.thumbnails import Thumbnailer
 
@@ -33,6 +34,7 @@ class Equipment:
     clock: Clock
     chance: Chance
     metrics: ServiceMetrics
+    traces: Traces
     redis: Redis
     documents: Documents
     batches: BatchStore

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -11,7 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.clock import Clock
+from core.telemetry.logs import naming_trace
 from core.telemetry.metrics import ServiceMetrics
+from core.telemetry.traces import Fact, Traces, valid_parent
 from schemas.ids import new_id
 from service.equipment import Chance
 from service.problems import ProblemError, problem_response
@@ -31,9 +35,12 @@ class _Seen:
 class RequestObserver:
     """Gives each request an id, counts and times it, and turns what nobody caught into a problem."""
 
-    def __init__(self, app: ASGIApp, *, metrics: ServiceMetrics, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: ServiceMetrics, traces: Traces, clock: Clock, chance: Chance
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._traces = traces
         self._clock = clock
         self._chance = chance
 
@@ -54,11 +61,23 @@ class RequestObserver:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), self._traced(scope):
             try:
                 await self._guarded(scope, receive, answer, seen)
             finally:
                 self._record(scope, seen.status or _ABORTED, self._clock.monotonic() - started)
+
+    @contextmanager
+    def _traced(self, scope: Scope) -> Iterator[None]:
+        """A span around a request of the API, below that of the caller if there is one; its trace stands in the log."""
+        if not scope["path"].startswith("/v1/"):
+            yield
+            return
+        parent = valid_parent(Headers(scope=scope).get("traceparent"))
+        facts: dict[str, Fact] = {"http.request.method": scope["method"]}
+        traced = self._traces.span(scope["method"], kind="server", under=parent, facts=facts)
+        with traced, naming_trace(self._traces.trace_id):
+            yield
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, seen: _Seen) -> None:
         try:
@@ -86,7 +105,13 @@ class RequestObserver:
         route = getattr(scope.get("route"), "path_format", "unmatched")
         method = scope["method"] if route != "unmatched" else "any"
         self._metrics.requests.labels(method=method, route=route, status=str(status)).inc()
-        self._metrics.request_seconds.labels(method=method, route=route).observe(took_s)
+        trace_id = self._traces.trace_id
+        exemplar = None if trace_id is None else {"trace_id": trace_id}
+        self._metrics.request_seconds.labels(method=method, route=route).observe(took_s, exemplar)
+        self._traces.tell(
+            {"http.route": route, "http.response.status_code": status},
+            failed=str(status) if status >= 500 else None,
+        )
         write = log.info if route.startswith("/v1") or status >= 400 else log.debug
         write(
             "request.completed", method=scope["method"], route=route, status=status, took_s=round(took_s, 4)

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from core.queue import PlanJob
 from core.state.batches import NewBatch
 from core.state.plans import KEPT_S
+from core.telemetry.traces import Fact
 from schemas.batch import Batch, BatchState
 from schemas.errors import ConflictError, ManifestError, NotFoundError, Problem
 from schemas.expansion import Expansion
@@ -90,7 +91,8 @@ class Submitter:
         """
         plan_id = self._new_id("plan", self._desk.clock.now_ms())
         await self._desk.documents.put_manifest(self._tenant, plan_id, manifest)
-        await self._desk.queue.enqueue_plan(PlanJob(plan_id, self._tenant, None))
+        trace = self._desk.traces.traceparent
+        await self._desk.queue.enqueue_plan(PlanJob(plan_id, self._tenant, None, trace))
         wait_s = self._desk.settings.service.plan_wait_s
         plan = await self._waited(
             lambda: self._desk.plans.get(self._tenant, plan_id), lambda found: found is not None, wait_s
@@ -141,7 +143,7 @@ class Submitter:
             batch = await self._create(earlier_id or own_id, manifest, now_ms, expects)
         batch_id = batch.id
         if batch.state is BatchState.PLANNING:
-            await self._desk.queue.enqueue_plan(PlanJob(batch.plan_id, self._tenant, batch_id))
+            await self._desk.queue.enqueue_plan(PlanJob(batch.plan_id, self._tenant, batch_id, batch.trace))
         batch = await self._waited(
             lambda: self._desk.batches.get(self._tenant, batch_id),
             lambda found: found.state is not BatchState.PLANNING,
@@ -172,24 +174,28 @@ class Submitter:
             return None
 
     async def _create(self, batch_id: str, manifest: Manifest, now_ms: int, expects: str | None) -> Batch:
-        """The manifest first: a batch on the shelf always has one."""
-        await self._desk.documents.put_manifest(self._tenant, batch_id, manifest)
+        """The manifest first: a batch on the shelf always has one. All that becomes of it is traced below this."""
+        facts: dict[str, Fact] = {"darkroom.batch.id": batch_id, "darkroom.tenant": self._tenant}
+        with self._desk.traces.span("batch", kind="producer", facts=facts):
+            await self._desk.documents.put_manifest(self._tenant, batch_id, manifest)
+            return await self._desk.batches.create(self._new_batch(batch_id, manifest, now_ms, expects))
+
+    def _new_batch(self, batch_id: str, manifest: Manifest, now_ms: int, expects: str | None) -> NewBatch:
         cap, deadline = manifest.spend.cap_usd, manifest.deadline
-        return await self._desk.batches.create(
-            NewBatch(
-                id=batch_id,
-                tenant=self._tenant,
-                name=manifest.label,
-                priority=manifest.priority,
-                metadata=manifest.metadata,
-                plan_id=_sibling(batch_id, "plan"),
-                cap_usd_micros=None if cap is None else micros(cap),
-                on_doubt=manifest.spend.on_doubt.value,
-                reuse=manifest.reuse.value,
-                deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
-                created_at_ms=now_ms,
-                expects=expects,
-            )
+        return NewBatch(
+            id=batch_id,
+            tenant=self._tenant,
+            name=manifest.label,
+            priority=manifest.priority,
+            metadata=manifest.metadata,
+            plan_id=_sibling(batch_id, "plan"),
+            cap_usd_micros=None if cap is None else micros(cap),
+            on_doubt=manifest.spend.on_doubt.value,
+            reuse=manifest.reuse.value,
+            deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
+            created_at_ms=now_ms,
+            expects=expects,
+            trace=self._desk.traces.traceparent,
         )
 
     async def _require_accepted(self, batch: Batch) -> None:

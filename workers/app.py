@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from arq.worker import Worker
+from arq.worker import Function, Worker
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -35,6 +35,8 @@ from core.state.tasks import TaskStore
 from core.storage.opening import open_store
 from core.telemetry.measured_store import MeasuredStore
 from core.telemetry.metrics import WorkerMetrics
+from core.telemetry.opening import open_traces
+from core.telemetry.traces import Traces
 from schemas.errors import DarkroomError, UnavailableError
 from workers.catalogs.reading import CatalogLimits
 from workers.fetching.fetcher import Fetcher
@@ -91,6 +93,7 @@ class WorkerProcess:
     folder: SpoolFolder
     spool: Spool
     metrics: WorkerMetrics
+    traces: Traces
     clock: Clock
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -202,6 +205,7 @@ class WorkerProcess:
         await self.documents.store.aclose()
         await self.redis.aclose()
         self.folder.close()
+        await asyncio.to_thread(self.traces.close)
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
@@ -215,6 +219,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
     redis = connect(settings.redis.address)
     metrics = WorkerMetrics()
     metrics.expect_lanes(settings.lanes)
+    traces = open_traces(settings.telemetry, process="worker")
     store = MeasuredStore(
         open_store(
             settings.storage.url, endpoint_url=settings.storage.endpoint_url, threads=settings.storage.threads
@@ -282,7 +287,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         reuser=Reuser(documents, keeper, clock),
         tasks=tasks,
         lanes=lanes,
-        reporter=Reporter(metrics),
+        reporter=Reporter(metrics, traces),
         clock=clock,
         chance=random.random,
         audited=frozenset(reports),
@@ -348,10 +353,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         ),
         shifts=shifts,
         watcher=SlotsWatcher(slots, partial(lanes.demand, sorted(settings.lanes))),
-        new_jobs=lambda: _arq_worker(settings.redis.address, planner, batches, clock),
+        new_jobs=lambda: _arq_worker(
+            settings.redis.address, plan_function(planner, batches, traces, clock.now_ms)
+        ),
         folder=folder,
         spool=spool,
         metrics=metrics,
+        traces=traces,
         clock=clock,
     )
 
@@ -363,9 +371,9 @@ def _life_name(settings: Settings) -> str:
     return f"{name}-{os.urandom(3).hex()}"
 
 
-def _arq_worker(address: RedisAddress, planner: Planner, batches: BatchStore, clock: Clock) -> Worker:
+def _arq_worker(address: RedisAddress, plan: Function) -> Worker:
     return Worker(
-        functions=[plan_function(planner, batches, clock.now_ms)],
+        functions=[plan],
         queue_name=QUEUE,
         redis_settings=redis_settings(address),
         job_serializer=serialize,

@@ -10,6 +10,7 @@ from arq.worker import Function, Retry, func
 
 from core.queue import PlanJob
 from core.state.batches import BatchStore
+from core.telemetry.traces import Traces
 from schemas.errors import UnavailableError
 from workers.planning.planner import Planner
 
@@ -22,13 +23,18 @@ RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
 _log = structlog.get_logger()
 
 
-def plan_function(planner: Planner, batches: BatchStore, now_ms: Callable[[], int]) -> Function:
+def plan_function(
+    planner: Planner, batches: BatchStore, traces: Traces, now_ms: Callable[[], int]
+) -> Function:
     """The job `plan`, bound to what it needs."""
 
     async def plan(ctx: dict[Any, Any], *arguments: Any, **options: Any) -> None:
         job = PlanJob(**arguments[0])
         try:
-            await planner.plan(job)
+            with traces.span(
+                "plan", kind="consumer", under=job.trace, facts={"darkroom.plan.id": job.plan_id}
+            ):
+                await planner.plan(job)
         except UnavailableError as error:
             _log.warning("plan.delayed", plan=job.plan_id, batch=job.batch_id, reason=error.detail)
             raise Retry(defer=min(ctx["job_try"] * RETRY_STEP_S, RETRY_CAP_S)) from error

@@ -1,25 +1,86 @@
-"""The reporter: what an attempt came to, in figures and in the log."""
+"""The reporter: what an attempt came to, in figures, in the log and in traces."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
+from core.telemetry.logs import naming_trace
 from core.telemetry.metrics import WorkerMetrics
+from core.telemetry.traces import Fact, TracedTask, Traces
 from schemas.claim import Claim
 from schemas.expansion import Cell
 from schemas.failure import FAILURE_RULES, Failure, Reaction
 from schemas.image import Answer, Generated, ImageRequest
-from schemas.verdict import Done, RetryIn, Verdict
+from schemas.verdict import Done, Lost, Release, RetryIn, Verdict
 from workers.shelf import Campaign
 
 _log = structlog.get_logger()
 
 
 class Reporter:
-    """Counts attempts. Prompts, rows and ids never become labels."""
+    """Counts attempts, and traces those of batches that are traced. Prompts, rows and ids never become labels."""
 
-    def __init__(self, metrics: WorkerMetrics) -> None:
+    def __init__(self, metrics: WorkerMetrics, traces: Traces | None = None) -> None:
         self.metrics = metrics
+        self._traces = traces or Traces()
+
+    @contextmanager
+    def attempt(self, claim: Claim, campaign: Campaign) -> Iterator[None]:
+        """Around an attempt; lines of its log name its trace."""
+        parent = _traced(claim, campaign).parent
+        if parent is None:
+            yield
+            return
+        facts: dict[str, Fact] = {
+            "darkroom.batch.id": claim.batch_id,
+            "darkroom.task": claim.index,
+            "darkroom.attempt": claim.attempt,
+            "darkroom.lane": claim.lane,
+            "darkroom.tenant": claim.tenant,
+        }
+        with self._traces.span("attempt", under=parent, facts=facts), naming_trace(self._traces.trace_id):
+            yield
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Around a part of an attempt."""
+        if self._traces.trace_id is None:
+            yield
+            return
+        with self._traces.span(name):
+            yield
+
+    @contextmanager
+    def call(self, request: ImageRequest, server: tuple[str, int | None]) -> Iterator[None]:
+        """Around the call of an attempt, in the words of OpenTelemetry; the prompt is none of them.
+
+        Source: https://github.com/open-telemetry/semantic-conventions-genai, checked 2026-11-20; still in development,
+        so the names are written here and not imported.
+        """
+        if self._traces.trace_id is None:
+            yield
+            return
+        address, port = server
+        facts: dict[str, Fact] = {
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.output.type": "image",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": request.model,
+            "server.address": address,
+            "darkroom.image.operation": request.operation,
+            "darkroom.image.size": request.size,
+            "darkroom.image.quality": request.quality,
+            "darkroom.image.format": request.format.value,
+            "darkroom.image.references": len(request.references),
+            "darkroom.client_request_id": request.client_request_id,
+        }
+        if port is not None:
+            facts["server.port"] = port
+        with self._traces.span(f"generate_content {request.model}", kind="client", facts=facts):
+            yield
 
     def permitted(
         self, claim: Claim, campaign: Campaign, request: ImageRequest, *, late_s: float, now_ms: int
@@ -34,13 +95,21 @@ class Reporter:
 
     def answered(self, claim: Claim, request: ImageRequest, answer: Answer) -> None:
         labels = (claim.lane, request.model, request.operation)
-        outcome = answer.outcome.failure_class.value if isinstance(answer.outcome, Failure) else "ok"
-        self.metrics.attempts.labels(*labels, outcome).inc()
-        self.metrics.call_seconds.labels(*labels).observe(answer.latency_s)
+        failure = answer.outcome if isinstance(answer.outcome, Failure) else None
+        outcome = failure.failure_class.value if failure else "ok"
+        exemplar = self._exemplar(claim)
+        self.metrics.attempts.labels(*labels, outcome).inc(1, exemplar)
+        self.metrics.call_seconds.labels(*labels).observe(answer.latency_s, exemplar)
         for dimension, amount in _taken(claim, answer.outcome).items():
             self.metrics.quota_used.labels(claim.lane, dimension).inc(amount)
+        self._traces.tell(_of_answer(answer.outcome), failed=outcome if failure else None)
 
-    def ended(self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict) -> None:
+    def _exemplar(self, claim: Claim) -> dict[str, str]:
+        """Which call a figure came from: under 128 characters, the most that OpenMetrics takes."""
+        trace_id = self._traces.trace_id
+        return {"attempt": claim.attempt_id} | ({} if trace_id is None else {"trace_id": trace_id})
+
+    def ended(self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict, *, now_ms: int) -> None:
         name, metrics = type(verdict).__name__.lower(), self.metrics
         image, tenant = campaign.manifest.image_of(cell.template), metrics.label_of(claim.tenant)
         kind = (image.model or "", image.quality or "auto", tenant)
@@ -55,6 +124,42 @@ class Reporter:
                 metrics.count_check(*check)
         facts = {"failure_class": failure.failure_class.value, "reason": failure.message} if failure else {}
         _log.info("attempt.ended", verdict=name, template=cell.template, cost_usd_micros=cost, **facts)
+        self._trace_end(claim, campaign, cell, verdict, now_ms=now_ms)
+
+    def _trace_end(
+        self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict, *, now_ms: int
+    ) -> None:
+        """What became of the task, on the span of the attempt, and on its own where it has ended with it."""
+        failure = getattr(verdict, "failure", None)
+        facts: dict[str, Fact] = {
+            "darkroom.verdict": type(verdict).__name__.lower(),
+            "darkroom.template": cell.template,
+            "darkroom.cost_usd_micros": getattr(verdict, "cost_usd_micros", 0),
+        }
+        self._traces.tell(facts, failed=failure.failure_class.value if failure else None)
+        if not isinstance(verdict, RetryIn | Release | Lost):
+            told: dict[str, Fact] = {"darkroom.batch.id": claim.batch_id, "darkroom.task": claim.index}
+            moments = {"started_at_ms": campaign.started_at_ms, "ended_at_ms": now_ms}
+            self._traces.task(_traced(claim, campaign), facts=told | facts, **moments)
+
+
+def _traced(claim: Claim, campaign: Campaign) -> TracedTask:
+    return TracedTask(campaign.trace, claim.batch_id, claim.index, campaign.expansion.grid.total)
+
+
+def _of_answer(outcome: Generated | Failure) -> dict[str, Fact]:
+    """What an answer says of itself, without its sentences: those may repeat what was asked."""
+    facts: dict[str, Fact] = {}
+    if outcome.request_id is not None:
+        facts["gen_ai.response.id"] = outcome.request_id
+    if isinstance(outcome, Failure):
+        if outcome.http_status is not None:
+            facts["http.response.status_code"] = outcome.http_status
+        return facts
+    if (used := outcome.usage) is not None:
+        facts["gen_ai.usage.input_tokens"] = used.input_text_tokens + used.input_image_tokens
+        facts["gen_ai.usage.output_tokens"] = used.output_text_tokens + used.output_image_tokens
+    return facts
 
 
 def _taken(claim: Claim, outcome: Generated | Failure) -> dict[str, int]:

@@ -69,7 +69,15 @@ class AttemptRunner:
         """
         try:
             campaign = await self.shelf.get(claim.tenant, claim.batch_id)
-            prepared = await self._ready(claim, campaign, start_at_s)
+        except (UnavailableError, OSError) as error:
+            return await self._withdraw(claim, error)
+        with self.reporter.attempt(claim, campaign):
+            return await self._attempt(claim, campaign, start_at_s)
+
+    async def _attempt(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Verdict:
+        try:
+            with self.reporter.part("prepare"):
+                prepared = await self._ready(claim, campaign, start_at_s)
         except (UnavailableError, OSError) as error:
             return await self._withdraw(claim, error)
         if not isinstance(prepared, Prepared):
@@ -134,8 +142,10 @@ class AttemptRunner:
 
     async def _generate(self, claim: Claim, prepared: Prepared) -> Answer:
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
-        answer = await self.clients[claim.lane].generate(prepared.request, into=entry.picture)
-        self.reporter.answered(claim, prepared.request, answer)
+        client, request = self.clients[claim.lane], prepared.request
+        with self.reporter.call(request, client.server):
+            answer = await client.generate(request, into=entry.picture)
+            self.reporter.answered(claim, request, answer)
         return answer
 
     async def _learn(self, claim: Claim, answer: Answer) -> Learned:
@@ -164,7 +174,8 @@ class AttemptRunner:
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         delivery = await self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
         learned = await self._learn(claim, answer)
-        kept = await self.keeper.keep(entry, prepared.order, delivery)
+        with self.reporter.part("store"):
+            kept = await self.keeper.keep(entry, prepared.order, delivery)
         if isinstance(kept, BadPicture):
             return self._decide(claim, campaign, kept.failure, learned, cost=kept.cost_usd_micros)
         return kept
@@ -194,7 +205,7 @@ class AttemptRunner:
             if moved.status != "ok" and move.get("cost"):
                 await self.keeper.post_surplus(claim.batch_id, claim.index, claim.attempt, cost=move["cost"])
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
-        self.reporter.ended(claim, campaign, cell, verdict)
+        self.reporter.ended(claim, campaign, cell, verdict, now_ms=self.clock.now_ms())
         return verdict
 
     async def put_aside(self, claim: Claim, reason: str) -> None:

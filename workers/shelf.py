@@ -21,11 +21,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A running batch as its workers know it: the manifest without its catalog, and its expansion."""
+    """A running batch as its workers know it: the manifest without its catalog, its expansion, and its traceparent."""
 
     manifest: Manifest
     expansion: Expansion
     started_at_ms: int = 0
+    trace: str | None = None
 
     def ready_after(self, cell: Cell) -> list[int]:
         """Children that can start once `cell` is done."""
@@ -85,4 +86,4 @@ class CampaignShelf:
         batch = await self._batches.get(tenant, batch_id)
         manifest = await self._documents.get_manifest(tenant, batch_id)
         manifest = manifest.model_copy(update={"catalog": None})  # its rows are paged, and may be many
-        return Campaign(manifest, Expansion(manifest, batch.rows), batch.started_at_ms or 0)
+        return Campaign(manifest, Expansion(manifest, batch.rows), batch.started_at_ms or 0, batch.trace)

@@ -24,7 +24,7 @@ _COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancel
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """What is known of a batch before its plan; `expects` is the digest that the plan must have."""
+    """What is known of a batch before its plan; `expects` is the digest that the plan must have, `trace` its traceparent."""
 
     id: str
     tenant: str
@@ -38,6 +38,7 @@ class NewBatch:
     deadline_ms: int | None
     created_at_ms: int
     expects: str | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class BatchStore:
             fields["cap"] = batch.cap_usd_micros
         if batch.expects is not None:
             fields["expects"] = batch.expects
+        if batch.trace is not None:
+            fields["trace"] = batch.trace
         if batch.deadline_ms is not None:
             fields["deadline"] = batch.deadline_ms
         question = {"batch": batch.id, "tenant": batch.tenant, "fields": fields}
@@ -277,4 +280,5 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         problems=tuple(Problem(**problem) for problem in json.loads(text("problems") or "[]")),
         version=number("version"),
         expects=text("expects"),
+        trace=text("trace"),
     )

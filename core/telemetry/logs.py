@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
@@ -46,6 +47,12 @@ def _is_secret(name: str) -> bool:
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     cleaned: MutableMapping[str, Any] = redacted(dict(event))
     return cleaned
+
+
+def naming_trace(trace_id: str | None) -> AbstractContextManager[None]:
+    """Lines that are written in this block name their trace, if there is one."""
+    found = {} if trace_id is None else {"trace_id": trace_id}
+    return structlog.contextvars.bound_contextvars(**found)
 
 
 def configure(settings: TelemetrySettings, *, process: str) -> None:

@@ -6,14 +6,21 @@ import threading
 from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import product
-from typing import get_args
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from schemas.claim import LIMITS
 from schemas.failure import FAILURE_RULES, FailureClass, Reaction
-from schemas.verdict import Verdict
 
 CALL_BUCKETS_S = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Pictures take seconds to minutes; the 95th percentile at high quality is near 280 s (field reports, 2026)."""
@@ -44,6 +51,7 @@ class Metrics:
     """What every process counts. Label values that are known start at 0: what is rare is shown as 0, not left out."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nobody asks for
         self.registry = CollectorRegistry()
         self._tenants: set[str] = set()
         self._gauge("darkroom_build_info", "1; which version runs.", "version").labels(
@@ -63,9 +71,19 @@ class Metrics:
         for direction in ("written", "read"):
             self.storage_bytes.labels(direction)
 
-    def render(self) -> bytes:
-        """The text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+    def render(self, accept: str = "", also: Collector | None = None) -> tuple[bytes, str]:
+        """The text that Prometheus scrapes, and its media type: OpenMetrics, with exemplars, for who accepts it.
+
+        Args:
+            accept: as the header says it.
+            also: figures that are read at this moment.
+        """
+        shown = CollectorRegistry()
+        for collector in (self.registry, also):
+            if collector is not None:
+                shown.register(collector)
+        encode, media_type = choose_encoder(accept)
+        return encode(shown), media_type
 
     def serve(self, host: str, port: int) -> tuple[WSGIServer, threading.Thread]:
         """Serves /metrics from a thread of its own; `shutdown()` of the server ends it."""
@@ -150,8 +168,6 @@ class WorkerMetrics(Metrics):
         self.spool_oldest_seconds = self._gauge(
             "darkroom_spool_oldest_seconds", "Age of the oldest paid picture on disk."
         )
-        for verdict in get_args(Verdict):
-            self.tasks.labels(verdict.__name__.lower())
 
     def expect_lanes(self, lanes: Iterable[str]) -> None:
         """What is counted by lane starts at 0."""

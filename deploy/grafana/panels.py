@@ -21,8 +21,16 @@ Query = tuple[str, str]
 """An expression, and the name of its series, with labels as `{{lane}}`."""
 
 
-def graph(title: str, says: str, unit: str, *queries: Query, stacked: bool = False, span: int = 12) -> Panel:
-    """Lines over time; `stacked` for parts of a whole."""
+def graph(
+    title: str,
+    says: str,
+    unit: str,
+    *queries: Query,
+    stacked: bool = False,
+    exemplars: bool = False,
+    span: int = 12,
+) -> Panel:
+    """Lines over time; `stacked` for parts of a whole, `exemplars` with single calls as dots."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -42,7 +50,7 @@ def graph(title: str, says: str, unit: str, *queries: Query, stacked: bool = Fal
             .show_legend(show_legend=True)
         )
         .tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI))
-        .targets(_targets(queries))
+        .targets(_targets(queries, exemplars=exemplars))
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL))
@@ -58,7 +66,7 @@ def quantiles(
         (f"histogram_quantile({share}, {buckets})", f"{{{{{by}}}}} {name}")
         for share, name in ((0.5, "median"), (0.95, "p95"))
     ]
-    return graph(title, says, SECONDS, *queries, span=span)
+    return graph(title, says, SECONDS, *queries, exemplars=True, span=span)
 
 
 def figure(
@@ -107,13 +115,17 @@ def _thresholds(steps: Sequence[tuple[float, str]]) -> Builder[models.Thresholds
     return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(colours)
 
 
-def _targets(queries: Sequence[Query], *, at_once: bool = False) -> list[Builder[Dataquery]]:
+def _targets(
+    queries: Sequence[Query], *, at_once: bool = False, exemplars: bool = False
+) -> list[Builder[Dataquery]]:
     return [
-        _target(expression, name, "ABCDEFGH"[place], at_once=at_once)
+        _target(expression, name, "ABCDEFGH"[place], at_once=at_once, exemplars=exemplars)
         for place, (expression, name) in enumerate(queries)
     ]
 
 
-def _target(expression: str, name: str, letter: str, *, at_once: bool) -> Builder[Dataquery]:
+def _target(expression: str, name: str, letter: str, *, at_once: bool, exemplars: bool) -> Builder[Dataquery]:
     query = prometheus.Dataquery().expr(expression).legend_format(name).ref_id(letter).datasource(DATASOURCE)
+    if exemplars:
+        query.exemplar(exemplar=True)
     return query.instant() if at_once else query.range()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -19,14 +18,9 @@ OUTCOMES = ("done", "skipped", "cancelled", *(each.value for each in FailureClas
 """All of them are shown from the start, at 0, so that the first of its kind is an increase."""
 
 
-def render_gauges(overview: Overview | None, budgets: BudgetSettings) -> bytes:
-    """The text that Prometheus scrapes; without an overview it says that Redis does not answer."""
-    registry = CollectorRegistry()
-    registry.register(_QueueCollector(overview, budgets))
-    return generate_latest(registry)
+class QueueFigures(Collector):
+    """The figures of a moment; without an overview they say that Redis does not answer."""
 
-
-class _QueueCollector(Collector):
     def __init__(self, overview: Overview | None, budgets: BudgetSettings) -> None:
         self._overview = overview
         self._budgets = budgets

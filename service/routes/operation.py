@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from core.state.connection import check
 from core.state.overview import overview
@@ -13,7 +13,7 @@ from service.contract.openapi import problems
 from service.contract.shapes import Health, ProblemPage
 from service.equipment import Desk, Equipment
 from service.problems import PROBLEM_TYPES, ProblemError
-from service.routes.gauges import render_gauges
+from service.routes.gauges import QueueFigures
 
 router = APIRouter(tags=["operation"])
 
@@ -44,21 +44,27 @@ async def readyz(desk: Desk) -> Health:
     operation_id="getMetrics",
     summary="Figures for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems()},
+    responses={
+        200: {
+            "content": {
+                media_type: {"schema": {"type": "string"}}
+                for media_type in ("text/plain", "application/openmetrics-text")
+            }
+        },
+        **problems(),
+    },
 )
-async def metrics(desk: Desk) -> Response:
-    return Response(
-        desk.metrics.render() + await _gauges(desk),
-        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-    )
+async def metrics(request: Request, desk: Desk) -> Response:
+    text, media_type = desk.metrics.render(request.headers.get("accept", ""), await _figures(desk))
+    return Response(text, headers={"Content-Type": media_type})
 
 
-async def _gauges(desk: Equipment) -> bytes:
+async def _figures(desk: Equipment) -> QueueFigures:
     """Without Redis the figures of this process are still worth having."""
     try:
-        return render_gauges(await overview(desk.redis), desk.settings.budgets)
+        return QueueFigures(await overview(desk.redis), desk.settings.budgets)
     except UnavailableError:
-        return render_gauges(None, desk.settings.budgets)
+        return QueueFigures(None, desk.settings.budgets)
 
 
 @router.get(

@@ -18,7 +18,7 @@ from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOve
 from core.telemetry.metrics import ServiceMetrics, WorkerMetrics
 from schemas.catalog import Row
 from schemas.manifest_check import check_manifest
-from service.routes.gauges import render_gauges
+from service.routes.gauges import QueueFigures
 from tests.house import generate
 from tests.house.tree import DOCS, ROOT, files, modules, name_of, parsed
 
@@ -92,8 +92,12 @@ def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     budgets = (BudgetOverview(None, 1, 1), BudgetOverview("acme", 1, 1))
     server = RedisOverview(evicts=False, persists={"append_only": True}, used_bytes=1, limit_bytes=2)
     queue = Overview((lane,), 1, budgets=budgets, redis=server)
-    shown = render_gauges(queue, BudgetSettings(tenant_month_usd="1", house_day_usd="1")).decode()
+    figures = QueueFigures(queue, BudgetSettings(tenant_month_usd="1", house_day_usd="1"))
+    shown = ServiceMetrics().render(also=figures)[0].decode()
+    told = {family.name for family in figures.collect()}
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE):
+        if name not in told:
+            continue
         sample = re.search(rf"^{name}(?:{{(.*?)}})? ", shown, re.MULTILINE)
         labels = re.findall(r'(\w+)="', sample[1] or "") if sample else []
         found[name.removesuffix("_total")] = (kind, tuple(sorted(labels)))

@@ -36,7 +36,8 @@ class Prometheus(Process):
         (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
         self.address = f"127.0.0.1:{free_port()}"
         argv = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder}"]
-        super().__init__([*argv, f"--web.listen-address={self.address}"], folder / "prometheus.log")
+        argv += [f"--web.listen-address={self.address}", "--enable-feature=exemplar-storage"]
+        super().__init__(argv, folder / "prometheus.log")
         self.wait_until(self._is_ready)
         self._started_s = time.time()
         self._http = httpx.Client(base_url=f"http://{self.address}/api/v1", timeout=30)
@@ -76,6 +77,12 @@ class Prometheus(Process):
             (series["metric"], [float(value) for _, value in series["values"]])
             for series in self.ask("query_range", query=query, **span)["result"]
         ]
+
+    def exemplars(self, expression: str) -> list[dict[str, str]]:
+        """The labels of every exemplar that is kept of it since the start."""
+        span = {"start": str(self._started_s), "end": str(time.time())}
+        found = self.ask("query_exemplars", query=expression, **span)
+        return [exemplar["labels"] for series in found for exemplar in series["exemplars"]]
 
     def values(self, query: str) -> list[str]:
         """What a variable offers that asks for `label_values(metric, label)`."""

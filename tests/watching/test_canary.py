@@ -21,6 +21,7 @@ from tests.processes import Process
 from tests.studio import manifest
 from tests.watching.canary import PROMPT, PROMPTS, SECRETS, met
 from tests.watching.house import House
+from tests.watching.otlp import Receiver, receiver
 from tests.watching.parrot import ANSWERS, parrot
 
 pytestmark = pytest.mark.timeout(300)
@@ -33,11 +34,12 @@ Places = list[tuple[str, bytes]]
 class Scene:
     """The house after everything has happened, and what was heard of it meanwhile."""
 
-    def __init__(self, folder: Path, house: House, storage: Any, redis: Any) -> None:
+    def __init__(self, folder: Path, house: House, storage: Any, redis: Any, traces: Receiver) -> None:
         self.folder = folder
         self.house = house
         self.storage = storage
         self.redis = redis
+        self.traces = traces
         self.heard: Places = []
 
     def get(self, path: str, **options: Any) -> None:
@@ -94,9 +96,11 @@ class Scene:
         return [(str(path), path.read_bytes()) for path in spool.rglob("*") if path.is_file()]
 
 
-def settings(parrot: str, storage: str) -> dict[str, str]:
+def settings(parrot: str, storage: str, traces: str) -> dict[str, str]:
     """Every secret that there is, and logs that say everything."""
     return {
+        "DARKROOM_TELEMETRY__TRACES_ENDPOINT": traces,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x-key={SECRETS['collector_key']}",
         "AWS_SECRET_ACCESS_KEY": SECRETS["s3_secret"],
         "AWS_ACCESS_KEY_ID": "planted",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -125,10 +129,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with ExitStack() as ending:
         provider = ending.enter_context(parrot())
         storage = "http://{}:{}".format(*ending.enter_context(s3_server()))
-        told, password = settings(provider, storage), SECRETS["redis_password"]
+        received = ending.enter_context(receiver())
+        told, password = settings(provider, storage, received.url), SECRETS["redis_password"]
         house = ending.enter_context(House(folder, told, password=password))
         redis = ending.enter_context(blocking_redis.Redis(port=house.redis.port, password=password))
-        scene = Scene(folder, house, boto3.client("s3", endpoint_url=storage, region_name="us-east-1"), redis)
+        scene = Scene(
+            folder, house, boto3.client("s3", endpoint_url=storage, region_name="us-east-1"), redis, received
+        )
         ending.callback(scene.storage.close)
         make_pictures(scene, provider)
         crash(scene)
@@ -258,7 +265,15 @@ def wrong_address(scene: Scene) -> str:
 def test_no_log_holds_a_secret_or_a_prompt(scene: Scene) -> None:
     logs = scene.logs()
     assert len(logs) >= 6
+    assert any(b"attempt.crashed" in text for _, text in logs)
     assert met(SECRETS | PROMPTS, logs) == []
+
+
+def test_no_trace_holds_a_secret_or_a_prompt(scene: Scene) -> None:
+    spans = scene.traces.wait_for(lambda found: any(span.failed for span in found if span.name == "attempt"))
+    assert {span.process for span in spans} == {"darkroom-service", "darkroom-worker"}
+    bodies = [(f"traces {number}", body) for number, body in enumerate(scene.traces.bodies)]
+    assert met(SECRETS | PROMPTS, bodies) == []
 
 
 def test_no_figure_holds_a_secret_or_a_prompt(scene: Scene) -> None:

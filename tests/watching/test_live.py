@@ -152,8 +152,14 @@ def test_every_metric_of_the_catalogue_is_read_with_the_labels_that_it_is_said_t
 
 def test_nothing_is_read_of_darkroom_that_the_catalogue_does_not_name(watched: Prometheus) -> None:
     read = {name for name in watched.ask("label/__name__/values") if name.startswith("darkroom_")}
-    made_by_the_client = {name for name in read if name.endswith("_created")}
-    assert read - made_by_the_client - set(names()) == set()
+    assert read - set(names()) == set()
+
+
+@pytest.mark.parametrize("metric", ["darkroom_call_seconds_bucket", "darkroom_attempts_total"])
+def test_calls_are_kept_beside_their_figures(watched: Prometheus, metric: str) -> None:
+    found = watched.exemplars(metric)
+    assert found
+    assert all(re.fullmatch(r"batch_\w+:\d+:\d+", labels["attempt"]) for labels in found)
 
 
 def test_every_rule_is_evaluated_without_an_error_and_every_figure_is_recorded(watched: Prometheus) -> None:

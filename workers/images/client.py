@@ -79,6 +79,7 @@ class ImagesClient:
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self.server = (httpx.URL(base_url).host, httpx.URL(base_url).port)
         self._api_key = api_key
         self._clock = clock
         self._deadline_s = deadline_s

@@ -13,7 +13,7 @@ from schemas.image import Answer, Generated, ImageFormat, ImageRequest, Usage
 from workers.reporter import Reporter
 
 CLAIM = Claim(
-    lane="main", tenant="acme", batch_id="batch_1", index=7, fence=1, attempt=1, sends=0, crashes=0,
+    lane="main", tenant="acme", batch_id="batch_1", index=7, fence=1, attempt=1, sends=0, crashes=0, fetches=0,
     start_in_ms=0, hold_usd_micros=10, tokens=900,
 )  # fmt: skip
 

@@ -41,6 +41,8 @@ USAGE = Usage(input_text_tokens=20, output_image_tokens=1_756)
 class Bench:
     """In the place of everything that an attempt needs and these tests do not look at."""
 
+    server = ("127.0.0.1", None)
+
     def __init__(self, order: Order) -> None:
         made = check_manifest(
             {
