@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import structlog
 
 from core.telemetry.logs import naming_trace
-from core.telemetry.metrics import WorkerMetrics
+from core.telemetry.metrics import TOKENS, WorkerMetrics
 from core.telemetry.traces import Fact, TracedTask, Traces
 from schemas.claim import Claim
 from schemas.expansion import Cell
@@ -102,6 +102,11 @@ class Reporter:
         self.metrics.call_seconds.labels(*labels).observe(answer.latency_s, exemplar)
         for dimension, amount in _taken(claim, answer.outcome).items():
             self.metrics.quota_used.labels(claim.lane, dimension).inc(amount)
+        if isinstance(answer.outcome, Generated) and (used := answer.outcome.usage) is not None:
+            for kind in TOKENS:
+                self.metrics.tokens.labels(claim.lane, request.model, kind).inc(
+                    getattr(used, f"{kind}_tokens")
+                )
         self._traces.tell(_of_answer(answer.outcome), failed=outcome if failure else None)
 
     def _exemplar(self, claim: Claim) -> dict[str, str]:

@@ -28,6 +28,7 @@ class LaneOverview:
         is_broken: the breaker holds its claims back.
         limits, remaining: a minute's allowance by dimension, and what of it is left by the provider's last word.
         retries: calls again that the retry budget still covers.
+        oldest_s: since when the oldest batch runs that has pictures waiting; 0 where none waits.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LaneOverview:
     limits: Mapping[str, float] = field(default_factory=dict)
     remaining: Mapping[str, float] = field(default_factory=dict)
     retries: float | None = None
+    oldest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ async def _lane(client: Redis, name: str, now_us: int) -> LaneOverview:
         ready, asleep, in_flight, fields = await pipe.execute()
     known = {found.decode(): value.decode() for found, value in fields.items()}
     paused = int(known.get("paused_until", 0)) > now_us
+    batches = [found.decode() for found in (*ready, *asleep)][:MOST_BATCHES]
+    waiting, since_ms = await _waiting(client, name, batches)
     limits = {each: float(known[f"limit:{each}"]) for each in DIMENSIONS if f"limit:{each}" in known}
     return LaneOverview(
         name,
@@ -160,10 +164,11 @@ async def _lane(client: Redis, name: str, now_us: int) -> LaneOverview:
         known.get("paused_for") if paused else None,
         int(known["slots_needed"]) if "slots_needed" in known else None,
         "broken_until" in known,
-        await _waiting(client, name, [found.decode() for found in (*ready, *asleep)][:MOST_BATCHES]),
+        waiting,
         limits,
         {each: _remaining(limit, known.get(f"full:{each}"), now_us) for each, limit in limits.items()},
         float(known["retry_tenths"]) / 10 if "retry_tenths" in known else None,
+        0.0 if since_ms is None else max(0.0, now_us / 1e6 - since_ms / 1e3),
     )
 
 
@@ -173,14 +178,21 @@ def _remaining(limit: float, full_at_us: str | None, now_us: int) -> float:
     return max(0.0, limit * (1 - missing_s / 60))
 
 
-async def _waiting(client: Redis, lane: str, batches: list[str]) -> int:
+async def _waiting(client: Redis, lane: str, batches: list[str]) -> tuple[int, int | None]:
+    """Pictures that wait, and since when the oldest of their batches runs, in milliseconds."""
     async with client.pipeline(transaction=False) as pipe:
         for batch in batches:
             pipe.hmget(keys.flow(batch, lane), ["length", "cursor"])
             pipe.zcard(keys.due(batch, lane))
+            pipe.hget(keys.batch(batch), "started_at")
         answers: list[Any] = await pipe.execute()
-    untouched = sum(max(0, int(length or 0) - int(cursor or 0)) for length, cursor in answers[::2])
-    return untouched + sum(map(int, answers[1::2]))
+    waiting, started = 0, []
+    for (length, cursor), due, started_at in zip(answers[::3], answers[1::3], answers[2::3], strict=True):
+        left = max(0, int(length or 0) - int(cursor or 0)) + int(due)
+        waiting += left
+        if left and started_at:
+            started.append(int(started_at))
+    return waiting, min(started, default=None)
 
 
 async def _doubts(client: Redis) -> tuple[int, int]:

@@ -43,6 +43,7 @@ CALL_OUTCOMES = (
 )  # fmt: skip
 """How a call can end. What goes wrong before or after it is no matter of the call."""
 
+TOKENS = ("input_text", "input_image", "output_image", "output_text")
 _RETRIED = (Reaction.RETRY_FREE, Reaction.RETRY, Reaction.RETRY_PAID, Reaction.DOUBT)
 CHECK_RESULTS = ("pass", "warn", "fail")
 
@@ -132,6 +133,9 @@ class WorkerMetrics(Metrics):
         self.call_seconds = self._histogram(
             "darkroom_call_seconds", "First byte sent to last byte received.", *call, buckets=CALL_BUCKETS_S
         )
+        self.tokens = self._counter(
+            "darkroom_tokens", "Tokens of calls, as the provider counted them.", "lane", "model", "kind"
+        )
         self.wait_seconds = self._histogram(
             "darkroom_wait_seconds", "From the start of a batch to the first call of a task.", "lane",
             buckets=WAIT_BUCKETS_S,
@@ -184,6 +188,8 @@ class WorkerMetrics(Metrics):
         """A call of its kind begins, so that its first ending is seen as an increase."""
         for outcome in CALL_OUTCOMES:
             self.attempts.labels(lane, model, operation, outcome)
+        for kind in TOKENS:
+            self.tokens.labels(lane, model, kind)
 
     def count_check(self, preset: str, rule: str, result: str) -> None:
         """One rule that a finished picture was held against."""

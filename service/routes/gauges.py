@@ -93,6 +93,9 @@ def _lane_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
     waiting = GaugeMetricFamily("darkroom_lane_waiting", "Pictures that wait for a lane.", labels=["lane"])
     in_flight = GaugeMetricFamily("darkroom_lane_in_flight", "Attempts in flight in a lane.", labels=["lane"])
     paused = GaugeMetricFamily("darkroom_lane_paused", "1 while a lane is paused.", labels=["lane", "reason"])
+    oldest = GaugeMetricFamily(
+        "darkroom_lane_oldest_seconds", "Since when the oldest batch that waits runs.", labels=["lane"]
+    )
     broken = GaugeMetricFamily(
         "darkroom_lane_broken", "1 while the breaker holds claims back.", labels=["lane"]
     )
@@ -100,10 +103,11 @@ def _lane_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
         flows.add_metric([lane.name, "ready"], lane.ready)
         flows.add_metric([lane.name, "asleep"], lane.asleep)
         waiting.add_metric([lane.name], lane.waiting)
+        oldest.add_metric([lane.name], lane.oldest_s)
         in_flight.add_metric([lane.name], lane.in_flight)
         paused.add_metric([lane.name, lane.paused_for or "none"], int(lane.paused_for is not None))
         broken.add_metric([lane.name], int(lane.is_broken))
-    yield from (flows, waiting, in_flight, paused, broken)
+    yield from (flows, waiting, oldest, in_flight, paused, broken)
 
 
 def _account_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:

@@ -65,9 +65,14 @@ def _calls() -> list[p.Panel]:
             "Time of a call", "From the first byte sent to the last byte received, by model.",
             "darkroom_call_seconds", by="model", where=labelled,
         ),
+        p.graph(
+            "Tokens", "Tokens a minute, as the provider counted them.", p.PER_MINUTE,
+            (f"60 * sum by (model, kind) (rate(darkroom_tokens_total{labelled}[$__rate_interval]))", "{{model}} {{kind}}"),
+            stacked=True,
+        ),
         p.bars(
             "Failures in this range", "Calls that did not end in a picture, by class; at most ten.", p.COUNT,
-            (f"topk(10, sum by (outcome) (increase({failed}[$__range])))", "{{outcome}}"),
+            (f"topk(10, sum by (outcome) (increase({failed}[$__range])))", "{{outcome}}"), span=24,
         ),
     ]  # fmt: skip
 

@@ -50,9 +50,13 @@ def _queue() -> list[p.Panel]:
             "Batches by state", "Batches with work: ready, or asleep until a time.", p.COUNT,
             (f"sum by (state) (max by (lane, state) (darkroom_lane_flows{where}))", "{{state}}"), span=8,
         ),
+        p.graph(
+            "Oldest batch that waits", "Since when the oldest batch runs that has pictures waiting.", p.SECONDS,
+            (f"max by (lane) (darkroom_lane_oldest_seconds{where})", "{{lane}}"), span=8,
+        ),
         p.quantiles(
             "Wait for the first call", "From the start of a batch to the first call of a task.",
-            "darkroom_wait_seconds", where=where, span=8,
+            "darkroom_wait_seconds", where=where, span=24,
         ),
     ]  # fmt: skip
 
