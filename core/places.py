@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+TENANT = "{tenant}"
+"""What stands in an opened place for the name of whoever asks."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -24,3 +27,19 @@ def link_refusal(storage_url: str, endpoint_url: str | None, base_url: str) -> s
     if is_loopback(endpoint_url) and is_loopback(base_url):
         return None
     return "it needs storage that is read by https:// (DARKROOM_STORAGE__ENDPOINT_URL)"
+
+
+def opened_to(source: str, tenant: str | None) -> str | None:
+    """The beginning of what a tenant may read of an opened place; None: nothing of it is for this one."""
+    if TENANT in source and not tenant:
+        return None
+    return source.replace(TENANT, tenant or "").removesuffix("/") + "/"
+
+
+def source_refusal(source: str, storage_url: str) -> str | None:
+    """Why a place must not be opened: in some tenant's hands it would lead to what Darkroom keeps of all of them."""
+    kept, source = f"{storage_url.removesuffix('/')}/tenants/", f"{source.removesuffix('/')}/"
+    begins = source.partition(TENANT)[0]
+    if kept.startswith(begins) or begins.startswith(kept):
+        return f"{source} would open what is kept there of every tenant ({kept}); open another place"
+    return None

@@ -21,8 +21,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -32,7 +32,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from core.places import link_refusal
+from core.places import link_refusal, source_refusal
 from core.redis_address import RedisAddress
 from schemas.lane import Limits, together
 from schemas.model import live_models, refusal_of
@@ -241,7 +241,8 @@ class FetchSettings(Group):
     )
     s3_sources: Annotated[tuple[S3Place, ...], NoDecode, BeforeValidator(_words)] = Field(
         (),
-        description="buckets, or folders in them, that manifests may read: s3://bucket/folder, with commas; none: no s3://",
+        description="buckets, or folders in them, that manifests may read: s3://bucket/folder, with commas; `{tenant}` in "
+        "one is the tenant's name, so that each reads its own alone; none: no s3://",
     )
     max_catalog_bytes: int = Field(1024**3, ge=1024, description="largest catalog fetched")
 
@@ -331,18 +332,17 @@ class Settings(BaseSettings):
                 )
         return lanes
 
-    @field_validator("lanes")
-    @classmethod
-    def _links_can_be_read(
-        cls, lanes: dict[str, LaneSettings], info: ValidationInfo
-    ) -> dict[str, LaneSettings]:
-        storage: StorageSettings | None = info.data.get("storage")
-        linking = {name: lane for name, lane in lanes.items() if lane.references == "url"} if storage else {}
-        for name, lane in linking.items():
-            assert storage is not None
-            if refusal := link_refusal(storage.url, storage.endpoint_url, lane.base_url):
+    @model_validator(mode="after")
+    def _places_fit(self) -> Settings:
+        storage = self.storage
+        for name, lane in self.lanes.items():
+            refusal = link_refusal(storage.url, storage.endpoint_url, lane.base_url)
+            if lane.references == "url" and refusal:
                 raise ValueError(f"{_variable(('lanes', name, 'references'))}=url: {refusal}; or say upload")
-        return lanes
+        for source in self.fetch.s3_sources:
+            if refusal := source_refusal(source, storage.url):
+                raise ValueError(f"{_variable(('fetch', 's3_sources'))}: {refusal}")
+        return self
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -392,6 +392,8 @@ def _sentence(found: Any) -> str:
 
 def _complaint(loc: tuple[int | str, ...], message: str) -> str:
     """A problem with the variable to set; of a group that is missing as a whole, its required ones."""
+    if not loc:  # of several settings together; it names the one to change
+        return message
     group = Settings.model_fields[str(loc[0])].annotation if len(loc) == 1 else None
     if not (isinstance(group, type) and issubclass(group, Group)):
         return f"{_variable(loc)}: {message}"

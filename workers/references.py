@@ -161,7 +161,7 @@ class ReferenceKeeper:
             path = Path(scratch) / "picture"
             try:
                 fetched = await self._fetcher.fetch(
-                    url, into=path, max_bytes=self._settings.max_picture_bytes
+                    url, into=path, max_bytes=self._settings.max_picture_bytes, tenant=tenant
                 )
             except FetchError as error:
                 raise BadReferenceError(str(error), transient=error.transient) from error

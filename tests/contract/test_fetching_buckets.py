@@ -11,6 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from core.settings import FetchSettings, SettingsError, load_settings
+from workers.doctor.finding import Level
+from workers.doctor.sources import examine
 from workers.fetching.errors import FetchError
 from workers.fetching.fetcher import Fetcher
 
@@ -80,6 +82,59 @@ async def test_nothing_is_open_unless_the_operator_says_so(tmp_path: Path) -> No
     fetcher = Fetcher(FetchSettings())
     assert "DARKROOM_FETCH__S3_SOURCES" in (fetcher.refusal_of("s3://feeds/shop/a.csv") or "")
     await fetcher.aclose()
+
+
+async def test_a_place_with_the_tenants_name_in_it_is_open_to_that_tenant_alone(
+    server: str, tmp_path: Path
+) -> None:
+    fetcher = Fetcher(FetchSettings(s3_sources=("s3://feeds/{tenant}/",)), endpoint_url=server)
+    url = "s3://feeds/shop/a?b c.csv"
+
+    fetched = await fetcher.fetch(url, into=tmp_path / "file", max_bytes=1000, tenant="shop")
+    refused = [fetcher.refusal_of(url, tenant=other) for other in ("sho", "shop/a", "..", "", None)]
+    listed = await fetcher.names("s3://feeds/shop/", most=9, tenant="shop")
+    with pytest.raises(FetchError, match="not opened to manifests"):
+        await fetcher.names("s3://feeds/shop/", most=9, tenant="other")
+    await fetcher.aclose()
+
+    assert fetched.size_bytes == len(CONTENT)
+    assert listed == ["a?b c.csv", "large"]
+    assert all("is not opened" in (found or "") for found in refused)
+
+
+async def test_the_doctor_lists_a_little_of_each_open_place(server: str) -> None:
+    found = await examine(["s3://feeds", "s3://feeds/{tenant}/", "s3://gone/x"], endpoint_url=server)
+
+    assert [finding.level for finding in found] == [Level.OK, Level.OK, Level.FAILED]
+    assert "every tenant may read it" in found[0].detail
+    assert "each tenant reads what bears its name" in found[1].detail
+    assert "DARKROOM_FETCH__S3_SOURCES" in found[2].detail
+
+
+@pytest.mark.parametrize(
+    ("source", "is_refused"),
+    [
+        ("s3://ours", True),
+        ("s3://ours/darkroom", True),
+        ("s3://ours/darkroom/tenants/acme/batches", True),
+        ("s3://ours/{tenant}", True),
+        ("s3://ours/darkroom/tenants/{tenant}", True),
+        ("s3://ours/darkroom/{tenant}/", True),
+        ("s3://ours/feeds", False),
+        ("s3://ours/darkroom/feeds", False),
+        ("s3://ours/darkroom-feeds/{tenant}", False),
+        ("s3://ours-too", False),
+    ],
+)
+def test_what_darkroom_keeps_of_its_tenants_is_never_opened(source: str, is_refused: bool) -> None:
+    def loaded() -> None:
+        load_settings(storage={"url": "s3://ours/darkroom/"}, fetch={"s3_sources": source})
+
+    if not is_refused:
+        loaded()
+        return
+    with pytest.raises(SettingsError, match="would open what is kept there of every tenant"):
+        loaded()
 
 
 def test_a_source_that_is_no_bucket_is_refused_when_the_settings_are_read() -> None:

@@ -15,7 +15,7 @@ from core.settings import Settings, SettingsError, load_settings
 from core.storage.opening import open_store
 from core.telemetry.logs import configure, redacted
 from schemas.ids import new_id
-from workers.doctor import provider, redis, spool, storage
+from workers.doctor import provider, redis, sources, spool, storage
 from workers.doctor.finding import Finding, Level, failed
 
 Findings = Mapping[str, Sequence[Finding]]
@@ -62,7 +62,8 @@ async def _storage(settings: Settings, clock: Clock) -> list[Finding]:
     except ValueError as error:
         return [failed("address", f"{error} See DARKROOM_STORAGE__URL.")]
     try:
-        return await storage.examine(store, name=_name(clock), clock=clock, linking=_linking(settings))
+        found = await storage.examine(store, name=_name(clock), clock=clock, linking=_linking(settings))
+        return [*found, *await sources.examine(settings.fetch.s3_sources, endpoint_url=where.endpoint_url)]
     finally:
         await store.aclose()
 

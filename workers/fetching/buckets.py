@@ -7,6 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from core.places import opened_to
 from core.settings import FetchSettings
 from core.storage.opening import open_store
 from core.storage.rules import check_key
@@ -23,15 +24,15 @@ class BucketReader:
     """Reads objects of several buckets. A bucket's client is made when it is first asked."""
 
     def __init__(self, settings: FetchSettings, *, endpoint_url: str | None) -> None:
-        self._opened = [source.removesuffix("/") for source in settings.s3_sources]
+        self._sources = settings.s3_sources
         self._endpoint_url = endpoint_url
         self._stores: dict[str, ObjectStore] = {}
 
-    def checked(self, url: str, *, is_folder: bool = False) -> tuple[str, str]:
+    def checked(self, url: str, tenant: str | None, *, is_folder: bool = False) -> tuple[str, str]:
         """Bucket and key; the key is taken as it is written, but for the slash at the end of a folder.
 
         Raises:
-            FetchError: it is no such URL, or not in a place that is opened.
+            FetchError: it is no such URL, or not in a place that is opened to this tenant.
         """
         found = _URL.fullmatch(url)
         if found is None:
@@ -41,21 +42,22 @@ class BucketReader:
             check_key(key)
         except ValueError as error:
             raise FetchError(f"This is no key of an object: {error}") from None
-        if not any(url.startswith(f"{opened}/") for opened in self._opened):
+        opened = filter(None, (opened_to(source, tenant) for source in self._sources))
+        if not url.startswith(tuple(opened)):
             raise FetchError(
                 f"The bucket {found['bucket']} is not opened to manifests, or not this part of it; "
                 "the operator opens one with DARKROOM_FETCH__S3_SOURCES."
             )
         return found["bucket"], key
 
-    async def names(self, url: str, *, most: int) -> list[str]:
+    async def names(self, url: str, tenant: str | None, *, most: int) -> list[str]:
         """What lies right below a folder, in order: names without the folder, those of folders with a slash at the end.
         Hidden ones are left out; at most `most` are looked at.
 
         Raises:
             FetchError: refused, or S3 does not answer.
         """
-        bucket, folder = self.checked(url, is_folder=True)
+        bucket, folder = self.checked(url, tenant, is_folder=True)
         found = dict[str, None]()
         try:
             store = await self._store(bucket)
@@ -69,13 +71,13 @@ class BucketReader:
             raise FetchError(f"The bucket {bucket} cannot be read: {error.detail}", transient=True) from error
         return list(found)
 
-    async def read(self, url: str, *, into: Path, max_bytes: int) -> tuple[str, int]:
+    async def read(self, url: str, tenant: str | None, *, into: Path, max_bytes: int) -> tuple[str, int]:
         """Puts the object into a file; its SHA-256 in hex and its size.
 
         Raises:
             FetchError: refused, not there, too large, or S3 does not answer.
         """
-        bucket, key = self.checked(url)
+        bucket, key = self.checked(url, tenant)
         try:
             store = await self._store(bucket)
             known = await store.stat(key)

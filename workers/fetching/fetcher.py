@@ -59,12 +59,15 @@ class Fetcher:
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
-    async def fetch(self, url: str, *, into: Path, max_bytes: int, deadline_s: float = 30.0) -> Fetched:
+    async def fetch(
+        self, url: str, *, into: Path, max_bytes: int, deadline_s: float = 30.0, tenant: str | None = None
+    ) -> Fetched:
         """Puts the file at `url` into `into`, replacing what is there.
 
         Args:
             max_bytes: the largest file taken, as sent and as decoded.
             deadline_s: for all of it, names, redirects and body. 30 s suit a picture; a catalog needs more.
+            tenant: who asks; buckets may be opened to some of them. None: whoever it is.
 
         Raises:
             FetchError: refused, not there, too large or too slow.
@@ -74,13 +77,15 @@ class Fetcher:
         try:
             async with asyncio.timeout(deadline_s):
                 if url.startswith(S3):
-                    sha256, size_bytes = await self._buckets.read(url, into=into, max_bytes=max_bytes)
+                    sha256, size_bytes = await self._buckets.read(url, tenant, into=into, max_bytes=max_bytes)
                     return Fetched(sha256, size_bytes, "", url)
                 return await self._follow(url, into=into, max_bytes=max_bytes)
         except TimeoutError:
             raise FetchError(f"The file had not arrived after {deadline_s:g} s.", transient=True) from None
 
-    async def names(self, url: str, *, most: int, deadline_s: float = 30.0) -> list[str]:
+    async def names(
+        self, url: str, *, most: int, deadline_s: float = 30.0, tenant: str | None = None
+    ) -> list[str]:
         """What lies right below a folder of a bucket, as `BucketReader.names` tells it.
 
         Raises:
@@ -88,16 +93,16 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._buckets.names(url, most=most)
+                return await self._buckets.names(url, tenant, most=most)
         except TimeoutError:
             raise FetchError(f"The folder was not listed after {deadline_s:g} s.", transient=True) from None
 
-    def refusal_of(self, url: str) -> str | None:
+    def refusal_of(self, url: str, *, tenant: str | None = None) -> str | None:
         """Why this address is never fetched from, or this folder listed, as far as it says so itself; None: it may be
         tried."""
         try:
             if url.startswith(S3):
-                self._buckets.checked(url, is_folder=is_folder(url))
+                self._buckets.checked(url, tenant, is_folder=is_folder(url))
             else:
                 checked_url(url, self._settings)
         except FetchError as error:

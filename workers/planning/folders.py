@@ -52,7 +52,7 @@ class FolderReader:
         upload: Upload | None = None
         try:
             if name.startswith("s3://"):
-                names = await self._in_bucket(name)
+                names = await self._in_bucket(tenant, name)
                 text = "\n".join(names).encode()
                 upload = Upload(name, hashlib.sha256(text).hexdigest(), len(text))
             else:
@@ -75,9 +75,9 @@ class FolderReader:
             raise _UnusableError("bad_folder", "is a list of names that is not UTF-8 text") from None
         return sorted({line.strip() for line in lines if line.strip() and not line.startswith(".")})
 
-    async def _in_bucket(self, url: str) -> list[str]:
+    async def _in_bucket(self, tenant: str, url: str) -> list[str]:
         try:
-            names = await self._fetcher.names(url, most=MAX_REFERENCES + 1)
+            names = await self._fetcher.names(url, most=MAX_REFERENCES + 1, tenant=tenant)
         except FetchError as error:
             raise _UnusableError("bad_reference", f"cannot be listed: {error}") from error
         if other := next((name for name in names if not name.lower().endswith(_EXTENSIONS)), None):

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -151,7 +152,9 @@ class Planner:
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
         draft.source = await self._opener.open(job.tenant, manifest, scratch)
-        draft.checker = RowChecker(manifest, draft.source.mapping, self._opener.refusal_of)
+        draft.checker = RowChecker(
+            manifest, draft.source.mapping, partial(self._opener.refusal_of, job.tenant)
+        )
         draft.finder = FileFinder(
             job.tenant,
             manifest,

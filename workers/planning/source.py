@@ -58,9 +58,9 @@ class SourceOpener:
         """What reads the folders that manifests name."""
         return FolderReader(self._documents, self._fetcher)
 
-    def refusal_of(self, url: str) -> str | None:
-        """Why nothing is fetched from an address; None where it may be tried."""
-        return self._fetcher.refusal_of(url)
+    def refusal_of(self, tenant: str, url: str) -> str | None:
+        """Why nothing is fetched from an address for this tenant; None where it may be tried."""
+        return self._fetcher.refusal_of(url, tenant=tenant)
 
     async def open(self, tenant: str, manifest: Manifest, scratch: Path) -> Source:
         """The rows of the manifest; a file is put into `scratch`.
@@ -109,7 +109,9 @@ class SourceOpener:
             raise ManifestError([Problem(SOURCE, "bad_source", detail)])
         most = self._settings.max_catalog_bytes
         try:
-            fetched = await self._fetcher.fetch(source, into=path, max_bytes=most, deadline_s=FETCH_WITHIN_S)
+            fetched = await self._fetcher.fetch(
+                source, into=path, max_bytes=most, deadline_s=FETCH_WITHIN_S, tenant=tenant
+            )
         except FetchError as error:
             raise ManifestError([Problem(SOURCE, "not_fetched", str(error))]) from error
         return fetched.final_url.partition("?")[0].rsplit("/", 1)[-1]

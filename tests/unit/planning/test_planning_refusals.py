@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.settings import BudgetSettings, LaneSettings, ServiceSettings
+from core.settings import BudgetSettings, FetchSettings, LaneSettings, ServiceSettings
 from schemas.batch import BatchState
 from tests.unit.planning.desk import CSV, PNG, Desk, catalog, manifest, said
+from workers.fetching.fetcher import Fetcher
 
 
 async def test_every_mistake_of_the_catalog_comes_at_once_and_nothing_is_spent(desk: Desk) -> None:
@@ -108,6 +109,20 @@ async def test_missing_references_are_named_by_row_or_by_template_whoever_names_
     assert [(file.name, file.sha256 is None) for file in plan.files] == [
         ("b.png", True), ("logo.png", True), ("a.png", False)
     ]  # fmt: skip
+
+
+async def test_a_reference_by_http_is_refused_by_the_plan_unless_the_operator_allows_it(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    data = manifest(templates={"hero": {"prompt": "x", "references": ["http://shop.example/a.png"]}})
+
+    refused = said(await desk.plan(data))
+    await desk.fetcher.aclose()
+    desk.fetcher = Fetcher(FetchSettings(allow_http=True))
+
+    assert refused == {
+        "/templates/hero/references/0": "/templates/hero/references/0: Only https:// is fetched."
+    }
+    assert said(await desk.plan(data)) == {}
 
 
 async def test_names_that_nothing_can_be_stored_under_are_missing_files(desk: Desk) -> None:
