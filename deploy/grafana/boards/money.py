@@ -89,7 +89,8 @@ def _budgets() -> list[p.Panel]:
             ("topk(15, darkroom:budget_used:ratio)", "{{scope}} {{tenant}}"), steps=steps,
         ),
         p.bars(
-            "Budgets last for", "At the pace of the last half hour; empty while nothing is spent.", p.SECONDS,
+            "Budgets last for", "At the pace of the last half hour, and of months at that of the last day.", p.SECONDS,
             ("bottomk(15, darkroom:budget_lasts:seconds)", "{{scope}} {{tenant}}"),
+            ("bottomk(15, darkroom:budget_lasts_by_day:seconds)", "{{scope}} {{tenant}} by day"),
         ),
     ]  # fmt: skip
