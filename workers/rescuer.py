@@ -24,6 +24,9 @@ APART_S = 3.0
 """Tasks that were lost together for the second time go on so far apart: one of them may be what kills the workers, and
 the others must not be given up with it."""
 
+_CALLED = (TaskState.SENT, TaskState.SPOOLED, TaskState.PARKED)
+"""Where a task stands whose call nobody has put behind it, in the order in which these follow each other."""
+
 _log = structlog.get_logger()
 
 
@@ -142,11 +145,7 @@ class Rescuer:
 
     async def _fail(self, order: Order, bad: BadPicture) -> None:
         """One that is to be made again by now, or was, is left to that."""
-        for was in (
-            TaskState.SENT,
-            TaskState.SPOOLED,
-            TaskState.PARKED,
-        ):  # in the order they follow each other
+        for was in _CALLED:
             if await self._failed(order, bad, was):
                 break
         # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.

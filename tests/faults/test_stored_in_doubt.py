@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -77,9 +78,9 @@ def resolver(world: World, documents: Documents) -> Resolver:
     )
 
 
-async def parked(world: World, documents: Documents, *walk: str) -> Claim:
+async def parked(world: World, documents: Documents, *walk: str, **changes: Any) -> Claim:
     """The claim of a task that was sent, and parked; a banner is to be made from its picture."""
-    checked = check_manifest(manifest("cup", templates=CHILDREN))
+    checked = check_manifest(manifest("cup", templates=CHILDREN, **changes))
     await world.lane()
     batch = await world.batch([Block(1, 9000), Block(1, 9000, dependent=True)])
     await world.redis.hset(keys.batch(batch.id), "rows", 1)
@@ -91,10 +92,12 @@ async def parked(world: World, documents: Documents, *walk: str) -> Claim:
     return claim
 
 
-async def put_receipt(documents: Documents, claim: Claim, *, attempt: int = 1, own: bool = False) -> str:
+async def put_receipt(
+    documents: Documents, claim: Claim, *, attempt: int = 1, own: bool = False, ending: str = "jpg"
+) -> str:
     """A receipt as a worker writes it that dies then; the key of its picture."""
     name = "row-0/hero-default-1024x1024-1"
-    asset = f"{name}.attempt-{attempt}.jpg" if own else f"{name}.jpg"
+    asset = f"{name}.attempt-{attempt}.{ending}" if own else f"{name}.{ending}"
     receipt = Receipt(
         batch_id=claim.batch_id, task=claim.index, attempt=attempt, asset=asset, template="hero", row_key="row-0",
         variant={}, size="1024x1024", sample=1, lane="lane", model="gpt-image-2.6-flare", parameters={},
@@ -128,6 +131,18 @@ async def test_a_task_whose_receipt_is_in_storage_is_done_at_its_cost(
     assert (task.checks, batch.checks["warn"]) == (Checked(result="warn", warned=("fill",)), 1)
     assert [found.index for found in await world.claim()] == [1]
     assert await resolver.resolve() == 0
+
+
+@pytest.mark.parametrize("ending", ["webp", "jpg"])  # finished, and as it came where that could not be done
+async def test_a_receipt_is_found_by_the_format_that_the_picture_was_finished_in_or_asked_for(
+    world: World, documents: Documents, resolver: Resolver, ending: str
+) -> None:
+    claim = await parked(world, documents, finish=[{"step": "encode", "format": "webp"}])
+    asset = await put_receipt(documents, claim, ending=ending)
+
+    assert await resolver.resolve() == 1
+
+    assert (await world.task(claim)).asset_key == asset
 
 
 async def test_the_receipt_of_another_attempt_says_nothing(
