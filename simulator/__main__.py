@@ -30,6 +30,7 @@ ledger of what it charged. Any bearer key is let in unless --api-key names one; 
 paths:
   POST /v1/images/generations   POST /v1/images/edits   GET /v1/models   GET /v1/models/ID
   GET  /v1/organization/usage/images   with an admin key, sk-admin-...; the id of a key is key_ and its account
+  POST /v2beta/stable-image/upscale/fast   GET /v1/user/balance   another provider's upscaler, in the same books
   GET  /_sim/state              limits, latency factor and faults in force
   POST /_sim/limits             {{"images_per_minute": 5, ...}}  names as the options below; accounts start afresh
   POST /_sim/latency            {{"factor": 0.1}}
@@ -48,6 +49,7 @@ fault script (TOML or JSON): seed, and rules; the first rule that fires takes th
   retry_after_s = 12            rate_limit, error_503        code = "..."     quota
   seconds = 600                 hang                         status = 504     gateway_html
   bytes_per_s = 65536           slow_drip                    charged = true   or false, "unknown": what the ledger says
+  of an upscale error_in_200 is a picture that the content filter blurred, and unverified_403 the filter's refusal.
   Refusals, error_500 and a 502 are not charged; everything that goes wrong after the picture was made is, and so is
   a gateway that gave up waiting (504).
 """

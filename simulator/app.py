@@ -10,7 +10,9 @@ from simulator.calls import ImageCalls
 from simulator.contract.errors import ApiError, model_not_found
 from simulator.contract.models import MODELS_BY_ID
 from simulator.contract.uploads import MAX_IMAGE_BYTES
+from simulator.contract.upscaling import PATH as UPSCALE_PATH
 from simulator.faults import FaultScript, parse
+from simulator.upscales import UpscaleCalls
 from simulator.usage import UsageReport
 
 # Sixteen pictures, a mask, and room for the text around them.
@@ -29,11 +31,13 @@ def build(
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_in_their_words])
     catalogue = _Catalogue(calls, shutdown_dates or {})
     usage = usage or UsageReport(calls)
-    control = _Control(calls)
+    control, upscales = _Control(calls), UpscaleCalls(calls)
     app.add_routes(
         [
             web.post("/v1/images/generations", calls.handle),
             web.post("/v1/images/edits", calls.handle),
+            web.post(UPSCALE_PATH, upscales.handle),
+            web.get("/v1/user/balance", upscales.balance),
             web.get("/v1/models", catalogue.list_models),
             web.get("/v1/models/{id}", catalogue.show_model),
             web.get("/v1/organization/usage/images", usage.show),

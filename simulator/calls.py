@@ -60,7 +60,7 @@ class ImageCalls:
             at=self.wall_clock(),
             path=request.path,
             client_request_id=request.headers.get("x-client-request-id"),
-            request_id=f"req_{uuid.uuid4().hex}",
+            request_id=new_request_id(),
         )
         self.ledger.enter()
         try:
@@ -109,7 +109,7 @@ class ImageCalls:
     async def _enter(self, request: web.Request, call: Call) -> Incoming:
         """Count the request, whatever becomes of it, and read it to its end, even if it is refused."""
         refused = self.limits.admit(call.account, {Dimension.REQUESTS: 1}, self.clock())
-        incoming = await read(request, self._in_pool)
+        incoming = await read(request, self.in_pool)
         model = incoming.parameters.get("model")
         call.model = model if isinstance(model, str) else None
         if refused is not None:
@@ -140,7 +140,7 @@ class ImageCalls:
             if rule.kind is Kind.GATEWAY_HTML:
                 return gateway_page(rule.status)
             raise refusal(rule, asked.asked_model)
-        reply = await self._in_pool(partial(compose, asked, usage, int(self.wall_clock()), rule))
+        reply = await self.in_pool(partial(compose, asked, usage, int(self.wall_clock()), rule))
         _charge(call, asked, usage, rule.charge if rule else True)
         return reply
 
@@ -172,8 +172,13 @@ class ImageCalls:
             **limits,
         }
 
-    async def _in_pool(self, work: Callable[[], T]) -> T:
+    async def in_pool(self, work: Callable[[], T]) -> T:
+        """Does heavy work beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, work)
+
+
+def new_request_id() -> str:
+    return f"req_{uuid.uuid4().hex}"
 
 
 def _subject(asked: ImageRequest, call: Call) -> Subject:
