@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -53,28 +53,26 @@ def linked_body(request: ImageRequest) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
+    """One field or file of a body, with its head."""
+
     head: bytes
     content: bytes | Path
     size_bytes: int
 
 
 class MultipartBody:
-    """The body of `POST /images/edits`: fields, then `image[]` once per reference, then `mask`.
+    """A body of fields and files.
 
     Files are opened one after another while they are sent: hundreds of calls in flight hold no descriptors.
     A file that changes size under way breaks the call off, because its length was already promised.
 
-    Raises:
-        OSError: a reference or the mask cannot be found (at construction, before anything is sent).
+    Args:
+        seed: what the boundary follows from; no other call has it, so that no file holds it.
     """
 
-    def __init__(self, request: ImageRequest) -> None:
-        parts = [_field(name, str(value)) for name, value in fields(request).items()]
-        parts += [_file("image[]", reference, f"image-{i}") for i, reference in enumerate(request.references)]
-        if request.mask is not None:
-            parts.append(_file("mask", request.mask, "mask"))
-        boundary = hashlib.sha256(f"{request.client_request_id} {request.prompt!r}".encode()).hexdigest()
+    def __init__(self, parts: Sequence[Part], seed: str) -> None:
+        boundary = hashlib.sha256(seed.encode()).hexdigest()
         self._delimiter = f"--{boundary}\r\n".encode()
         self._end = f"--{boundary}--\r\n".encode()
         self._parts = parts
@@ -95,23 +93,47 @@ class MultipartBody:
         yield self._end
 
 
-def _field(name: str, value: str) -> _Part:
+def edit_body(request: ImageRequest) -> MultipartBody:
+    """The body of `POST /images/edits`: fields, then `image[]` once per reference, then `mask`.
+
+    Raises:
+        OSError: a reference or the mask cannot be found, before anything is sent.
+    """
+    parts = [_field(name, str(value)) for name, value in fields(request).items()]
+    parts += [_file("image[]", reference, f"image-{i}") for i, reference in enumerate(request.references)]
+    if request.mask is not None:
+        parts.append(_file("mask", request.mask, "mask"))
+    return MultipartBody(parts, f"{request.client_request_id} {request.prompt!r}")
+
+
+def upscale_body(request: ImageRequest) -> MultipartBody:
+    """The body of `POST /v2beta/stable-image/upscale/fast`: the format that is wanted, and the picture.
+
+    Raises:
+        OSError: the picture cannot be found, before anything is sent.
+    """
+    parts = [_field("output_format", request.format.value)]
+    parts += [_file("image", reference, "image") for reference in request.references]
+    return MultipartBody(parts, request.client_request_id)
+
+
+def _field(name: str, value: str) -> Part:
     content = value.encode("utf-8", "replace")
-    return _Part(
+    return Part(
         f'Content-Disposition: form-data; name="{name}"\r\n\r\n'.encode(),
         content,
         len(content),
     )
 
 
-def _file(name: str, reference: Reference, stem: str) -> _Part:
+def _file(name: str, reference: Reference, stem: str) -> Part:
     """A file part. The API refuses parts without a file name and a picture's content type."""
     filename = f"{stem}.{reference.media_type.removeprefix('image/')}"
     head = (
         f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
         f"Content-Type: {reference.media_type}\r\n\r\n"
     )
-    return _Part(head.encode(), reference.path, reference.path.stat().st_size)
+    return Part(head.encode(), reference.path, reference.path.stat().st_size)
 
 
 def _blocks(content: bytes | Path) -> Iterator[bytes]:

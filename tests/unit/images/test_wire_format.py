@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.image import ImageFormat, ImageRequest, Reference, Usage
-from workers.images.wire import MultipartBody, json_body, usage_from
+from workers.images.wire import MultipartBody, edit_body, json_body, usage_from
 
 DETAILED = {
     "total_tokens": 260,
@@ -65,7 +65,7 @@ async def test_an_edit_is_a_form_with_its_files(tmp_path: Path) -> None:
     mask.write_bytes(b"\x89PNG mask")
     references = (Reference(first, "a", "image/png", "1"), Reference(second, "b", "image/webp", "2"))
 
-    body = MultipartBody(request(references=references, mask=Reference(mask, "c", "image/png", "3")))
+    body = edit_body(request(references=references, mask=Reference(mask, "c", "image/png", "3")))
     content = await sent(body)
 
     assert int(body.headers["Content-Length"]) == len(content)
@@ -87,7 +87,7 @@ def test_a_missing_reference_is_found_before_anything_is_sent(tmp_path: Path) ->
     lost = Reference(tmp_path / "lost.png", "a", "image/png", "lost")
 
     with pytest.raises(FileNotFoundError):
-        MultipartBody(request(references=(lost,)))
+        edit_body(request(references=(lost,)))
 
 
 def test_a_prompt_is_not_part_of_the_text_of_a_request() -> None:
