@@ -9,6 +9,8 @@ from typing import Literal
 
 from schemas.failure import Failure
 
+Operation = Literal["generation", "edit", "upscale"]
+
 
 class ImageFormat(StrEnum):
     """File formats that Darkroom asks for and stores."""
@@ -44,10 +46,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One call that makes one picture. With references it is an edit, without it is a generation.
+    """One call that makes one picture. With references it is an edit, without it is a generation; with a `factor` it
+    makes its one reference larger, and has neither prompt nor quality.
 
     Args:
         size: `WIDTHxHEIGHT` in pixels, or `auto`.
+        factor: how many times as wide and as high it gets.
         compression: 0-100, JPEG and WebP only.
         client_request_id: `batch:index:attempt`, sent as `X-Client-Request-Id` and kept by the simulator's ledger.
     """
@@ -64,6 +68,7 @@ class ImageRequest:
     complexity: str | None = None
     references: tuple[Reference, ...] = ()
     mask: Reference | None = None
+    factor: int | None = None
 
     @property
     def attached(self) -> tuple[Reference, ...]:
@@ -76,7 +81,9 @@ class ImageRequest:
         return all(picture.link is not None for picture in self.attached)
 
     @property
-    def operation(self) -> Literal["generation", "edit"]:
+    def operation(self) -> Operation:
+        if self.factor is not None:
+            return "upscale"
         return "edit" if self.references else "generation"
 
 

@@ -126,7 +126,10 @@ def _order(
     )
     finish = plan_finish(cell.size, manifest.finish).model_dump(mode="json")
     label = label_of(
-        manifest.disclosure, operation=request.operation, model=request.model, identifier=claim.attempt_id
+        manifest.disclosure,
+        operation="edit" if request.references else "generation",
+        model=request.model,
+        identifier=claim.attempt_id,
     )
     return Order(
         tenant=claim.tenant,

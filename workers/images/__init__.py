@@ -1,8 +1,8 @@
-"""The one door to Images APIs: a request of ours goes out, a picture on disk or a named failure comes back.
+"""The one door to providers of pictures: a request of ours goes out, a picture on disk or a named failure comes back.
 
 What lives here: the wire format of the Images API, its headers, its errors, the streaming of its answers to
-the spool, and one shared HTTP connection pool. Only this place knows the provider's words; what leaves it is
-`schemas.image` and `schemas.failure`.
+the spool, and one shared HTTP connection pool; and the same of an upscaler, in `upscaler` and `upscaler_errors`. Only
+this place knows a provider's words; what leaves it is `schemas.image` and `schemas.failure`.
 
 Laws of this package:
 - One call is one send. Nothing here retries, hedges or follows redirects.

@@ -139,11 +139,11 @@ def _class_of(status: int, error: dict[str, object], message: str) -> FailureCla
         or _BY_TYPE.get(_text(error, "type").lower())
         or _BY_PHRASE.get(phrase)
         or _BY_VAGUE_TYPE.get(_text(error, "type").lower())
-        or _class_of_status(status, is_json=True)
+        or class_of_status(status, is_json=True)
     )
 
 
-def _class_of_status(status: int, *, is_json: bool) -> FailureClass:
+def class_of_status(status: int, *, is_json: bool) -> FailureClass:
     """Asked last. A server error is taken for free only when the provider's own words came whole."""
     if known := _BY_STATUS.get(status):
         return known
@@ -166,7 +166,7 @@ def _without_error(status: int, answer: dict[str, object] | None, names: Mapping
         return Failure.of(
             FailureClass.BAD_OUTPUT, f"The answer ({status}) holds no picture that can be decoded.", **known
         )
-    failure_class = _class_of_status(status, is_json=answer is not None)
+    failure_class = class_of_status(status, is_json=answer is not None)
     if failure_class in (FailureClass.RATE_LIMITED, FailureClass.SLOW_DOWN):
         known["retry_after_s"] = rate_headers.wait_s(names, "")
     hint = "; look at the lane's base URL" if 300 <= status < 400 or status == 404 else ""
