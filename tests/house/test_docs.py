@@ -96,7 +96,7 @@ def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     shown = ServiceMetrics().render(also=figures)[0].decode()
     told = {family.name for family in figures.collect()}
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE):
-        if name not in told:
+        if name.removesuffix("_total") not in told:
             continue
         sample = re.search(rf"^{name}(?:{{(.*?)}})? ", shown, re.MULTILINE)
         labels = re.findall(r'(\w+)="', sample[1] or "") if sample else []

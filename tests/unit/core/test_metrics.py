@@ -18,7 +18,6 @@ def test_what_has_not_happened_yet_is_shown_as_0() -> None:
     assert 'darkroom_claim_waits_total{lane="main",limited_by="budget"} 0.0' in shown
     assert 'darkroom_retries_total{failure_class="server_error",lane="main"} 0.0' in shown
     assert 'darkroom_storage_operations_total{operation="put",outcome="failed"} 0.0' in shown
-    assert 'darkroom_tasks_total{verdict="park"} 0.0' in shown
     assert 'darkroom_permit_seconds_count{lane="main"} 0.0' in shown
     assert "darkroom_leases_lost_total 0.0" in shown
 
