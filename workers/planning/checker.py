@@ -22,8 +22,8 @@ from schemas.picture import is_folder
 from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 from workers.catalogs.columns import snake
+from workers.planning.finder import NeededFile
 from workers.planning.linter import PromptLinter
-from workers.planning.needed import NeededFile
 from workers.planning.twins import TwinFinder
 
 SHOWN_PROMPTS = 3

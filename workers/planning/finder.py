@@ -5,19 +5,69 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from core.documents import Documents, PlannedRow, Upload
 from schemas.catalog import Row
 from schemas.errors import Problem
 from schemas.manifest import Manifest
-from schemas.picture import MAX_REFERENCES
+from schemas.picture import MAX_MASK_BYTES, MAX_REFERENCES, NOT_A_PICTURE, is_folder
 from workers.planning.folders import Folder, FolderReader
-from workers.planning.needed import NeededFile
 
 MAX_PROBLEMS = 100
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NeededFile:
+    """A picture, or a folder of some, that has to be there under this name.
+
+    Args:
+        pointer: the place to blame if not, with `row`, from 1.
+        template: that needs it; `text` is the place of the text that names it.
+    """
+
+    name: str
+    pointer: str
+    row: int | None
+    template: str
+    text: str
+
+    @property
+    def is_mask(self) -> bool:
+        return self.text.endswith("/mask")
+
+    @property
+    def is_folder(self) -> bool:
+        return is_folder(self.name)
+
+    @property
+    def is_upload(self) -> bool:
+        return "://" not in self.name
+
+    def problem_with(self, upload: Upload | None, *, max_bytes: int) -> Problem | None:
+        """What is wrong with the upload of this name, as far as can be said without decoding it."""
+        if upload is None:
+            return self.problem("missing_file", "was not uploaded")
+        if upload.media_type == NOT_A_PICTURE:
+            return self.problem(
+                "not_a_picture", "is not a PNG, JPEG or WebP picture; upload one under this name"
+            )
+        if upload.bytes > max_bytes:
+            return self.problem(
+                "too_large", f"has {upload.bytes:,} bytes; a reference has at most {max_bytes:,}"
+            )
+        if self.is_mask and upload.media_type not in ("image/png", None):
+            return self.problem("bad_mask", f"is {upload.media_type}; a mask is a PNG with an alpha channel")
+        if self.is_mask and upload.bytes > MAX_MASK_BYTES:
+            return self.problem(
+                "bad_mask", f"has {upload.bytes:,} bytes; a mask has at most {MAX_MASK_BYTES:,}"
+            )
+        return None
+
+    def problem(self, code: str, says: str) -> Problem:
+        return Problem(self.pointer, code, f"'{self.name}' {says}", self.row)
 
 
 class FileFinder:
@@ -45,6 +95,10 @@ class FileFinder:
         }
         self._least = dict(self.most)
 
+    def pictures_of(self, name: str) -> tuple[str, ...]:
+        """The names behind a name: of a folder its pictures, else itself."""
+        return self._folders[name].pictures if name in self._folders else (name,)
+
     async def find(self, rows: Sequence[Sequence[NeededFile]]) -> None:
         """Looks up what was not met before, side by side; what is wrong is said of each row that needs it."""
         folders = {file.name for needed in rows for file in needed if file.is_folder} - self._folders.keys()
@@ -61,14 +115,11 @@ class FileFinder:
         """The row with what it needs pinned, for who makes its pictures."""
         files = [file for each in needed for file in self._expanded(each) if file.is_upload]
         pinned = {file.name: upload.sha256 for file in files if (upload := self.files[file.name]) is not None}
-        folders = {file.name: self._folders[file.name].pictures for file in needed if file.is_folder}
+        folders = {file.name: self.pictures_of(file.name) for file in needed if file.is_folder}
         return PlannedRow(row, pinned, folders)
 
     def _expanded(self, file: NeededFile) -> list[NeededFile]:
-        """The file itself, or the pictures of the folder that it is."""
-        if not file.is_folder:
-            return [file]
-        return [replace(file, name=name) for name in self._folders[file.name].pictures]
+        return [replace(file, name=name) for name in self.pictures_of(file.name)]
 
     def _judge(self, needed: Sequence[NeededFile], files: Sequence[NeededFile]) -> None:
         for file in needed:
@@ -89,7 +140,7 @@ class FileFinder:
         last: dict[str, NeededFile] = {}
         for file in (file for file in needed if file.is_folder):
             of_texts = sizes[file.template]
-            of_texts[file.text] = max(of_texts.get(file.text, 1), len(self._folders[file.name].pictures))
+            of_texts[file.text] = max(of_texts.get(file.text, 1), len(self.pictures_of(file.name)))
             last[file.template] = file
         return [
             (name, last[name], self._least[name] + sum(size - 1 for size in of_texts.values()))

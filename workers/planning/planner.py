@@ -43,8 +43,7 @@ from schemas.plan import (
 from schemas.pricing import micros, usd
 from workers.catalogs.record import row_problem
 from workers.planning.checker import RowChecker, row_of
-from workers.planning.finder import MAX_PROBLEMS, FileFinder
-from workers.planning.needed import NeededFile
+from workers.planning.finder import MAX_PROBLEMS, FileFinder, NeededFile
 from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of
@@ -194,7 +193,8 @@ class Planner:
     ) -> PlanUnchanged:
         assert draft.expansion is not None
         assert draft.checker is not None
-        finder = PrintFinder(self._documents, tenant, draft.expansion, draft.files)
+        assert draft.finder is not None
+        finder = PrintFinder(self._documents, tenant, draft.expansion, draft.finder)
         wanted = {cell.row for cell in finder.cells()}
         filled = draft.checker.filled(attrs)
         return await finder.look(await asyncio.to_thread(some_rows, rows_file, filled, wanted))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from core.documents import Documents, Print, Upload
+from core.documents import Documents, Print
 from schemas.catalog import Row
 from schemas.expansion import Cell, Expansion
 from schemas.plan import PlanUnchanged
@@ -15,6 +15,7 @@ from schemas.rendering import cell_values, row_values
 from schemas.template import parsed
 from workers.order import fingerprint_of, parameters_of
 from workers.planning.checker import row_of
+from workers.planning.finder import FileFinder
 from workers.planning.twins import generated_size
 
 MAX_LOOKED_AT = 2_000
@@ -29,9 +30,7 @@ class PrintFinder:
     Not found are those with a reference from an address on the web: what lies there is known when they are made.
     """
 
-    def __init__(
-        self, documents: Documents, tenant: str, expansion: Expansion, files: Mapping[str, Upload | None]
-    ) -> None:
+    def __init__(self, documents: Documents, tenant: str, expansion: Expansion, files: FileFinder) -> None:
         self._documents = documents
         self._tenant = tenant
         self._expansion = expansion
@@ -78,7 +77,8 @@ class PrintFinder:
                 return None
             references.append(original.sha256)
         values = cell_values(self._manifest, cell, row_values(rows[cell.row]))
-        files = [self._files.get(parsed(text).render(values)) for text in self._names(cell.template)]
+        named = [parsed(text).render(values) for text in self._names(cell.template)]
+        files = [self._files.files.get(each) for name in named for each in self._files.pictures_of(name)]
         references += [file.sha256 for file in files if file is not None]
         if None in files:
             return None

@@ -9,11 +9,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from core.documents import PlannedRow
+from core.documents import PlannedRow, Print
 from core.settings import FetchSettings
+from schemas.manifest import ImageSettings
 from schemas.plan import Plan
 from tests.unit.planning.desk import BATCH, CSV, PNG, TENANT, Desk, manifest, said
 from workers.fetching.fetcher import Fetcher
+from workers.order import fingerprint_of, parameters_of
 
 PLACE = "/templates/hero/references/0"
 
@@ -80,6 +82,27 @@ async def test_what_changes_in_a_folder_changes_the_digest_of_the_plan(desk: Des
     await folder(desk, "styles/", "a.png", "b.png")
 
     assert (await desk.plan(hero("styles/"))).digest != before.digest
+
+
+async def test_a_picture_that_the_tenant_made_from_the_same_folder_costs_nothing(desk: Desk) -> None:
+    await folder(desk, "styles/", "a.png", "b.png")
+    await desk.upload("products.csv", CSV)
+    found = [await desk.documents.find_upload(TENANT, f"styles/{name}.png") for name in "ab"]
+    image = ImageSettings(model="gpt-image-2", quality="low")
+    made_earlier = fingerprint_of(
+        prompt="Chair",
+        model="gpt-image-2",
+        parameters=parameters_of(image, "1024x1024"),
+        references=[upload.sha256 for upload in found if upload],
+        sample=1,
+    )
+    await desk.documents.put_print(
+        TENANT, made_earlier, Print("batch_1", "a.png", "originals/a.png", "ab" * 32)
+    )
+
+    plan = await desk.plan({**hero("styles/"), "reuse": "tenant", "sizes": ["1024x1024"]})
+
+    assert plan.unchanged.by_template == {"hero": 1}
 
 
 @pytest.mark.parametrize(
