@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,12 @@ class RedisAddress:
     def of(cls, address: RedisAddress | str) -> RedisAddress:
         """An address that may be written as a URL."""
         return cls(address) if isinstance(address, str) else address
+
+
+def is_redis_url(text: str) -> bool:
+    """Whether redis-py can read an address such as `redis://:password@host:6379/0`."""
+    try:
+        found = urlsplit(text)
+        return found.scheme in ("redis", "rediss") and (found.port is None or found.port > 0)
+    except ValueError:
+        return False

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -33,7 +32,7 @@ from pydantic_settings import (
 )
 
 from core.places import link_refusal, source_refusal
-from core.redis_address import RedisAddress
+from core.redis_address import RedisAddress, is_redis_url
 from schemas.lane import Limits, together
 from schemas.model import live_models, refusal_of
 from schemas.pricing import micros
@@ -68,12 +67,7 @@ S3Place = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?
 
 def _redis_url(url: SecretStr) -> SecretStr:
     """An address that redis-py can read; the complaint does not repeat it, because a password may be in it."""
-    try:
-        found = urlsplit(url.get_secret_value())
-        is_readable = found.scheme in ("redis", "rediss") and (found.port is None or found.port > 0)
-    except ValueError:
-        is_readable = False
-    if not is_readable:
+    if not is_redis_url(url.get_secret_value()):
         raise ValueError("this is not an address such as redis://:password@host:6379/0")
     return url
 
