@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from schemas.disclosure import Disclosure, Label, label_of
 
@@ -31,6 +31,20 @@ def file_of(picture: Image.Image, kind: str = "png", **options: Any) -> bytes:
 
 def read_back(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
+
+
+def wide_profile() -> bytes:
+    """A profile whose red and green are swapped: nobody can mistake it for sRGB, nor miss a conversion."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {
+        bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * int.from_bytes(profile[128:132]), 12)
+    }
+    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
+    profile[red + 4 : red + 12], profile[green + 4 : green + 12] = (
+        profile[green + 4 : green + 12],
+        profile[red + 4 : red + 12],
+    )
+    return bytes(profile).replace("sRGB built-in".encode("utf-16-be"), "Swapped gamut".encode("utf-16-be"))
 
 
 def told_by_exiftool(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from schemas.finish import Crop, Flatten, Pad, Resize, Srgb, Step, Upscale
 from schemas.size import Size
-from tests.unit.finishing.conftest import noise
+from tests.unit.finishing.conftest import noise, wide_profile
 from workers.finishing.steps import apply, scale_of, size_of
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -235,20 +235,6 @@ def test_colors_that_cannot_be_seen_do_not_bleed_into_edges_when_scaled() -> Non
 
 
 # Colors
-
-
-def wide_profile() -> bytes:
-    """A profile whose red and green are swapped: nobody can mistake it for sRGB, nor miss a conversion."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    tags = {
-        bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * int.from_bytes(profile[128:132]), 12)
-    }
-    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
-    profile[red + 4 : red + 12], profile[green + 4 : green + 12] = (
-        profile[green + 4 : green + 12],
-        profile[red + 4 : red + 12],
-    )
-    return bytes(profile).replace("sRGB built-in".encode("utf-16-be"), "Swapped gamut".encode("utf-16-be"))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
