@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from schemas.asset import safe_key
@@ -12,9 +12,15 @@ from schemas.manifest import Manifest
 from schemas.template import parsed, visible
 
 
-def row_values(row: Row) -> dict[str, Any]:
-    """A row as templates see it: its canonical fields, then its other columns by name, then `attrs` and `raw`."""
-    return visible({**row.attrs, **row.model_dump()}, "row")  # type: ignore[no-any-return]
+def row_values(row: Row, read: Container[str] = ("*",)) -> dict[str, Any]:
+    """A row as templates see it: its canonical fields, then its other columns by name, then `attrs` and `raw`.
+
+    `read`: which of them are read; `*` stands for all.
+    """
+    values = {**row.attrs, **vars(row)}
+    if "*" not in read:
+        values = {name: value for name, value in values.items() if name in read}
+    return visible(values, "row")  # type: ignore[no-any-return]
 
 
 def row_fields(attrs: Mapping[str, Any]) -> frozenset[str]:

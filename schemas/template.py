@@ -129,7 +129,9 @@ def visible(value: Any, path: str) -> Any:
 
     Of a row, empty texts are empty too; a variant may say on purpose that it adds nothing.
     """
-    if value is None or (value == "" and path.startswith("row.")):
+    if isinstance(value, str):  # asked first, because nearly every value of a catalog is one
+        return value if value or not path.startswith("row.") else EmptyValue(path)
+    if value is None:
         return EmptyValue(path)
     if isinstance(value, Mapping):
         return Fields({str(name): visible(inner, f"{path}.{name}") for name, inner in value.items()}, path)

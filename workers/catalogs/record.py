@@ -99,7 +99,7 @@ def checked_fields(record: Record, limits: CatalogLimits) -> Record | Problem:
     """The record, if none of its fields is over the limit: a text, or the texts of a list or an object together."""
     fewest_chars = limits.max_field_bytes // 4  # no character takes more than 4 bytes
     for column, cell in record.cells.items():
-        if isinstance(cell, str) and len(cell) <= fewest_chars:
+        if cell is None or (isinstance(cell, str) and len(cell) <= fewest_chars):
             continue
         if _field_bytes(cell) > limits.max_field_bytes:
             detail = f"Row {record.number} has more than {limits.max_field_bytes:,} bytes in {column!r}: shorten it."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import product
+from itertools import islice, product
 from typing import Any
 from unicodedata import normalize
 
@@ -72,6 +72,7 @@ class RowChecker:
     _keys: set[int] = field(default_factory=set)
     _longest: Cell | None = None
     _fixed: dict[Cell, dict[str, Any]] = field(default_factory=dict)
+    _few: dict[tuple[str, tuple[str, ...]], tuple[Cell, ...]] = field(default_factory=dict)
     _said: set[Problem] = field(default_factory=set)
 
     def unknown_fields(self, attrs: Mapping[str, Any]) -> Iterator[Problem]:
@@ -110,7 +111,7 @@ class RowChecker:
 
     def check(self, row: Row) -> Iterator[Problem | NeededFile]:
         """Problems of one row, and the uploaded files it needs. What no row can mend is said once."""
-        for found in self._check(row, row_values(row)):
+        for found in self._check(row, row_values(row, self.fields_read)):
             if isinstance(found, Problem):
                 if found in self._said:
                     continue
@@ -140,8 +141,15 @@ class RowChecker:
         if (mask := self.manifest.templates[name].mask) is not None:
             yield f"/templates/{name}/mask", mask
 
-    def _cells(self, template: str, reads: tuple[str, ...]) -> Iterator[Cell]:
-        """One cell for each different rendering: only what the text reads is varied."""
+    def _cells(self, template: str, reads: tuple[str, ...]) -> Iterable[Cell]:
+        """One cell for each different rendering: only what the text reads is varied. Few ones are kept for other rows."""
+        few = self._few.get((template, reads))
+        if few is None:
+            few = tuple(islice(self._every_cell(template, reads), _KEPT_CELLS + 1))
+            self._few[template, reads] = few = few if len(few) <= _KEPT_CELLS else ()
+        return few or self._every_cell(template, reads)
+
+    def _every_cell(self, template: str, reads: tuple[str, ...]) -> Iterator[Cell]:
         roots = {path.split(".")[0] for path in reads}
         sizes, samples = self.manifest.sizes_of(template), range(1, self.manifest.samples_of(template) + 1)
         yield from (
@@ -282,6 +290,7 @@ def _as_a_disk_has_it(key: str) -> str:
     return key.lower() if key.isascii() else normalize("NFC", normalize("NFC", key).casefold())
 
 
+@lru_cache(maxsize=1024)
 def _fields_read(text: str, *, whole: bool = False) -> frozenset[str]:
     """Names of row fields that a text reads; with `whole`, `*` where it reads the row as a whole."""
     paths = [path.split(".") for path in parsed(text).reads]

@@ -282,7 +282,7 @@ def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
             draft.rows += 1
             attrs |= {name: None for name in row.attrs if name in read or len(attrs) < MAX_COLUMNS_NOTED}
             try:
-                out.write(orjson.dumps(row.model_dump()) + b"\n")
+                out.write(orjson.dumps(vars(row)) + b"\n")
             except TypeError:
                 detail = "it holds a number of more than 64 bits or a text that is not Unicode"
                 draft.problems.append(row_problem(row.number, "bad_value", detail))

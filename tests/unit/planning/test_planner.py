@@ -147,3 +147,14 @@ async def test_planning_twice_changes_nothing(desk: Desk) -> None:
     again = await BatchStore(desk.redis).get(TENANT, BATCH)
     assert (again.counts, again.state) == (first.counts, first.state)
     assert desk.page(0) == rows
+
+
+async def test_a_text_may_read_a_field_whose_name_it_works_out(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    prompt = "{% assign name = 'ti' | append: 'tle' %}{{ row[name] }} and {{ row.raw.title }}"
+
+    plan = await desk.plan(manifest(templates={"hero": {"prompt": prompt}}))
+
+    assert plan.errors == ()
+    title = CSV.splitlines()[1].split(",")[1]
+    assert plan.prompts[0]["prompt"] == f"{title} and {title}"

@@ -68,3 +68,9 @@ def test_a_key_that_an_empty_field_would_make_is_refused() -> None:
 
     with pytest.raises(TemplateError, match=r"'row.sku' is empty"):
         output_key(made, cell_values(made, expand(made, 0, rows=1), row_values(ROW)))
+
+
+def test_of_a_row_only_what_is_read_is_made_ready() -> None:
+    assert row_values(ROW, {"title", "fabric", "gone"}) == {"title": "Chair", "fabric": "wool"}
+    everything = {*CANONICAL_FIELDS, "fabric", "note"}
+    assert row_values(ROW).keys() == row_values(ROW, {"title", "*"}).keys() == everything
