@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from math import gcd
 from pathlib import Path
 
 from rich.console import Console
@@ -29,11 +30,19 @@ WITHIN_S, WITHIN_MB = 60.0, 150.0
 NOTE = "A shirt of organic cotton with a narrow collar and long sleeves and buttons of horn. "
 
 
+SHOPIFY = (
+    "Handle,Title,Body (HTML),Vendor,Type,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src\n"
+)
+
+
 def shopify(rows: int) -> Iterator[str]:
-    yield "Handle,Title,Body (HTML),Vendor,Type,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src\n"
-    for n in range(rows):
-        first = f"Shirt {n},<p>{NOTE}</p>,Acme,Shirts,Size" if n % 3 == 0 else ",,,,"
-        yield f"shirt-{n // 3},{first},{'SML'[n % 3]},sku-{n},29.90,https://cdn.example.com/{n}.jpg\n"
+    yield SHOPIFY
+    yield from map(_shopify_line, range(rows))
+
+
+def _shopify_line(n: int) -> str:
+    first = f"Shirt {n},<p>{NOTE}</p>,Acme,Shirts,Size" if n % 3 == 0 else ",,,,"
+    return f"shirt-{n // 3},{first},{'SML'[n % 3]},sku-{n},29.90,https://cdn.example.com/{n}.jpg\n"
 
 
 def woocommerce(rows: int) -> Iterator[str]:
@@ -42,6 +51,27 @@ def woocommerce(rows: int) -> Iterator[str]:
     for n in range(rows):
         images = f"https://x/{n}.jpg, https://x/{n}b.jpg"
         yield f'{n},simple,sku-{n},Shirt {n},1,{NOTE},29.90,"Clothing > Shirts","{images}",,Color,Red\n'
+
+
+def scattered(rows: int) -> Iterator[int]:
+    """The places of rows so that no two neighbours are of one product: a shop's file that was sorted by something else."""
+    stride = next(stride for stride in range(rows // 3 + 1, 2 * rows + 2) if gcd(stride, rows) == 1)
+    yield from (n * stride % rows for n in range(rows))
+
+
+def shopify_shuffled(rows: int) -> Iterator[str]:
+    yield SHOPIFY
+    yield from map(_shopify_line, scattered(rows))
+
+
+def woocommerce_variations(rows: int) -> Iterator[str]:
+    """A variable product for each three variations, somewhere else in the file."""
+    yield "ID,Type,SKU,Name,Published,Description,Regular price,Categories,Images,Parent,"
+    yield "Attribute 1 name,Attribute 1 value(s)\n"
+    for n in scattered(rows):
+        yield f"{n},variation,sku-{n},Shirt {n},1,,29.90,,https://x/{n}.jpg,p{n // 3},Size,{'SML'[n % 3]}\n"
+        if n % 3 == 0:
+            yield f'{rows + n},variable,p{n // 3},Shirt,1,{NOTE},,"Clothing > Shirts",https://x/p.jpg,,Size,"S, M, L"\n'
 
 
 def merchant_tsv(rows: int) -> Iterator[str]:
@@ -94,7 +124,10 @@ def csv(rows: int) -> Iterator[str]:
 
 FEEDS: dict[str, Callable[[int], Iterator[str]]] = {
     each.__name__: each
-    for each in (shopify, woocommerce, merchant_tsv, merchant_xml, schema_org, csv, jsonl, json_array)
+    for each in (
+        *(shopify, shopify_shuffled, woocommerce, woocommerce_variations),
+        *(merchant_tsv, merchant_xml, schema_org, csv, jsonl, json_array),
+    )
 }
 
 
