@@ -6,9 +6,10 @@ Every problem is reported at once. `docs/settings.md` is generated from this mod
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from importlib.util import find_spec
-from os import cpu_count
+from os import cpu_count, environ  # noqa: TID251 - this is the door
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from core.complaints import complaint, misspelled, variable
 from core.places import link_refusal, source_refusal
 from core.redis_address import RedisAddress, is_redis_url
 from schemas.lane import Limits, together
@@ -332,10 +334,10 @@ class Settings(BaseSettings):
         for name, lane in self.lanes.items():
             refusal = link_refusal(storage.url, storage.endpoint_url, lane.base_url)
             if lane.references == "url" and refusal:
-                raise ValueError(f"{_variable(('lanes', name, 'references'))}=url: {refusal}; or say upload")
+                raise ValueError(f"{variable(('lanes', name, 'references'))}=url: {refusal}; or say upload")
         for source in self.fetch.s3_sources:
             if refusal := source_refusal(source, storage.url):
-                raise ValueError(f"{_variable(('fetch', 's3_sources'))}: {refusal}")
+                raise ValueError(f"{variable(('fetch', 's3_sources'))}: {refusal}")
         return self
 
     @property
@@ -369,31 +371,20 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         SettingsError: every problem at once, each with the variable to set.
     """
+    problems, settings = list(misspelled(environ, Settings)), None
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"  {_complaint(found['loc'], _sentence(found))}" for found in error.errors(include_input=False)
-        ]
-        raise SettingsError("\n".join(["The settings have problems:", *lines])) from None
+        problems += [complaint(found, Settings) for found in error.errors(include_input=False)]
+    if settings is None or problems:
+        raise SettingsError("\n".join(["The settings have problems:", *(f"  {each}" for each in problems)]))
+    return settings
 
 
-def _sentence(found: Any) -> str:
-    if found["type"] == "extra_forbidden":
-        return "there is no such setting; look for a misspelled name"
-    return str(found["msg"]).removeprefix("Value error, ")
-
-
-def _complaint(loc: tuple[int | str, ...], message: str) -> str:
-    """A problem with the variable to set; of a group that is missing as a whole, its required ones."""
-    if not loc:  # of several settings together; it names the one to change
-        return message
-    group = Settings.model_fields[str(loc[0])].annotation if len(loc) == 1 else None
-    if not (isinstance(group, type) and issubclass(group, Group)):
-        return f"{_variable(loc)}: {message}"
-    required = [name for name, field in group.model_fields.items() if field.is_required()]
-    return ", ".join(_variable((*loc, name)) for name in required) + ": it is missing; set it"
-
-
-def _variable(loc: tuple[int | str, ...]) -> str:
-    return "DARKROOM_" + "__".join(str(part).upper() for part in loc)
+def told_settings() -> Settings | None:
+    """The settings of this process; None, and the exit code is 2, when standard error was told what is wrong with them."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return None

@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from core.settings import ServiceSettings, SettingsError, load_settings
+from core.settings import ServiceSettings, told_settings
 from core.telemetry.logs import configure
 from schemas.errors import UnavailableError
 from service.app import build, examine, openapi_document
@@ -35,7 +35,16 @@ class Server(uvicorn.Server):
     """Says where it listens, and ends with success when it is told to stop."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            where = f"{self.config.host}:{self.config.port}"
+            reason = (
+                f"Nothing can be listened to at {where}: it is taken, or not of this machine. Set another "
+                "DARKROOM_SERVICE__PORT or DARKROOM_SERVICE__HOST."
+            )
+            _log.error("service.refused", reason=reason)
+            raise
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
@@ -93,10 +102,8 @@ def main(arguments: list[str]) -> int:
     if arguments:
         print(_USAGE, file=sys.stderr)
         return 2
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    settings = told_settings()
+    if settings is None:
         return 2
     try:
         app = build(settings)

@@ -13,7 +13,7 @@ import sys
 import structlog
 import uvloop
 
-from core.settings import Settings, SettingsError, load_settings
+from core.settings import Settings, told_settings
 from core.telemetry.logs import configure
 from schemas.errors import DarkroomError
 from workers.doctor import visit
@@ -28,10 +28,8 @@ def main() -> int:
         return command.main(sys.argv[2:])
     if sys.argv[1:2] == ["doctor"]:
         return visit.main(sys.argv[2:])
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    settings = told_settings()
+    if settings is None:
         return 2
     configure(settings.telemetry, process="worker")
     try:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from core.clock import Clock, SystemClock
 from core.places import is_loopback
-from core.settings import Settings, SettingsError, load_settings
+from core.settings import Settings, told_settings
 from core.storage.opening import open_store
 from core.telemetry.logs import configure, redacted
 from schemas.ids import new_id
@@ -33,10 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := [name for name in asked if name not in PATIENTS]:
         print(f"The doctor does not know '{unknown[0][:100]}'. {USAGE}", file=sys.stderr)
         return 2
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    settings = told_settings()
+    if settings is None:
         return 2
     configure(settings.telemetry, process="doctor")
     found = asyncio.run(visit(asked or list(PATIENTS), settings, SystemClock()))

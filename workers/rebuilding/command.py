@@ -11,7 +11,7 @@ from contextlib import aclosing
 import msgspec
 
 from core.documents import Documents
-from core.settings import Settings, SettingsError, load_settings
+from core.settings import Settings, told_settings
 from core.state.connection import connect
 from core.state.restoring import RestoreStore
 from core.storage.opening import open_store
@@ -26,10 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--batch", help="only this batch")
     parser.add_argument("--dry-run", action="store_true", help="say what would come back, and change nothing")
     chosen = parser.parse_args(arguments)
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    settings = told_settings()
+    if settings is None:
         return 2
     try:
         return asyncio.run(_rebuild(settings, chosen))

@@ -136,3 +136,4 @@ def test_a_port_that_is_taken_ends_the_process_with_an_error(
     assert ended.returncode != 0
     assert ended.stdout == ""
     assert "address already in use" in ended.stderr
+    assert "DARKROOM_SERVICE__PORT" in ended.stderr

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.settings import SettingsError, load_settings
+from core.settings import SettingsError, load_settings, told_settings
 
 REDIS = "DARKROOM_REDIS__URL: this is not an address such as redis://:password@host:6379/0"
 
@@ -63,3 +63,32 @@ def test_references_are_sent_as_links_only_where_the_provider_can_read_them(
         return
     with pytest.raises(SettingsError, match=f"DARKROOM_LANES__MAIN__REFERENCES=url: .*{says}"):
         loaded()
+
+
+def test_a_group_that_does_not_exist_is_told_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DARKROOM_WORKR__SLOTS", "5")
+    monkeypatch.setenv("darkroom_budget__house_day_usd", "5")
+    monkeypatch.setenv("DARKROOM_WHATEVER__X", "5")
+    monkeypatch.setenv("DARKROOM_URL", "http://127.0.0.1:8080")  # the command line's, which is no setting
+
+    budget = "darkroom_budget__house_day_usd"
+    assert complaints() == [
+        "DARKROOM_WHATEVER__X: there is no such group of settings",
+        "DARKROOM_WORKR__SLOTS: there is no such group of settings; did you mean DARKROOM_WORKER__SLOTS?",
+        f"{budget}: there is no such group of settings; did you mean DARKROOM_BUDGETS__HOUSE_DAY_USD?",
+    ]
+
+
+def test_settings_that_will_not_do_are_told_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DARKROOM_STORAGE__URL", "file:///pictures")
+    monkeypatch.setenv("DARKROOM_WORKR__SLOTS", "5")
+
+    assert told_settings() is None
+    assert "DARKROOM_WORKER__SLOTS" in capsys.readouterr().err
+
+    monkeypatch.delenv("DARKROOM_WORKR__SLOTS")
+    assert told_settings() is not None
