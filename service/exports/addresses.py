@@ -14,7 +14,8 @@ LINK_S = 7 * 24 * 3600
 """How long the links of a feed last: as long as S3 allows, since a shop fetches pictures days later. They end sooner
 where the credentials that signed them do.
 
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html, checked 2026-11-21."""
+Source: https://docs.aws.amazon.com/cli/latest/reference/s3/presign.md (at most 604,800 s) and, of credentials that end,
+https://repost.aws/knowledge-center/presigned-url-s3-bucket-expiration, stored copies read 2026-11-21."""
 
 
 async def address_of(pictures: Pictures, picture: Picture) -> str:

@@ -1,6 +1,7 @@
 """Lines of tables: for people, whose spreadsheets must find no formula, and for shops, which take every cell as it is.
 
-Source: https://owasp.org/www-community/attacks/CSV_Injection and OWASP ASVS 5.0, 1.2.10, checked 2026-11-21.
+Source: OWASP ASVS 5.0, 1.2.10, in the copy at https://asvs.emil.hemdal.se/1.2.10, read 2026-11-21: RFC 4180, and an
+apostrophe before =, +, -, @, tab and null. Wide signs, line ends and spaces in front are our own caution.
 """
 
 from __future__ import annotations

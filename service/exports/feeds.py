@@ -14,10 +14,12 @@ from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line, import_l
 from service.exports.pictures import Pictures
 
 SHOPIFY_IMAGES = 250
-"""Source: https://help.shopify.com/en/manual/products/product-media (images of a product), checked 2026-11-21."""
+"""Media of a product. Secondary: https://craftshift.com/shopify-product-images-best-practices, a stored copy read
+2026-11-21; Shopify's own page was not to be had."""
 SHOPIFY_ALT_CHARS = 512
+"""Not verified: no page that says so was found on 2026-11-21. Shorter texts do no harm."""
 MERCHANT_FURTHER = 10
-"""Source: https://support.google.com/merchants/answer/6324370 (additional_image_link), checked 2026-11-21."""
+"""Source: https://support.google.com/merchants/answer/6324370 (additional_image_link), a stored copy read 2026-11-21."""
 
 _ROW_FIELDS = ("row_key", "product_id", "sku", "parent_id", "title")
 _PICTURE_FIELDS = ("size", "sample", "index", "key", "url", "sha256", *CHECK_COLUMNS)

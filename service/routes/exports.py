@@ -124,7 +124,7 @@ async def contact_sheet_picture(
 
 
 def _next(batch: Batch, sheet: Sheet, ending: str) -> dict[str, str]:
-    """Source: https://www.rfc-editor.org/rfc/rfc8288#section-3, checked 2026-11-21."""
+    """Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 (October 2017)."""
     if sheet.following is None:
         return {}
     path = f"/v1/batches/{batch.id}/contact-sheet.{ending}"
