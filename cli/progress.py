@@ -19,6 +19,8 @@ Json = dict[str, Any]
 WINDOW_S = 60.0
 FEWEST = 3
 """Pictures that must have ended before a pace is told: one alone says nothing."""
+SETTLED_S = 20.0
+"""How long a batch is looked at before the time it takes is told: at first pictures come all at once, or not at all."""
 LINE_EVERY_S = 5.0
 ENDED = ("done", "failed", "parked", "skipped", "cancelled")
 
@@ -42,14 +44,23 @@ class Pace:
             (last - first) / (last_s - first_s) * 60 if last_s > first_s and last - first >= FEWEST else None
         )
 
+    @property
+    def is_settled(self) -> bool:
+        return self._seen[-1][0] - self._seen[0][0] >= SETTLED_S
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One look at a batch."""
+    """One look at a batch.
+
+    Args:
+        is_settled: the pace is good for saying how long the rest takes.
+    """
 
     batch: Json
     per_minute: float | None
     remark: str = ""
+    is_settled: bool = True
 
     @property
     def ended(self) -> int:
@@ -65,7 +76,9 @@ class Progress:
     @property
     def left_s(self) -> float | None:
         """Seconds until everything has ended, at the present pace."""
-        return (self.total - self.ended) / self.per_minute * 60 if self.per_minute and self.total else None
+        if not (self.per_minute and self.total and self.is_settled):
+            return None
+        return (self.total - self.ended) / self.per_minute * 60
 
     def __str__(self) -> str:
         if self.batch.get("state") == "planning":

@@ -111,9 +111,11 @@ class _Start:
         self._processes = processes
 
     def redis(self, variables: Variables) -> str:
-        """The address of a Redis: that of DARKROOM_REDIS__URL, else of one of our own."""
+        """The address of a Redis: that of DARKROOM_REDIS__URL, else of one of our own. Sentinels know theirs."""
         if url := variables.get("DARKROOM_REDIS__URL"):
             return url
+        if variables.get("DARKROOM_REDIS__SENTINELS"):
+            return "redis://127.0.0.1:6379/0"  # of which host and port do not count
         server = find_server()
         port, password, folder = _free_port(0), secrets.token_hex(16), self._options.data / "redis"
         config = folder / "redis.conf"

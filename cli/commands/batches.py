@@ -32,6 +32,7 @@ TASK_COLUMNS = {
     "size": "size",
     "sends": "sends",
     "spent": "cost.spent",
+    "same as": "same_as",
     "class": "failure.class",
     "message": "failure.message",
     "advice": "failure.advice",

@@ -53,8 +53,11 @@ def rebuild(options: RebuildOptions) -> ExitCode:
         text=True,
     ) as process:
         assert process.stdout is not None
-        found = (json.loads(line) for line in process.stdout)
-        write_records(_told(found), COLUMNS, options.output)
+        found = list(_told(json.loads(line) for line in process.stdout))
+    if found or options.output is not Output.TABLE:
+        write_records(found, COLUMNS, options.output)
+    elif process.returncode == 0:
+        say("There is nothing to bring back: Redis has every batch that is in storage.")
     return ExitCode(process.returncode) if process.returncode in tuple(ExitCode) else ExitCode.ERROR
 
 

@@ -13,6 +13,7 @@ from cli.output import Output, counted, say, write_record
 from cli.progress import dollars
 
 Json = dict[str, Any]
+MODERATION = "moderation_blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,22 @@ def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> Exi
     if options.dry_run or not found["matched"]:
         _write_action(found, options.output)
         return ExitCode.DONE
+    _warn_of_refusals(service.batch(batch_id), options)
     if not options.yes:
         ask(f"{_summary(found)}{_doubts(options)}. Make them?")
     _write_action(service.replay(batch_id, options.filter, dry_run=False), options.output)
     say(f"To watch it: darkroom watch {batch_id}")
     return ExitCode.DONE
+
+
+def _warn_of_refusals(batch: Json, options: ReplayOptions) -> None:
+    """Said also with --yes: a log should tell why the same pictures fail once more."""
+    refused = (batch.get("failures_by_class") or {}).get(MODERATION, 0)
+    if refused and (not options.classes or MODERATION in options.classes):
+        say(
+            f"Of this batch {counted(refused, 'picture')} {'was' if refused == 1 else 'were'} refused by moderation. "
+            "A replay sends the same prompts, which are likely refused again; other words need another manifest."
+        )
 
 
 def _doubts(options: ReplayOptions) -> str:

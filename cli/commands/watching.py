@@ -65,7 +65,7 @@ def watch(
             remark = (
                 "the service does not answer, trying again" if now_s - answered_s > 2 * LOOK_EVERY_S else ""
             )
-            display.show(Progress(batch, pace.per_minute, remark), now_s)
+            display.show(Progress(batch, pace.per_minute, remark, is_settled=pace.is_settled), now_s)
             if batch["state"] in ENDED_STATES:
                 break
             sleep(LOOK_EVERY_S)
@@ -96,6 +96,10 @@ def _tell(batch: Json, watched_s: float) -> None:
         say(f"To see them: darkroom show {batch['id']} --failed")
     for sentence in remarks_on_checks(batch):
         say(sentence)
+    if counts.get("skipped"):
+        say(
+            "Skipped pictures are there too: each is the same as another one of the batch, and was not paid twice."
+        )
     if counts.get("parked"):
         again = f"darkroom replay {batch['id']} --class doubtful --accept-double-charge"
         say(f"Parked pictures may have been charged, so they are not repeated. To make them again: {again}")
@@ -130,6 +134,7 @@ def batch_lines(batch: Json) -> dict[str, str]:
     lines = {
         "batch": batch["id"],
         "name": batch["name"],
+        "priority": batch.get("priority") or "",
         "state": batch["state"]
         + (f" (nothing starts: {batch['limited_by']})" if batch.get("limited_by") else ""),
         "pictures": ", ".join(

@@ -11,6 +11,7 @@ from schemas.errors import Problem
 from schemas.template import TemplateError, condition, visible
 
 WHERE = "/catalog/where"
+_FEW_ROWS = 5
 _HINT = (
     "guard an empty field with `row.field and ...`; make a number of a text first: "
     "{% assign price = row.price | plus: 0 %}{% if price > 20 %}yes{% endif %}"
@@ -30,10 +31,12 @@ class RowChooser:
         self._asked = {path[1] for path in read if len(path) > 1}
         self._seen = set(CANONICAL_FIELDS)
         self._columns = dict[str, None]()
+        self._failed = dict[str, list[int]]()
         self.left_out = 0
 
-    def wants(self, fields: Mapping[str, Any]) -> bool | Problem:
-        """Whether a row with these fields is wanted. A field that only other rows have is empty."""
+    def wants(self, fields: Mapping[str, Any]) -> bool:
+        """Whether a row with these fields is wanted. A field that only other rows have is empty; a row that cannot be
+        asked is remembered."""
         self._seen.update(self._asked & fields.keys())
         if len(self._columns) < len(self._asked) + 1000:
             self._columns.update(dict.fromkeys(fields))
@@ -41,17 +44,22 @@ class RowChooser:
             row = visible({**dict.fromkeys(self._asked), **fields}, "row")
             answer = self._condition.render({"row": row})
         except TemplateError as error:
-            return Problem.at_row(fields["number"], "bad_condition", f"{WHERE}: {error}; {_HINT}")
+            self._failed.setdefault(str(error), []).append(fields["number"])
+            return False
         is_wanted = answer not in ("", "false")
         self.left_out += not is_wanted
         return is_wanted
 
     def problems(self, rows: int) -> Iterator[Problem]:
         """What is wrong with the condition itself, once all rows were asked and `rows` of them were wanted."""
+        for message, failed in self._failed.items():
+            few = ", ".join(map(str, failed[:_FEW_ROWS])) + (", ..." if len(failed) > _FEW_ROWS else "")
+            place = f" (in {len(failed):,} rows: {few})" if len(failed) > 1 else ""
+            yield Problem.at_row(failed[0], "bad_condition", f"{WHERE}: {message}{place}; {_HINT}")
         unknown = sorted(self._asked - self._seen)
         for name in unknown:
             close = get_close_matches(name, self._columns, n=1)
             hint = f"; did you mean row.{close[0]}?" if close else ""
             yield Problem(WHERE, "unknown_field", f"no row has a field or column '{name}'{hint}")
-        if self.left_out and not rows and not unknown:
+        if self.left_out and not (rows or unknown or self._failed):
             yield Problem(WHERE, "empty", f"none of the catalog's {self.left_out:,} rows fits the condition")

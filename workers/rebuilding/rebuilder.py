@@ -120,16 +120,17 @@ class Rebuilder:
 def _report(planned: PlannedBatch, steering: Steering, salvage: Salvage, status: str) -> Report:
     states = [task.state for task in salvage.tasks]
     is_over = steering.course is Course.CANCELLED
+    left = 0 if is_over else planned.total - len(states) + states.count(_S.QUEUED)
     return Report(
         batch=planned.id,
         tenant=planned.tenant,
         status=status,
-        course=steering.course.value,
+        course=steering.course.value if left or is_over else "completed",
         total=planned.total,
         done=states.count(_S.DONE),
         parked=states.count(_S.PARKED),
         failed=states.count(_S.FAILED),
-        left=0 if is_over else planned.total - len(states) + states.count(_S.QUEUED),
+        left=left,
         spent_usd=usd(salvage.spent_usd_micros),
         damaged=tuple(salvage.damaged),
     )

@@ -131,7 +131,7 @@ async def test_a_batch_that_was_done_comes_back_as_it_was_and_nothing_is_sent(
 
     after = await studio.batch(before.id)
     assert only(records, before.id) | {"spent_usd": None} == {
-        "batch": before.id, "tenant": TENANT, "status": "restored", "course": "running", "total": 24, "done": 24,
+        "batch": before.id, "tenant": TENANT, "status": "restored", "course": "completed", "total": 24, "done": 24,
         "parked": 0, "failed": 0, "left": 0, "spent_usd": None, "damaged": [], "detail": None,
     }  # fmt: skip
     for name in (

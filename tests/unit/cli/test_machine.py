@@ -6,12 +6,14 @@ import subprocess
 import time
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from cli import redis_server, up
 from cli.environment import Limits, live_variables, rehearsal_variables
 from cli.exits import WrongUsageError
+from cli.processes import Processes
 from schemas.errors import DarkroomError
 
 LIMITS = Limits(images_per_minute=250, requests_per_minute=500, tokens_per_minute=1000)
@@ -123,3 +125,13 @@ def test_the_key_is_kept_and_readable_by_its_owner_alone(tmp_path: Path) -> None
     key = up._kept_key(tmp_path)
     assert up._kept_key(tmp_path) == key
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_redis_that_sentinels_know_is_used_and_none_is_started(tmp_path: Path) -> None:
+    start = up._Start(options(tmp_path), cast(Processes, None))  # nothing is started, so nothing is needed
+
+    assert start.redis({"DARKROOM_REDIS__SENTINELS": "10.0.0.1:26379"}) == "redis://127.0.0.1:6379/0"
+    assert (
+        start.redis({"DARKROOM_REDIS__URL": "redis://x/1", "DARKROOM_REDIS__SENTINELS": "y:1"})
+        == "redis://x/1"
+    )

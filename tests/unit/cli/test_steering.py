@@ -29,6 +29,7 @@ class Desk:
         self.answers: dict[str, tuple[int, Json]] = {}
         self.asked: list[tuple[str, Json]] = []
         self.matched = 12
+        self.batch = batch("completed")
 
     def answer(self, what: str, body: Json) -> tuple[int, Json]:
         self.asked.append((what, body))
@@ -50,6 +51,11 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
             self.wfile.write(json.dumps(body).encode())
 
         do_PATCH = do_POST
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answering.batch).encode())
 
         def log_message(self, format: str, *args: Any) -> None:
             """Tests read `asked` instead."""
@@ -134,6 +140,19 @@ def test_somebody_is_asked_before_money_is_spent(
     monkeypatch.setattr("sys.stdin.readline", lambda: answer, raising=False)
     assert run("replay", BATCH_ID).code == code
     assert [body["dry_run"] for _, body in desk.asked] == dry_runs
+
+
+@pytest.mark.parametrize(
+    ("words", "is_warned"),
+    [((), True), (("--class", "moderation_blocked"), True), (("--class", "server_error"), False)],
+)
+def test_what_moderation_refused_is_not_made_again_without_a_word(
+    desk: Desk, run: Run, words: tuple[str, ...], is_warned: bool
+) -> None:
+    desk.batch = {**desk.batch, "failures_by_class": {"moderation_blocked": 3, "server_error": 1}}
+    said = run("replay", BATCH_ID, *words, "--yes")
+    assert said.code == 0
+    assert ("Of this batch 3 pictures were refused by moderation." in said.err) is is_warned
 
 
 def test_where_nothing_failed_nothing_is_asked_or_made(desk: Desk, run: Run) -> None:

@@ -65,6 +65,16 @@ async def test_a_comparison_that_does_not_fit_its_value_is_a_problem_of_the_row(
     assert "plus: 0" in plan.errors[0].detail
 
 
+async def test_rows_that_cannot_be_compared_are_told_once_with_how_many_and_the_first(desk: Desk) -> None:
+    rows = "".join(f"{n},Chair {n},{n}\n" for n in range(1, 301))
+
+    plan = await planned(desk, f"sku,title,stock\n{rows}", "row.stock > 3")
+
+    [problem] = plan.errors
+    assert (problem.code, problem.row, plan.errors_truncated) == ("bad_condition", 1, False)
+    assert "(in 300 rows: 1, 2, 3, 4, 5, ...)" in problem.detail
+
+
 async def test_inline_rows_are_chosen_too(desk: Desk) -> None:
     rows = [{"sku": "a", "title": "Chair"}, {"sku": "b", "title": "Table"}]
 
