@@ -16,6 +16,7 @@ import yaml
 from tests.conftest import free_port
 from tests.house.tree import ROOT
 from tests.processes import Process
+from tests.watching.promtool import complaints
 
 SHIPPED = ROOT / "deploy" / "prometheus"
 SCRAPE_S = 1
@@ -34,6 +35,7 @@ class Prometheus(Process):
         for job in told["scrape_configs"]:
             job["static_configs"] = [{"targets": list(targets[job["job_name"]])}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
+        _remember_yesterday(folder)
         self.address = f"127.0.0.1:{free_port()}"
         argv = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder}"]
         argv += [f"--web.listen-address={self.address}", "--enable-feature=exemplar-storage"]
@@ -108,3 +110,14 @@ class Prometheus(Process):
         """As Grafana fills it in: the rate interval is four scrapes at least, and the range is what is looked at."""
         words = {"__rate_interval": f"{4 * SCRAPE_S}s", "__range": f"{range_s}s", **chosen}
         return re.sub(r"\$(\w+)", lambda found: words[found[1]], expression)
+
+
+def _remember_yesterday(folder: Path) -> None:
+    """Puts into its store what it would have seen a day ago: rules that look back so far have nothing to say without it."""
+    series = 'darkroom:budget_spent_usd:max{scope="tenant_month",tenant="default"}'
+    then_s = int(time.time()) - 86_400
+    samples = [f"{series} 0 {then_s + 60 * minute}" for minute in range(-5, 15)]
+    (folder / "yesterday").write_text(
+        "\n".join(["# TYPE darkroom:budget_spent_usd:max gauge", *samples, "# EOF\n"])
+    )
+    assert complaints("tsdb", "create-blocks-from", "openmetrics", folder / "yesterday", folder) == ""

@@ -24,9 +24,10 @@ from tests.watching.house import House
 from tests.watching.otlp import Receiver, receiver
 from tests.watching.parrot import ANSWERS, parrot
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 EAST, WEST = "gpt-image-2.6-flare", "gpt-image-2.5-flare"
+NOWHERE = "http://127.0.0.1:9"
 Places = list[tuple[str, bytes]]
 """Where something stands, and what."""
 
@@ -247,6 +248,7 @@ def look_closely(scene: Scene) -> None:
     for name, words, changes in (
         ("doctor", ("-m", "workers", "doctor"), {}),
         ("doctor-wrong", ("-m", "workers", "doctor", "--json"), wrong | {"AWS_SECRET_ACCESS_KEY": ""}),
+        ("doctor-alone", ("-m", "workers", "doctor", "storage"), {"DARKROOM_STORAGE__ENDPOINT_URL": NOWHERE}),
         ("service-wrong", ("-m", "service"), wrong),
         (
             "worker-wrong",
@@ -264,7 +266,7 @@ def wrong_address(scene: Scene) -> str:
 
 def test_no_log_holds_a_secret_or_a_prompt(scene: Scene) -> None:
     logs = scene.logs()
-    assert len(logs) >= 6
+    assert len(logs) >= 7
     assert any(b"attempt.crashed" in text for _, text in logs)
     assert met(SECRETS | PROMPTS, logs) == []
 

@@ -16,7 +16,7 @@ from tests.watching.house import House
 from tests.watching.prometheus import Prometheus
 from tests.watching.promtool import rules
 
-pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("prometheus", "promtool"), pytest.mark.timeout(600)]
 
 SETTINGS = {
     "DARKROOM_LANES__EAST__IMAGES_PER_MINUTE": "1200",

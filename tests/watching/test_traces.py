@@ -17,6 +17,8 @@ from tests.studio import manifest, numbered
 from tests.watching.house import House
 from tests.watching.otlp import Receiver, Seen, receiver
 
+pytestmark = pytest.mark.timeout(300)
+
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE, PARENT = CALLER.split("-")[1:3]
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
@@ -28,7 +30,11 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Re
     """A house whose traces are received soon."""
     folder = tmp_path_factory.mktemp("traced")
     with receiver() as received:
-        told = {"DARKROOM_TELEMETRY__TRACES_ENDPOINT": received.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        told = {
+            "DARKROOM_TELEMETRY__TRACES_ENDPOINT": received.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "DARKROOM_WORKER__SLOTS": "4",
+        }
         with House(folder, told) as house:
             yield house, received
 
