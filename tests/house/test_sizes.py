@@ -27,7 +27,6 @@ EXCEPTIONS = {
     "package": {
         "core/state": "one shelf of what Redis holds a module",
         "schemas": "one word of the language a module; none imports more than a few others",
-        "workers/planning": "one step of a plan a module",
         "workers": "the rooms of the process are packages; what joins them stands at the top",
     },
 }
