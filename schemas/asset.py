@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.disclosure import China
 from schemas.rendition import Check
 
 MAX_KEY_BYTES = 700
@@ -69,7 +70,8 @@ class Receipt(BaseModel):
 
     `asset` and the facts behind it are those of the finished picture; `original` is what the provider sent, untouched.
     `checks` are the rules of `preset`, and `finishing` where that could not be done: then the asset is the original,
-    with its label at most. `provider_c2pa`: the original carries a signed manifest of the provider.
+    with its label at most. `provider_c2pa`: the original carries a signed manifest of the provider; null where it
+    could not be looked into. `source_type`, `contains_synthetic_performer` and `china` are what its label discloses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -109,5 +111,7 @@ class Receipt(BaseModel):
     preset: str | None = None
     checks: tuple[Check, ...] = ()
     enlarged: bool = False
-    provider_c2pa: bool = False
+    provider_c2pa: bool | None = False
     source_type: str | None = None
+    contains_synthetic_performer: bool = False
+    china: China | None = None

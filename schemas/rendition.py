@@ -59,14 +59,14 @@ class Rendition(_Shape):
 class Finished(_Shape):
     """What became of one original, which itself is as it was. The first rendition is `main`.
 
-    `c2pa` is whether the original carries a signed provenance manifest of its provider. It signs those very bytes, so
-    no rendition carries it on.
+    `c2pa` is whether the original carries a signed provenance manifest of its provider, None where it could not be looked
+    into. It signs those very bytes, so no rendition carries it on.
     """
 
     renditions: tuple[Rendition, ...]
     checks: tuple[Check, ...]
     enlarged: bool
-    c2pa: bool
+    c2pa: bool | None
 
 
 class Unfinished(_Shape):

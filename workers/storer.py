@@ -79,6 +79,8 @@ class Storer:
             enlarged=made.enlarged,
             provider_c2pa=made.c2pa,
             source_type=label.source_type,
+            contains_synthetic_performer=label.contains_synthetic_performer,
+            china=label.china,
             surplus=surplus,
         )
         await self._describe(order, receipt, original)
@@ -91,7 +93,7 @@ class Storer:
         made = await self._finisher.finish(entry.picture, FinishPlan(), label, entry.folder)
         if isinstance(made, Unfinished):
             bare = Rendition(name="main", file=entry.picture.name, **original.model_dump(exclude={"key"}))
-            made = Finished(renditions=(bare,), checks=(), enlarged=False, c2pa=False)
+            made = Finished(renditions=(bare,), checks=(), enlarged=False, c2pa=None)
         check = Check(rule="finishing", result="fail", measured=reason, wanted="finished")
         return made.model_copy(update={"checks": (check,)})
 

@@ -137,6 +137,9 @@ class AssetAnswer(Answer):
     link: str | None
     sha256: str | None
     checks: PictureChecks | None = Field(description="Null where its size has no rules.")
+    contains_synthetic_performer: bool = Field(
+        description="As the manifest discloses it; who advertises with the picture may owe a notice."
+    )
 
 
 class TaskFailure(Answer):

@@ -18,6 +18,7 @@ _BREAKS = re.compile(r"[\t\r\n]+")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
+PERFORMER_COLUMN = "contains_synthetic_performer"
 CHECK_COLUMNS = ("check", "failed_rules", "warned_rules")
 
 
@@ -51,6 +52,8 @@ def tab_line(values: Iterable[object]) -> bytes:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value).replace("\x00", "")
 
 

@@ -59,6 +59,7 @@ class TaskDescriber:
             link=link,
             sha256=picture.sha256,
             checks=None if picture.checks is None else PictureChecks(**picture.checks.model_dump()),
+            contains_synthetic_performer=self._pictures.manifest.disclosure.contains_synthetic_performer,
         )
 
 

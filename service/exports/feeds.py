@@ -10,7 +10,14 @@ from collections.abc import AsyncIterator
 from schemas.catalog import Row
 from service.contract.queries import FeedQuery, ShopifyQuery
 from service.exports.addresses import addressed_by_row
-from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line, import_line, tab_line
+from service.exports.cells import (
+    CHECK_COLUMNS,
+    PERFORMER_COLUMN,
+    check_cells,
+    csv_line,
+    import_line,
+    tab_line,
+)
 from service.exports.pictures import Pictures
 
 SHOPIFY_IMAGES = 250
@@ -22,7 +29,7 @@ MERCHANT_FURTHER = 10
 """Source: https://support.google.com/merchants/answer/6324370 (additional_image_link), a stored copy read 2026-11-21."""
 
 _ROW_FIELDS = ("row_key", "product_id", "sku", "parent_id", "title")
-_PICTURE_FIELDS = ("size", "sample", "index", "key", "url", "sha256", *CHECK_COLUMNS)
+_PICTURE_FIELDS = ("size", "sample", "index", "key", "url", "sha256", *CHECK_COLUMNS, PERFORMER_COLUMN)
 
 
 async def shopify_csv(pictures: Pictures, query: ShopifyQuery) -> AsyncIterator[bytes]:
@@ -79,9 +86,12 @@ def merchant_id(row: Row) -> str:
 async def pictures_csv(pictures: Pictures, query: FeedQuery) -> AsyncIterator[bytes]:
     """A line for each picture, with what its row is known by; `variant.<axis>` for each axis of the manifest."""
     axes = tuple(pictures.manifest.variants)
+    performer = pictures.manifest.disclosure.contains_synthetic_performer
     yield csv_line((*_ROW_FIELDS, "template", *(f"variant.{axis}" for axis in axes), *_PICTURE_FIELDS))
     async for picture, address in addressed_by_row(pictures, query):
         row, cell = picture.row, picture.cell
         known_by = (row.key, row.product_id, row.sku, row.parent_id, row.title)
         made = (cell.size, cell.sample, picture.index, picture.key, address, picture.sha256)
-        yield csv_line((*known_by, cell.template, *cell.variant, *made, *check_cells(picture.checks)))
+        yield csv_line(
+            (*known_by, cell.template, *cell.variant, *made, *check_cells(picture.checks), performer)
+        )

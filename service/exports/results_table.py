@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from schemas.rendition import Checked
 from schemas.task import ENDED, TaskState
 from service.contract.shapes import TaskAnswer
-from service.exports.cells import CHECK_COLUMNS, check_cells, csv_line
+from service.exports.cells import CHECK_COLUMNS, PERFORMER_COLUMN, check_cells, csv_line
 from service.exports.describer import TaskDescriber
 from service.exports.pictures import Pictures, task_pages
 
@@ -37,6 +37,7 @@ async def results_csv(pictures: Pictures) -> AsyncIterator[bytes]:
             *(f"failure_{name}" for name in _FAILURE),
             "updated_at",
             *CHECK_COLUMNS,
+            PERFORMER_COLUMN,
         )
     )
     async for answers in resting(pictures):
@@ -54,3 +55,4 @@ def _cells(answer: TaskAnswer, axes: Iterable[str]) -> Iterable[object]:
     yield from (failure.get(name) for name in _FAILURE)
     yield flat["updated_at"]
     yield from check_cells(Checked(**asset["checks"]) if asset.get("checks") else None)
+    yield asset.get("contains_synthetic_performer")

@@ -157,6 +157,21 @@ async def test_a_feed_says_how_many_pictures_fail_and_goes_without_them_if_it_is
     problem(await service.get(f"/v1/batches/{batch.id}/feeds/{name}?leave_out=pass"), 400, "bad_request")
 
 
+async def test_who_takes_the_pictures_is_told_of_performers_that_are_no_persons(service: Service) -> None:
+    batch, claims = await running(
+        service, rows_of("Shirt"), disclosure={"contains_synthetic_performer": True}
+    )
+    for claim in claims:
+        await make(service, claim, f"{claim.index}.png", png(COLOURS[0]), None)
+
+    assert [line["asset"]["contains_synthetic_performer"] for line in await results(service, batch)] == [
+        True
+    ] * 2
+    for table in ("results.csv", "feeds/pictures.csv"):
+        lines = await lines_of(service, batch, table)
+        assert [line["contains_synthetic_performer"] for line in lines] == ["true"] * 2
+
+
 async def test_a_feed_for_anything_else_has_the_checks_in_its_columns(service: Service) -> None:
     lines = await lines_of(service, await checked_batch(service), "feeds/pictures.csv")
 

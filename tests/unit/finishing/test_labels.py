@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from schemas.disclosure import China, Disclosure, Label, label_of
+from tests.finishing import signed
 from tests.unit.finishing.conftest import FORMATS, file_of, noise, read_back, told_by_exiftool
 from workers.finishing.containers import has_c2pa, labelled
 from workers.finishing.xmp import packet
@@ -191,44 +191,22 @@ def test_the_same_label_is_the_same_bytes(label: Label) -> None:
 # The provider's signature
 
 
-def jumbf() -> bytes:
-    """The head of a C2PA store: a super box, and the box that says what is in it."""
-    says = b"\0\0\0\x26jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9bq\x03c2pa\0"
-    body = says + b"signed" * 20
-    return struct.pack(">I4s", len(body) + 8, b"jumb") + body
-
-
-def signed(kind: str) -> bytes:
-    """A picture with a C2PA store where the specification puts it."""
-    data, box = file_of(noise(16, 16), kind), jumbf()
-    if kind == "png":
-        chunk = struct.pack(">I", len(box)) + b"caBX" + box + struct.pack(">I", zlib.crc32(b"caBX" + box))
-        return data[:33] + chunk + data[33:]
-    if kind == "jpeg":
-        parts = [box[:60], box[:8] + box[60:]]  # a long box goes on in another segment
-        segments = (b"JP" + struct.pack(">HI", 1, number) + part for number, part in enumerate(parts, 1))
-        told = b"".join(b"\xff\xeb" + struct.pack(">H", len(part) + 2) + part for part in segments)
-        return data[:20] + told + data[20:]
-    grown = data[8:] + b"C2PA" + struct.pack("<I", len(box)) + box + b"\0" * (len(box) % 2)
-    return b"RIFF" + struct.pack("<I", len(grown)) + grown
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_signature_is_seen_and_none_where_there_is_none(kind: str) -> None:
-    assert has_c2pa(signed(kind))
+    assert has_c2pa(signed(file_of(noise(16, 16), kind), kind))
     assert not has_c2pa(file_of(noise(16, 16), kind))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_exiftool_sees_the_same_signature(kind: str, tmp_path: Path) -> None:
     """So that what is looked for is what the rest of the world writes. In WebP, older exiftools see none."""
-    facts = written(tmp_path, signed(kind))
+    facts = written(tmp_path, signed(file_of(noise(16, 16), kind), kind))
     assert [name for name in facts if "JUMD" in name.upper() or "JUMBF" in name.upper()]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_signature_does_not_stay_in_a_file_that_it_does_not_sign(kind: str, label: Label) -> None:
-    done = labelled(signed(kind), packet(label))
+    done = labelled(signed(file_of(noise(16, 16), kind), kind), packet(label))
     assert not has_c2pa(done)
     assert b"signed" not in done
     assert done == labelled(file_of(noise(16, 16), kind), packet(label))
@@ -250,7 +228,7 @@ def test_what_is_no_picture_is_refused(data: bytes, label: Label) -> None:
 def test_a_damaged_file_is_labelled_or_refused_and_nothing_else(
     kind: str, part: float, instead: bytes, cut: bool
 ) -> None:
-    data = signed(kind)
+    data = signed(file_of(noise(16, 16), kind), kind)
     place = int(part * len(data))
     broken = data[:place] + instead + (b"" if cut else data[place + len(instead) :])
     with suppress(ValueError):

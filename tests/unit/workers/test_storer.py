@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.documents import Documents, owned_key
 from core.storage.folder import FolderStore
 from schemas.finish_plan import FinishPlan
-from tests.finishing import FINISHER
+from tests.finishing import FINISHER, signed
 from workers.finishing.finisher import Finisher
 from workers.keeper import unwitnessed
 from workers.order import Order
@@ -65,6 +65,36 @@ async def test_what_cannot_be_finished_is_stored_as_it_came_with_its_label_and_a
     assert (receipt.asset, receipt.width, receipt.height) == ("sku-1/hero.png", 64, 48)
     assert receipt.original is not None
     assert receipt.bytes > receipt.original.bytes  # by its label
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+async def test_the_receipt_says_what_is_disclosed_and_whether_the_provider_signed(
+    documents: Documents, entry: SpoolEntry, order: Order, is_signed: bool
+) -> None:
+    if is_signed:
+        entry.picture.write_bytes(signed(entry.picture.read_bytes(), "png"))
+    china = {"producer": "001", "visible": False}
+    label = {**order.label, "contains_synthetic_performer": True, "china": china}
+
+    stored = await store(documents, FINISHER, entry, msgspec.structs.replace(order, label=label))
+
+    receipt = await documents.find_receipt(order.tenant, order.batch_id, stored.asset)
+    assert receipt is not None
+    assert receipt.provider_c2pa is is_signed
+    assert receipt.source_type == "trainedAlgorithmicMedia"
+    assert receipt.contains_synthetic_performer
+    assert receipt.china is not None and receipt.china.producer == "001"
+
+
+async def test_of_a_picture_that_could_not_be_looked_into_no_signature_is_denied(
+    documents: Documents, entry: SpoolEntry, order: Order
+) -> None:
+    entry.picture.write_bytes(entry.picture.read_bytes()[:40])
+
+    stored = await store(documents, FINISHER, entry, order)
+
+    receipt = await documents.find_receipt(order.tenant, order.batch_id, stored.asset)
+    assert receipt is not None and receipt.provider_c2pa is None
 
 
 async def test_storing_once_more_after_a_crash_changes_nothing(
