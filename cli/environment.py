@@ -42,7 +42,8 @@ def service_variables(*, data: Path, redis_url: str, port: int, key: str) -> Var
 
 
 def rehearsal_variables(variables: Variables, *, api_url: str, limits: Limits) -> Variables:
-    """One lane, to the simulator. Whatever leads to a real account is taken away, so that nothing can be paid."""
+    """Two lanes to the simulator, the second to its upscaler. Whatever leads to a real account is taken away, so that
+    nothing can be paid."""
     kept = {
         name: value
         for name, value in variables.items()
@@ -55,6 +56,9 @@ def rehearsal_variables(variables: Variables, *, api_url: str, limits: Limits) -
         "DARKROOM_LANES__MAIN__IMAGES_PER_MINUTE": str(limits.images_per_minute),
         "DARKROOM_LANES__MAIN__REQUESTS_PER_MINUTE": str(limits.requests_per_minute),
         "DARKROOM_LANES__MAIN__TOKENS_PER_MINUTE": str(limits.tokens_per_minute),
+        "DARKROOM_LANES__UPSCALER__ADAPTER": "stability",
+        "DARKROOM_LANES__UPSCALER__BASE_URL": api_url.removesuffix("/v1"),
+        "DARKROOM_LANES__UPSCALER__API_KEY": "simulated",
         "DARKROOM_BUDGETS__TENANT_MONTH_USD": "1000000",
         "DARKROOM_WORKER__DRAIN_S": "20",
     }

@@ -15,9 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -33,26 +31,15 @@ from pydantic_settings import (
 )
 
 from core.complaints import complaint, misspelled, variable
+from core.lane_settings import Group, LaneSettings, words
 from core.places import link_refusal, source_refusal
 from core.redis_address import RedisAddress, is_redis_url
 from schemas.lane import Limits, together
-from schemas.model import live_models, refusal_of
 from schemas.pricing import micros
 
 
 class SettingsError(ValueError):
     """The settings are not usable; the message lists every problem with the name of its variable."""
-
-
-class Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _words(value: Any) -> Any:
-    """`a, b` as a tuple: lists in variables are written with commas."""
-    return (
-        tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-    )
 
 
 def _usd_micros(value: Any) -> Any:
@@ -81,7 +68,7 @@ class RedisSettings(Group):
         SecretStr("redis://127.0.0.1:6379/0"),
         description="redis:// or rediss:// address; with `sentinels` only its user, password and database count",
     )
-    sentinels: Annotated[tuple[Sentinel, ...], NoDecode, BeforeValidator(_words)] = Field(
+    sentinels: Annotated[tuple[Sentinel, ...], NoDecode, BeforeValidator(words)] = Field(
         (),
         description="Sentinels that know the primary, as host:port with commas; none: `url` is the primary",
     )
@@ -137,60 +124,6 @@ class ServiceSettings(Group):
     )
 
 
-class LaneSettings(Group):
-    """What shares one rate limit: a provider account and a limit group."""
-
-    adapter: Literal["openai"] = Field("openai", description="how the provider is spoken to")
-    base_url: str = Field(
-        "https://api.openai.com/v1", description="address of the Images API, with its version"
-    )
-    api_key: SecretStr = Field(description="the account's key")
-    models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
-        default_factory=lambda: tuple(model.name for model in live_models()),
-        description="models this lane serves, with commas; all live ones unless named",
-    )
-    group: str | None = Field(
-        None, description="name that lanes share which share their work, each with an account of its own"
-    )
-    requests_per_minute: float | None = Field(
-        None, gt=0, description="the account's limit; none: not limited"
-    )
-    images_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
-    tokens_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
-    max_concurrency: int = Field(1000, ge=1, le=100_000, description="calls in flight over all workers")
-    admin_key: SecretStr | None = Field(
-        None,
-        description="admin key that may read the account's usage, to resolve doubts; none: they are not asked",
-    )
-    api_key_id: str | None = Field(
-        None,
-        description="the provider's id of `api_key`, `key_...`; none: all pictures of the account are counted",
-    )
-    usage_lag_s: float = Field(
-        600.0, ge=0, le=86_400, description="how long after a call the account's usage is believed"
-    )
-    references: Literal["upload", "url"] = Field(
-        "upload",
-        description="how reference pictures are sent: as files, or as links that the provider reads from storage by itself",
-    )
-
-    @field_validator("models")
-    @classmethod
-    def _live(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if refusal := refusal_of(name):
-                raise ValueError(refusal)
-        return names
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(
-            requests_per_minute=self.requests_per_minute,
-            images_per_minute=self.images_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-        )
-
-
 class BudgetSettings(Group):
     """Caps over all batches. A tenant without a budget cannot spend."""
 
@@ -235,7 +168,7 @@ class FetchSettings(Group):
     max_picture_pixels: int = Field(
         50_000_000, ge=1_000_000, le=200_000_000, description="largest reference picture that is decoded"
     )
-    s3_sources: Annotated[tuple[S3Place, ...], NoDecode, BeforeValidator(_words)] = Field(
+    s3_sources: Annotated[tuple[S3Place, ...], NoDecode, BeforeValidator(words)] = Field(
         (),
         description="buckets, or folders in them, that manifests may read: s3://bucket/folder, with commas; `{tenant}` in "
         "one is the tenant's name, so that each reads its own alone; none: no s3://",

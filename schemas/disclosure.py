@@ -65,7 +65,8 @@ class Label(_Shape):
 def label_of(
     disclosure: Disclosure, *, operation: Literal["generation", "edit"], model: str, identifier: str
 ) -> Label:
-    """The label of one picture. A dated snapshot of a model is its version."""
+    """The label of one picture. A dated snapshot of a model is its version. One that was made larger has the operation
+    by which it came to be, and all who made it as its model."""
     by_call: SourceType = (
         "trainedAlgorithmicMedia" if operation == "generation" else "compositeWithTrainedAlgorithmicMedia"
     )

@@ -17,7 +17,8 @@ _INSTEAD = {"crop": "shape", "pad": "shape"}
 class FinishPlan(BaseModel):
     """What is done to a picture, in this order: `steps`, encoding, thumbnails. Kept in the order, as JSON.
 
-    `preset` is whose rules are checked; None for a size that was written in pixels.
+    `preset` is whose rules are checked; None for a size that was written in pixels. `enlarged`: the original has been
+    made larger before.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,14 +27,19 @@ class FinishPlan(BaseModel):
     steps: Steps = ()
     encode: Encode | None = None
     thumbnails: tuple[Thumbnail, ...] = ()
+    enlarged: bool = False
 
 
-def plan_finish(size: str, finish: Iterable[Step]) -> FinishPlan:
+def plan_finish(size: str, finish: Iterable[Step], *, upscaled: Size | None = None) -> FinishPlan:
     """The plan for pictures of a size as the manifest writes it: `WIDTHxHEIGHT`, a preset, or `auto`.
 
     The steps of the preset come first, without those that the manifest names itself (where either of `crop` and `pad`
     stands for both); then those of the manifest. A `crop` or `pad` that does not say to which pixels gets the target
     of the preset, or the size itself. An `encode` without a format gets that of the preset.
+
+    Args:
+        upscaled: what a picture that was made larger by a provider has; in place of the size, or of what its preset asks
+            for. Where nothing else leads to the target of its preset, a crop does.
 
     Raises:
         ValueError: a step cannot be done on this size; says which, and why.
@@ -41,18 +47,21 @@ def plan_finish(size: str, finish: Iterable[Step]) -> FinishPlan:
     preset, own = find_preset(size), tuple(finish)
     named = {_kind(step) for step in own}
     kept = [step for step in (preset.finish if preset else ()) if _kind(step) not in named]
-    target = None if size == "auto" else preset.target if preset else Size.parse(size)
+    if upscaled and preset and not named & {"shape", "resize", "upscale"} and "shape" not in map(_kind, kept):
+        kept.append(Crop(step="crop"))
+    target = preset.target if preset else upscaled or (None if size == "auto" else Size.parse(size))
     steps = [_aimed(step, target) for step in (*kept, *own)]
     encode = next((step for step in steps if isinstance(step, Encode)), None)
     if preset is not None:
         encode = _taken_by(preset, encode)
     if target is not None:
-        _refuse_too_large(preset.generate_at if preset else target, steps)
+        _refuse_too_large(upscaled or (preset.generate_at if preset else target), steps)
     return FinishPlan(
         preset=preset.name if preset else None,
         steps=tuple(step for step in steps if not isinstance(step, Encode | Thumbnail)),
         encode=encode,
         thumbnails=tuple(step for step in steps if isinstance(step, Thumbnail)),
+        enlarged=upscaled is not None,
     )
 
 

@@ -34,6 +34,7 @@ from schemas.preset import find_preset
 from schemas.pricing import usd
 from schemas.size import Size
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, condition, parsed
+from schemas.upscaler import unknown_upscaler
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """A template, axis or variant: letters, digits, `_` and `-`; it becomes part of file names."""
@@ -98,6 +99,12 @@ def _known_model(name: str) -> str:
     return name
 
 
+def _known_upscaler(name: str) -> str:
+    if refusal := unknown_upscaler(name):
+        raise ValueError(refusal)
+    return name
+
+
 def _known_size(text: str) -> str:
     if text != "auto" and find_preset(text) is None:
         Size.parse(text)
@@ -123,6 +130,7 @@ def _dollars(value: Any) -> str:
 Liquid = Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARS), AfterValidator(_liquid)]
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_condition)]
 ModelName = Annotated[str, AfterValidator(_known_model)]
+UpscalerName = Annotated[str, AfterValidator(_known_upscaler)]
 SizeName = Annotated[str, AfterValidator(_known_size)]
 Dollars = Annotated[str, BeforeValidator(_dollars)]
 
@@ -201,9 +209,24 @@ class Parts(Shape):
         return {name: text for name, text in self if text is not None}
 
 
-class Template(Shape):
-    """One kind of picture. With `references` or `from` it is an edit, else a generation."""
+class Upscaling(Shape):
+    """Makes the pictures of `from` larger by a provider's upscaler, in place of a prompt: a paid call for each.
 
+    `factor` is how many times as wide and as high they get. Sizes are those of the template they start from, or presets
+    to finish for. The finishing step `upscale` does it without a provider, and costs nothing.
+    """
+
+    factor: int = Field(default=4, ge=2, le=16)
+    model: UpscalerName = "stable-fast-upscale"
+    lane: Name | None = None
+    format: ImageFormat | None = None
+
+
+class Template(Shape):
+    """One kind of picture. With `references` or `from` it is an edit, with `upscale` a larger picture of `from`, else a
+    generation."""
+
+    upscale: Upscaling | None = None
     parts: Parts | None = None
     prompt: Annotated[Liquid, Field(min_length=1)] | None = Field(default=None, validate_default=True)
     references: tuple[Liquid, ...] = Field(default=(), max_length=MAX_REFERENCES)
@@ -216,7 +239,8 @@ class Template(Shape):
     @field_validator("prompt")
     @classmethod
     def _one_of_two(cls, prompt: str | None, info: ValidationInfo) -> str | None:
-        if "parts" in info.data and (prompt is None) == (info.data["parts"] is None):
+        is_written = info.data.get("upscale") is None and info.data.keys() >= {"upscale", "parts"}
+        if is_written and (prompt is None) == (info.data["parts"] is None):
             raise ValueError("a template has either `prompt` or `parts`")
         return prompt
 
@@ -228,6 +252,8 @@ class Template(Shape):
     @property
     def pieces(self) -> dict[str, str]:
         """The texts as the producer wrote them, by their place in the template: `prompt`, or `parts/light`."""
+        if self.upscale is not None:
+            return {}
         if self.parts is None:
             return {"prompt": self.text}
         return {f"parts/{name}": text for name, text in self.parts.given.items()}
@@ -300,12 +326,18 @@ class Manifest(Shape):
     notify: tuple[str, ...] = ()
 
     def image_of(self, template: str) -> ImageSettings:
-        """The image settings of a template: its own where it has them, the manifest's elsewhere."""
+        """The image settings of a template: its own where it has them, the manifest's elsewhere. Those of an upscale are
+        who does it, by which lane and in which format; its factor stands for the quality."""
+        if upscale := self.templates[template].upscale:
+            named = {"model": upscale.model, "lane": upscale.lane, "quality": f"{upscale.factor}x"}
+            return ImageSettings().model_copy(update={**named, "format": upscale.format or self.image.format})
         own = self.templates[template].image.model_dump(exclude_none=True)
         return self.image.model_copy(update=own)
 
     def references_of(self, template: str) -> tuple[tuple[str, str], ...]:
-        """The references of a template with their places: its own, then those of the whole batch."""
+        """The references of a template with their places: its own, then those of the whole batch. An upscale has none."""
+        if self.templates[template].upscale is not None:
+            return ()
         own = self.templates[template].references
         return (
             *((f"/templates/{template}/references/{place}", text) for place, text in enumerate(own)),

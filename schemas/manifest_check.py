@@ -17,6 +17,7 @@ from schemas.picture import MAX_REFERENCES
 from schemas.preset import find_preset
 from schemas.size import resolve_size
 from schemas.template import parsed
+from schemas.upscaling import upscaled_size_problems, upscaling_problems
 
 MAX_PROBLEMS = 100
 MAX_ROUNDS = 4
@@ -77,6 +78,7 @@ _STAND_INS: dict[str, Any] = {
     "finish": {"step": "srgb"},
     "templates": {"template": {"prompt": "-"}},
     "parts": {"use": "-"},
+    "upscale": {},
 }
 """What takes the place of a malformed required field or of a malformed item of a list."""
 
@@ -102,7 +104,7 @@ def _replace(place: dict[Any, Any], path: list[Any]) -> None:
     last = path[-1]
     if path[0] == "variants" and len(path) == 4:
         place[last] = None
-    elif last in ("name", "prompt", "parts") or path == ["templates"]:
+    elif last in ("name", "prompt", "parts", "upscale") or path == ["templates"]:
         place[last] = _STAND_INS[last]
         if last == "prompt":
             place.pop("parts", None)
@@ -153,9 +155,10 @@ def _path(found: Any) -> list[Any]:
 def _semantic_problems(manifest: Manifest) -> Iterator[Problem]:
     yield from _not_yet(manifest)
     yield from combination_problems(manifest)
-    for name in manifest.templates:
-        yield from _image_problems(manifest, name)
-        yield from _size_problems(manifest, name)
+    for name, template in manifest.templates.items():
+        yield from (
+            _upscaling_problems(manifest, name) if template.upscale else _making_problems(manifest, name)
+        )
         yield from _parent_problems(manifest, name)
         yield from _reading_problems(manifest, name)
     yield from _unread(manifest, "/output/key", manifest.output.key)
@@ -178,6 +181,20 @@ def _not_yet(manifest: Manifest) -> Iterator[Problem]:
         if manifest.catalog.mapping is not None:
             detail = "inline rows have no mapping: write them with the fields they need, and leave it out"
             yield Problem("/catalog/mapping", "not_applicable", detail)
+
+
+def _making_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
+    yield from _image_problems(manifest, name)
+    yield from _size_problems(manifest, name)
+
+
+def _upscaling_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
+    yield from upscaling_problems(manifest, name)
+    parent, chain = manifest.templates[name].parent, _ancestors(manifest, name)
+    roots = [one for one in chain if manifest.templates[one].parent is None]
+    is_sound = any(manifest.templates[one].upscale is None for one in roots)
+    if parent is not None and is_sound and all(manifest.image_of(one).model for one in chain):
+        yield from upscaled_size_problems(manifest, name, parent)
 
 
 def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:

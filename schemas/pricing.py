@@ -38,9 +38,10 @@ _DOLLARS = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
 @cache
 def price_list() -> str:
     """Which prices these are: the date they were last compared with the provider's, and the digest of their table."""
-    entries = data_file("prices")["price"]
-    digest = hashlib.sha256(str(entries).encode()).hexdigest()
-    return f"prices of {max(entry['checked_on'] for entry in entries)}, sha256 {digest[:12]}"
+    tables = data_file("prices")
+    digest = hashlib.sha256(str(tables).encode()).hexdigest()
+    newest = max(entry["checked_on"] for entries in tables.values() for entry in entries)
+    return f"prices of {newest}, sha256 {digest[:12]}"
 
 
 class Price(Dated):
@@ -51,6 +52,14 @@ class Price(Dated):
     input_image: NonNegativeInt
     output_image: NonNegativeInt
     output_text: NonNegativeInt
+    effective_on: date
+
+
+class CallPrice(Dated):
+    """Micro-dollars of a call, whatever comes of it that is good."""
+
+    models: tuple[str, ...]
+    usd_micros: NonNegativeInt
     effective_on: date
 
 
@@ -95,6 +104,12 @@ def quote(
     return Quote(
         cost_usd_micros(model, likely), cost_usd_micros(model, high), likely.total_tokens, high.total_tokens
     )
+
+
+def quote_call(upscaler: str) -> Quote | None:
+    """The flat price of one call, which is what it costs; None where no price is known."""
+    price = _call_prices().get(upscaler)
+    return None if price is None else Quote(price.usd_micros, price.usd_micros, 0, 0)
 
 
 def cost_usd_micros(model: Model, usage: Usage) -> int:
@@ -189,4 +204,10 @@ def _formula(axis_factor: int, size: Size) -> int:
 @cache
 def _prices() -> dict[str, Price]:
     rows = [Price(**row) for row in data_file("prices")["price"]]
+    return {model: row for row in rows for model in row.models}
+
+
+@cache
+def _call_prices() -> dict[str, CallPrice]:
+    rows = [CallPrice(**row) for row in data_file("prices")["call"]]
     return {model: row for row in rows for model in row.models}

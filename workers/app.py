@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from core.clock import Clock, SystemClock
 from core.documents import Documents
+from core.lane_settings import LaneSettings
 from core.queue import EXPIRES_EXTRA_MS, QUEUE, deserialize, redis_settings, serialize
 from core.redis_address import RedisAddress
 from core.settings import Settings
@@ -38,10 +39,13 @@ from core.telemetry.metrics import WorkerMetrics
 from core.telemetry.opening import open_traces
 from core.telemetry.traces import Traces
 from schemas.errors import DarkroomError, UnavailableError
+from schemas.upscaler import Adapter
 from workers.catalogs.reading import CatalogLimits
 from workers.fetching.fetcher import Fetcher
 from workers.finishing.finisher import Finisher
 from workers.images.client import ImagesClient
+from workers.images.exchange import Client
+from workers.images.upscaler import UpscalerClient
 from workers.jobs import plan_function
 from workers.keeper import PictureKeeper
 from workers.lease import LeaseKeeper
@@ -78,7 +82,7 @@ class WorkerProcess:
     settings: Settings
     redis: Redis
     documents: Documents
-    clients: dict[str, ImagesClient]
+    clients: dict[str, Client]
     fetcher: Fetcher
     references: ReferenceKeeper
     lanes: LaneStore
@@ -261,16 +265,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         fetcher=fetcher,
         settings=settings.fetch,
     )
-    clients = {
-        lane: ImagesClient(
-            config.base_url,
-            config.api_key.get_secret_value(),
-            clock=clock.monotonic,
-            read_timeout_s=settings.worker.call_deadline_s,
-            deadline_s=settings.worker.call_deadline_s,
-        )
-        for lane, config in settings.lanes.items()
-    }
+    clients = {lane: _client(config, settings, clock) for lane, config in settings.lanes.items()}
     reports = {
         lane: UsageReport(config.base_url, config.admin_key.get_secret_value(), api_key_id=config.api_key_id)
         for lane, config in settings.lanes.items()
@@ -361,6 +356,21 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         metrics=metrics,
         traces=traces,
         clock=clock,
+    )
+
+
+def _client(lane: LaneSettings, settings: Settings, clock: Clock) -> Client:
+    """Who speaks to the provider of a lane."""
+    kinds: dict[Adapter, type[ImagesClient | UpscalerClient]] = {
+        "openai": ImagesClient,
+        "stability": UpscalerClient,
+    }
+    return kinds[lane.adapter](
+        lane.base_url,
+        lane.api_key.get_secret_value(),
+        clock=clock.monotonic,
+        read_timeout_s=settings.worker.call_deadline_s,
+        deadline_s=settings.worker.call_deadline_s,
     )
 
 

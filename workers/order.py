@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from schemas.image import ImageFormat, Usage
 from schemas.manifest import ImageSettings
 from schemas.model import find_model
 from schemas.pricing import cost_usd_micros, price_list, usd
+from schemas.upscaler import find_upscaler
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -24,6 +26,7 @@ class Order(msgspec.Struct, frozen=True):
         ready: children that can start once this is done.
         fail: every task that cannot be made when this one fails.
         likely_usd_micros, likely_tokens: by the price table, for an answer without usage.
+        prompt_digest, template_version: empty for an upscale, which has no prompt.
         finish, label: the `FinishPlan` of the picture and its `Label`, as JSON.
     """
 
@@ -73,9 +76,11 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 def cost_of(order: Order, delivery: Delivery) -> tuple[int, bool]:
-    """Micro-dollars, and whether they are estimated because the provider sent no usage."""
+    """Micro-dollars, and whether they are estimated because the provider sent no usage. An upscale has a flat price."""
     if delivery.reused_from is not None:
         return 0, False
+    if find_upscaler(order.model) is not None:
+        return order.likely_usd_micros, False
     model = find_model(order.model)
     if delivery.usage is None or model is None:
         return order.likely_usd_micros, True
@@ -85,17 +90,17 @@ def cost_of(order: Order, delivery: Delivery) -> tuple[int, bool]:
 _CHOSEN = ("compression", "background", "moderation", "complexity")
 
 
-def parameters_of(image: ImageSettings, size: str) -> dict[str, str | int]:
+def parameters_of(image: ImageSettings, size: str, *, factor: int | None = None) -> dict[str, str | int]:
     """What is asked of the model beside the prompt.
 
     Args:
         size: pixels, or `auto`.
+        factor: of an upscale, of which nothing else is asked.
     """
-    named = {
-        "quality": image.quality or "auto",
-        "size": size,
-        "format": (image.format or ImageFormat.PNG).value,
-    }
+    format_ = (image.format or ImageFormat.PNG).value
+    if factor is not None:
+        return {"factor": factor, "size": size, "format": format_}
+    named = {"quality": image.quality or "auto", "size": size, "format": format_}
     chosen = {name: getattr(image, name) for name in _CHOSEN}
     return named | {name: value for name, value in chosen.items() if value is not None}
 
@@ -103,6 +108,17 @@ def parameters_of(image: ImageSettings, size: str) -> dict[str, str | int]:
 def fingerprint_of(**facts: Any) -> str:
     """sha256 of everything that decides a picture: rendered prompt, parameters, reference bytes, sample, steps."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def print_of(
+    *, prompt: str, model: str, parameters: Mapping[str, str | int], references: list[str], sample: int
+) -> str:
+    """The fingerprint of a picture. Samples of a prompt are different pictures; the same picture made larger is the same,
+    whichever sample asks for it."""
+    facts = {"model": model, "parameters": parameters, "references": references}
+    if "factor" in parameters:
+        return fingerprint_of(operation="upscale", **facts)
+    return fingerprint_of(prompt=prompt, sample=sample, **facts)
 
 
 def receipt_of(order: Order, delivery: Delivery, picture: StoredFile, **about: Any) -> Receipt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.documents import Documents, PlannedRow
@@ -11,16 +11,16 @@ from schemas.claim import Claim
 from schemas.disclosure import label_of
 from schemas.expansion import Cell
 from schemas.failure import Failure, FailureClass
-from schemas.finish_plan import plan_finish
 from schemas.image import ImageFormat, ImageRequest, Reference
-from schemas.manifest import ImageSettings
-from schemas.model import Model, find_model
-from schemas.pricing import quote
+from schemas.manifest import Manifest
+from schemas.model import find_model
+from schemas.pricing import Quote, quote, quote_call
 from schemas.rendering import cell_values, output_key, row_values
-from schemas.size import Size, resolve_size
+from schemas.size import Size
 from schemas.template import TemplateError, parsed
+from schemas.upscaling import is_edit, makers_of, original_size
 from workers.linker import Linker
-from workers.order import Order, fingerprint_of, parameters_of
+from workers.order import Order, parameters_of, print_of
 from workers.references import BadReferenceError, ReferenceKeeper
 from workers.shelf import Campaign
 
@@ -64,7 +64,9 @@ class Preparer:
             return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, str(error))
         except (TemplateError, ValueError) as error:
             return Failure.of(FailureClass.BAD_ROW, f"Row '{row.row.key}': {error}.")
-        request = _request(claim, campaign.manifest.image_of(cell.template), cell, prompt, references, mask)
+        request = _request(claim, campaign.manifest, cell, prompt, references)
+        if mask is not None:
+            request = replace(request, mask=mask)
         order = _order(claim, campaign, cell, row, request, stem)
         return Prepared(order, await self._linker.linked(claim.lane, request))
 
@@ -88,23 +90,19 @@ class Preparer:
 
 
 def _request(
-    claim: Claim,
-    image: ImageSettings,
-    cell: Cell,
-    prompt: str,
-    references: tuple[Reference, ...],
-    mask: Reference | None,
+    claim: Claim, manifest: Manifest, cell: Cell, prompt: str, references: tuple[Reference, ...]
 ) -> ImageRequest:
-    size = cell.size if cell.size == "auto" else str(resolve_size(cell.size, _model(image)))
+    image, upscale = manifest.image_of(cell.template), manifest.templates[cell.template].upscale
+    size = original_size(manifest, cell.template, cell.size)
     return ImageRequest(
         model=image.model or "",
         prompt=prompt,
-        size=size,
+        size="auto" if size is None else str(size),
         quality=image.quality or "auto",
         format=image.format or ImageFormat.PNG,
         client_request_id=claim.attempt_id,
         references=references,
-        mask=mask,
+        factor=upscale.factor if upscale else None,
         **{name: getattr(image, name) for name in _PARAMETERS},
     )
 
@@ -112,23 +110,14 @@ def _request(
 def _order(
     claim: Claim, campaign: Campaign, cell: Cell, row: PlannedRow, request: ImageRequest, stem: str
 ) -> Order:
-    manifest = campaign.manifest
+    manifest, likely = campaign.manifest, _likely(request)
     size = None if request.size == "auto" else Size.parse(request.size)
     digests = [picture.sha256 for picture in request.attached]
-    parameters = parameters_of(manifest.image_of(cell.template), request.size)
-    likely = quote(
-        _model(manifest.image_of(cell.template)),
-        quality=request.quality,
-        size=size,
-        prompt_bytes=len(request.prompt.encode()),
-        references=len(request.references),
-        mask=request.mask is not None,
-    )
-    finish = plan_finish(cell.size, manifest.finish).model_dump(mode="json")
+    parameters = parameters_of(manifest.image_of(cell.template), request.size, factor=request.factor)
     label = label_of(
         manifest.disclosure,
-        operation="edit" if request.references else "generation",
-        model=request.model,
+        operation="edit" if is_edit(manifest, cell.template) else "generation",
+        model=makers_of(manifest, cell.template),
         identifier=claim.attempt_id,
     )
     return Order(
@@ -149,10 +138,10 @@ def _order(
         format=request.format.value,
         width=size.width if size else None,
         height=size.height if size else None,
-        prompt_digest=hashlib.sha256(request.prompt.encode()).hexdigest(),
-        template_version=parsed(manifest.templates[cell.template].text).version,
+        prompt_digest=hashlib.sha256(request.prompt.encode()).hexdigest() if request.prompt else "",
+        template_version=parsed(manifest.templates[cell.template].text).version if request.prompt else "",
         references=digests,
-        fingerprint=fingerprint_of(
+        fingerprint=print_of(
             prompt=request.prompt,
             model=request.model,
             parameters=parameters,
@@ -163,12 +152,23 @@ def _order(
         likely_tokens=likely.likely_tokens,
         ready=campaign.ready_after(cell),
         fail=campaign.lost_with(cell),
-        finish=finish,
+        finish=campaign.finish_of(cell).model_dump(mode="json"),
         label=label.model_dump(mode="json"),
     )
 
 
-def _model(image: ImageSettings) -> Model:
-    model = find_model(image.model or "")
+def _likely(request: ImageRequest) -> Quote:
+    if request.operation == "upscale":
+        flat = quote_call(request.model)
+        assert flat is not None, "an accepted manifest names upscalers with a price"
+        return flat
+    model = find_model(request.model)
     assert model is not None, "an accepted manifest names live models"
-    return model
+    return quote(
+        model,
+        quality=request.quality,
+        size=None if request.size == "auto" else Size.parse(request.size),
+        prompt_bytes=len(request.prompt.encode()),
+        references=len(request.references),
+        mask=request.mask is not None,
+    )

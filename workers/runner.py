@@ -19,7 +19,7 @@ from schemas.image import Answer
 from schemas.manifest import OnDoubt, Reuse
 from schemas.verdict import GiveUp, RetryIn, Verdict
 from workers.admission.feedback import lesson_of
-from workers.images.client import ImagesClient
+from workers.images.exchange import Client
 from workers.keeper import BadPicture, PictureKeeper
 from workers.moves import move_of, not_sent
 from workers.preparer import Prepared, Preparer
@@ -49,7 +49,7 @@ class AttemptRunner:
     worker: str
     shelf: CampaignShelf
     preparer: Preparer
-    clients: Mapping[str, ImagesClient]
+    clients: Mapping[str, Client]
     spool: SpoolFolder
     keeper: PictureKeeper
     reuser: Reuser

@@ -12,8 +12,9 @@ from core.documents import Documents
 from core.state.batches import BatchStore
 from schemas.errors import DarkroomError, UnavailableError
 from schemas.expansion import Cell, Expansion
-from schemas.finish_plan import plan_finish
+from schemas.finish_plan import FinishPlan
 from schemas.manifest import Manifest
+from schemas.upscaling import finish_of
 
 _KEPT = 64
 _log = structlog.get_logger()
@@ -34,8 +35,12 @@ class Campaign:
 
     def finishes_alike(self, index: int, other: int) -> bool:
         """Whether two tasks that have the same original make the same picture of it."""
-        sizes = (self.expansion.cell(index).size, self.expansion.cell(other).size)
-        return sizes[0] == sizes[1] or len({plan_finish(size, self.manifest.finish) for size in sizes}) == 1
+        cells = (self.expansion.cell(index), self.expansion.cell(other))
+        return cells[0].size == cells[1].size or len(set(map(self.finish_of, cells))) == 1
+
+    def finish_of(self, cell: Cell) -> FinishPlan:
+        """How the picture of a cell is finished."""
+        return finish_of(self.manifest, cell.template, cell.size)
 
     def lost_with(self, cell: Cell) -> list[int]:
         """Tasks that cannot be made when `cell` fails."""

@@ -14,6 +14,10 @@ from workers.order import Order
 MAX_PIXELS = 25_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP")
 
+NEARLY_PERCENT = 5
+"""How far the edges of an upscale may be off: "4 times, 16 megapixels at most" leaves open what is rounded, and by which
+megapixel. A picture that is paid for is not thrown away for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -56,9 +60,18 @@ def verify(path: Path, order: Order) -> Verified | Failure:
         return _bad(f"the picture is damaged: {type(error).__name__}")
     if found != order.format:
         return _bad(f"the picture is {found}; {order.format} was asked for")
-    if order.width is not None and (width, height) != (order.width, order.height):
+    if order.width is not None and not _is_as_asked((width, height), order):
         return _bad(f"the picture is {width}x{height}; {order.width}x{order.height} was asked for")
     return Verified(width, height)
+
+
+def _is_as_asked(found: tuple[int, int], order: Order) -> bool:
+    """To the pixel; nearly so for an upscale."""
+    asked, percent = (
+        (order.width or 0, order.height or 0),
+        NEARLY_PERCENT if "factor" in order.parameters else 0,
+    )
+    return all(abs(is_px - be_px) * 100 <= be_px * percent for is_px, be_px in zip(found, asked, strict=True))
 
 
 def _bad(detail: str) -> Failure:

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from core.clock import SystemClock
-from core.settings import BudgetSettings, LaneSettings
+from core.lane_settings import LaneSettings
+from core.settings import BudgetSettings
 from simulator.calls import ImageCalls
 from tests.conftest import free_port
 from workers.doctor.finding import Finding, Level
@@ -125,3 +126,35 @@ async def test_without_a_budget_or_a_lane_nothing_can_be_made(url: str) -> None:
     assert (await visit(url, budgets=BudgetSettings()))["budget"].level is Level.WARNING
     (finding,) = await examine({}, BUDGET, clock=SystemClock())
     assert finding.level is Level.FAILED
+
+
+async def upscaler(url: str) -> Finding:
+    """What is found about a lane to an upscaler."""
+    about = {"adapter": "stability", "base_url": url, "api_key": KEY}
+    lanes = {"big": LaneSettings.model_validate(about)}
+    found, _ = await examine(lanes, BUDGET, clock=Calendar("2026-11-21"))
+    assert found.check == "big: key"
+    return found
+
+
+async def test_an_upscaler_tells_its_credits_and_is_charged_nothing(url: str, calls: ImageCalls) -> None:
+    found = await upscaler(url)
+
+    assert (found.level, "1,000.0 credits" in found.detail) == (Level.OK, True)
+    assert calls.ledger.body(0)["calls"] == []
+
+
+async def test_an_upscaler_without_credits_is_warned_of(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.upscales.CREDITS", 1.5)
+
+    found = await upscaler(url)
+
+    assert (found.level, "do not pay for a picture" in found.detail) == (Level.WARNING, True)
+
+
+async def test_an_upscaler_that_does_not_take_the_key_fails(url: str, calls: ImageCalls) -> None:
+    calls.api_key = "another"
+
+    found = await upscaler(url)
+
+    assert (found.level, KEY in found.detail) == (Level.FAILED, False)

@@ -25,6 +25,8 @@ from schemas.failure import FAILURE_RULES, Reaction
 from schemas.manifest import Manifest
 from schemas.model import live_models
 from schemas.preset import Preset, Rules, presets
+from schemas.pricing import quote_call, usd
+from schemas.upscaler import Upscaler, upscalers
 from service.app import openapi_document
 from service.problems import PROBLEM_TYPES
 from tests.house.tree import DOCS, ROOT
@@ -208,8 +210,21 @@ def models() -> str:
                     for model in live_models()
                 ),
             ),
+            "## Upscalers\n",
+            "What `upscale` of a template may name: pictures made larger, at a flat price for each.\n",
+            *_table(
+                ("upscaler", "adapter of its lane", "factors", "takes", "price", "confidence"),
+                map(_upscaler, upscalers()),
+            ),
         ]
     )
+
+
+def _upscaler(one: Upscaler) -> tuple[str, ...]:
+    price, factors = quote_call(one.name), ", ".join(map(str, one.factors))
+    takes = f"{one.min_edge_px} to {one.max_edge_px:,} pixels an edge, {one.max_pixels:,} pixels in all"
+    cost = f"${usd(price.high_usd_micros)}" if price else "not known, so it is refused"
+    return f"`{one.name}`", f"`{one.adapter}`", factors, takes, cost, str(one.confidence)
 
 
 def preset_table() -> str:

@@ -13,7 +13,6 @@ EXCEPTIONS = {
     "function": {
         "simulator/__main__.py: _parser": "one block of lines for each option",
         "workers/app.py: build": "the composition root: it names everything that there is, once",
-        "workers/preparer.py: _order": "one line for each field of an order",
     },
     "arguments": {
         "cli/main.py: replay": "one for each option of the command",

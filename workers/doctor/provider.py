@@ -1,4 +1,5 @@
-"""The patient provider, lane by lane: whether it answers, takes the key, and has the models. Nothing is charged."""
+"""The patient provider, lane by lane: whether it answers, takes the key, and has the models or the credits. Nothing is
+charged."""
 
 from __future__ import annotations
 
@@ -6,14 +7,19 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from core.clock import Clock, moment
-from core.settings import BudgetSettings, LaneSettings
+from core.lane_settings import LaneSettings
+from core.settings import BudgetSettings
 from schemas.failure import Failure, FailureClass
+from schemas.pricing import quote_call
 from workers.doctor.finding import Finding, failed, ok, warning
-from workers.images.catalogue import offered_models
+from workers.images.catalogue import credits_left, offered_models
 
 NOTICE = timedelta(days=30)
 """A shutdown that is nearer is warned of. Image models get three months of notice.
 Source: https://developers.openai.com/api/docs/deprecations, 2026-11."""
+
+USD_MICROS_PER_CREDIT = 10_000
+"""Source: https://platform.stability.ai/pricing, by several tables of prices, 2026-11-21."""
 
 
 async def examine(
@@ -29,9 +35,11 @@ async def examine(
 
 async def _lane(name: str, lane: LaneSettings, today: date) -> list[Finding]:
     variable = f"DARKROOM_LANES__{name.upper()}__"
+    if lane.adapter == "stability":
+        return [await _credits(name, variable, lane)]
     answer = await offered_models(lane.base_url, lane.api_key.get_secret_value())
     if isinstance(answer, Failure):
-        return [_refusal(name, variable, answer)]
+        return [_refusal(name, variable, answer, asked="the list of models")]
     found = [ok(f"{name}: key", "it answers, and takes the key")]
     for model in lane.models:
         if model not in answer.shutdown_on:
@@ -42,13 +50,26 @@ async def _lane(name: str, lane: LaneSettings, today: date) -> list[Finding]:
     return found
 
 
-def _refusal(name: str, variable: str, failure: Failure) -> Finding:
+async def _credits(name: str, variable: str, lane: LaneSettings) -> Finding:
+    """An upscaler has no list of models; its balance says as much, and whether anything can be made."""
+    left = await credits_left(lane.base_url, lane.api_key.get_secret_value())
+    if isinstance(left, Failure):
+        return _refusal(name, variable, left, asked="the balance")
+    prices = [price.high_usd_micros for model in lane.models if (price := quote_call(model))]
+    dearest = max(prices, default=0)
+    if left * USD_MICROS_PER_CREDIT < dearest:
+        told = f"it answers, and takes the key; its {left:,.1f} credits do not pay for a picture: buy some"
+        return warning(f"{name}: key", told)
+    return ok(f"{name}: key", f"it answers, takes the key, and has {left:,.1f} credits")
+
+
+def _refusal(name: str, variable: str, failure: Failure, *, asked: str) -> Finding:
     """Only 401 says that the key is wrong: restricted keys may make pictures and yet not list the models."""
     if failure.failure_class is FailureClass.NOT_SENT:
         return failed(f"{name}: address", f"{failure.message} Look at {variable}BASE_URL and at the network.")
     if failure.http_status == 401:
         return failed(f"{name}: key", f"{failure.message} Set {variable}API_KEY.")
-    told = f"the list of models is not given ({failure.http_status}: {failure.message})"
+    told = f"{asked} is not given ({failure.http_status}: {failure.message})"
     return warning(f"{name}: key", f"{told}, so that neither the key nor its models could be checked")
 
 

@@ -71,7 +71,7 @@ def _made(original: Path, plan: FinishPlan, label: Label, folder: Path) -> Finis
     kind, data, xmp = format_of(original), original.read_bytes(), packet(label)
     changed = bool(plan.steps or plan.encode or (label.china and label.china.visible))
     picture, enlarged = (
-        _shaped(opened(original), plan, label) if changed or plan.thumbnails else (None, False)
+        _shaped(opened(original), plan, label) if changed or plan.thumbnails else (None, plan.enlarged)
     )
     done = data
     if picture is not None and changed:
@@ -97,7 +97,7 @@ def _made(original: Path, plan: FinishPlan, label: Label, folder: Path) -> Finis
 
 def _shaped(picture: Image.Image, plan: FinishPlan, label: Label) -> tuple[Image.Image, bool]:
     """The picture after all steps, and whether it was made larger on the way."""
-    enlarged = False
+    enlarged = plan.enlarged
     for step in plan.steps:
         if problem := too_large(step.size_after(size_of(picture))):
             raise CannotBeFinishedError(f"{step.step}: {problem}")

@@ -7,13 +7,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 import aiohttp.http_exceptions
 import httpx
 
 from schemas.failure import Charged, Failure, FailureClass
-from schemas.image import Generated, Usage
+from schemas.image import Answer, Generated, ImageRequest, Usage
 from workers.images import errors
 from workers.images.partfile import PartFile
 from workers.images.transport import ImagesTransport, calling_when_connected
@@ -31,6 +33,20 @@ _BROKEN_OFF = (
     OSError,
     TimeoutError,
 )
+
+
+class Client(Protocol):
+    """Whoever makes the pictures of one lane. `server` is the host that is called, and its port where one is named."""
+
+    server: tuple[str, int | None]
+
+    async def generate(self, request: ImageRequest, *, into: Path) -> Answer:
+        """One request, one send, one answer; the bytes of a picture are at `into` then."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes every connection. Calls in flight break off."""
+        ...
 
 
 @dataclass(slots=True)

@@ -52,6 +52,7 @@ class UpscalerClient:
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/v2beta/stable-image/upscale/fast"
+        self.server = (httpx.URL(base_url).host, httpx.URL(base_url).port)
         self._clock = clock
         self._deadline_s = deadline_s
         self._redact = partial(redacted, key=api_key)

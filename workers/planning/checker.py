@@ -173,6 +173,8 @@ class RowChecker:
         self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
     ) -> Iterator[Problem]:
         template = self.manifest.templates[name]
+        if template.upscale is not None:
+            return
         prompt, pointer = parsed(template.text), f"/templates/{name}/{template.pointer}"
         tally = self.tallies.setdefault(name, PromptTally())
         for cell in self._cells(name, prompt.reads):

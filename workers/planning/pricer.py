@@ -13,7 +13,7 @@ from schemas.expansion import Block, Expansion
 from schemas.lane import Limits, duration_s, slots_needed
 from schemas.model import Model, find_model
 from schemas.plan import PlanCost, PlanDuration, PlanTasks
-from schemas.pricing import Quote, micros, quote, usd
+from schemas.pricing import Quote, micros, quote, quote_call, usd
 from schemas.size import resolve_size
 from workers.planning.checker import PromptTally
 
@@ -71,6 +71,10 @@ class Pricer:
             if lane is None:
                 yield Problem(pointer, "no_lane", self._laneless(name))
                 continue
+            if not self._quotes(name):
+                detail = f"nobody knows what a call to {self._model_name(name)} costs"
+                yield Problem(pointer, "unpriced", detail)
+                continue
             members = [self._settings.lanes[member] for member in self._settings.groups[lane]]
             limit = min((one.tokens_per_minute for one in members if one.tokens_per_minute), default=None)
             most = max(priced.high_tokens for priced in self._quotes(name))
@@ -82,17 +86,18 @@ class Pricer:
         """Every block priced; call it when `problems` found none."""
         found = []
         for block in self._expansion.blocks:
-            model = self._model(block.template)
             lane = self._lane(block.template)
             assert lane is not None, "problems() names templates without a lane"
-            found.append(PricedBlock(block, model.name, lane, self._quotes(block.template)))
+            found.append(
+                PricedBlock(block, self._model_name(block.template), lane, self._quotes(block.template))
+            )
         return found
 
     def _lane(self, template: str) -> str | None:
         """The lane or group that a template's pictures go to: the one it names, else the first that serves its model."""
         named, serving = (
             self._manifest.image_of(template).lane,
-            self._settings.serving(self._model(template).name),
+            self._settings.serving(self._model_name(template)),
         )
         if named is None:
             return next(iter(serving), None)
@@ -100,8 +105,12 @@ class Pricer:
 
     def _pointer(self, template: str) -> str:
         """Where the manifest says which lane it is: the lane, or the model."""
-        own = self._manifest.templates[template].image
-        field = "model" if self._manifest.image_of(template).lane is None else "lane"
+        parts, field = self._manifest.templates[template], "lane"
+        if self._manifest.image_of(template).lane is None:
+            field = "model"
+        if parts.upscale is not None:
+            return f"/templates/{template}/upscale/{field}"
+        own = parts.image
         return (
             f"/templates/{template}/image/{field}" if getattr(own, field) is not None else f"/image/{field}"
         )
@@ -109,6 +118,9 @@ class Pricer:
     def _laneless(self, template: str) -> str:
         image, groups = self._manifest.image_of(template), self._settings.groups
         serving = ", ".join(self._settings.serving(image.model or "")) or "none"
+        if image.lane is None and self._manifest.templates[template].upscale:
+            adapter = "DARKROOM_LANES__<NAME>__ADAPTER=stability"
+            return f"no lane serves {image.model} here; set {adapter}, or use the finishing step `upscale`"
         if image.lane is None:
             return f"no lane serves {image.model} here; lanes: {', '.join(groups) or 'none is configured'}"
         if image.lane in groups:
@@ -118,18 +130,21 @@ class Pricer:
             return f"lane '{image.lane}' shares its work with group '{group}'; name the group"
         return f"there is no lane '{image.lane}'; those that serve {image.model}: {serving}"
 
+    def _model_name(self, template: str) -> str:
+        return self._manifest.image_of(template).model or ""
+
     def _model(self, template: str) -> Model:
-        model = find_model(self._manifest.image_of(template).model or "")
+        model = find_model(self._model_name(template))
         assert model is not None, "an accepted manifest names live models"
         return model
 
     def _quotes(self, name: str) -> tuple[Quote, ...]:
-        """One quote per size: likely by the mean prompt, high by the longest."""
-        template, image, model = (
-            self._manifest.templates[name],
-            self._manifest.image_of(name),
-            self._model(name),
-        )
+        """One quote per size: likely by the mean prompt, high by the longest. None where the price is not known."""
+        template, image = self._manifest.templates[name], self._manifest.image_of(name)
+        if template.upscale is not None:
+            flat = quote_call(template.upscale.model)
+            return () if flat is None else (flat,) * len(self._manifest.sizes_of(name))
+        model = self._model(name)
         tally = self._tallies.get(name, PromptTally())
         references = self._references[name]
 

@@ -15,10 +15,9 @@ from hashlib import blake2b
 from schemas.combining import Combined
 from schemas.expansion import Expansion
 from schemas.manifest import Manifest
-from schemas.model import find_model
 from schemas.plan import PlanDuplicates, PlanTwin
-from schemas.size import resolve_size
 from schemas.template import parsed
+from schemas.upscaling import original_size
 
 MAX_KEPT = 500_000
 """Rows times templates that are remembered, some 100 bytes each; twins of later ones are not seen."""
@@ -135,8 +134,8 @@ class TwinFinder:
 
 def generated_size(manifest: Manifest, template: str, size: str) -> str:
     """The pixels that are asked for, or `auto`."""
-    model = find_model(manifest.image_of(template).model or "")
-    return size if size == "auto" or model is None else str(resolve_size(size, model))
+    found = original_size(manifest, template, size)
+    return "auto" if found is None else str(found)
 
 
 def _texts(manifest: Manifest, name: str) -> Iterator[str]:

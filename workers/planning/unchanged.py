@@ -13,7 +13,7 @@ from schemas.expansion import Cell, Expansion
 from schemas.plan import PlanUnchanged
 from schemas.rendering import cell_values, row_values
 from schemas.template import parsed
-from workers.order import fingerprint_of, parameters_of
+from workers.order import parameters_of, print_of
 from workers.planning.checker import row_of
 from workers.planning.finder import FileFinder
 from workers.planning.twins import generated_size
@@ -92,11 +92,13 @@ class PrintFinder:
             yield mask
 
     def _fingerprint(self, cell: Cell, values: Mapping[str, object], references: list[str]) -> str:
-        image = self._manifest.image_of(cell.template)
-        return fingerprint_of(
-            prompt=parsed(self._manifest.templates[cell.template].text).render(values),
+        image, template = self._manifest.image_of(cell.template), self._manifest.templates[cell.template]
+        size = generated_size(self._manifest, cell.template, cell.size)
+        factor = template.upscale.factor if template.upscale else None
+        return print_of(
+            prompt=parsed(template.text).render(values),
             model=image.model or "",
-            parameters=parameters_of(image, generated_size(self._manifest, cell.template, cell.size)),
+            parameters=parameters_of(image, size, factor=factor),
             references=references,
             sample=cell.sample,
         )

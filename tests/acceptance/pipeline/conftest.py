@@ -1,4 +1,4 @@
-"""One house for all of these tests: two lanes, one worker, emptied before each test."""
+"""One house for all of these tests: two lanes and one to an upscaler, one worker, emptied before each test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tests.studio import Place, Studio
 MORE = {
     "DARKROOM_LANES__EAST__MODELS": "gpt-image-2.6-flare,gpt-image-2.6-sunburst",
     "DARKROOM_LANES__WEST__MODELS": "gpt-image-2.5-flare",
-    "DARKROOM_WORKER__CALL_DEADLINE_S": "3",
+    "DARKROOM_LANES__BIG__ADAPTER": "stability",
+    "DARKROOM_LANES__BIG__API_KEY": "key-of-big",
+    "DARKROOM_WORKER__CALL_DEADLINE_S": "8",
     "DARKROOM_WORKER__SLOTS": "8",
 }
 
@@ -28,7 +30,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         for name in ("east", "west"):
             lanes[name] = Simulator(folder / f"{name}.log")
             ending.callback(lanes[name].kill)
-        yield Place(folder, redis, lanes, more=MORE)
+        big = {"DARKROOM_LANES__BIG__BASE_URL": lanes["east"].url}
+        yield Place(folder, redis, lanes, more=MORE | big)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.documents import Documents
+from core.lane_settings import LaneSettings
 from core.queue import PlanJob
-from core.settings import BudgetSettings, LaneSettings, ServiceSettings, Settings, StorageSettings
+from core.settings import BudgetSettings, ServiceSettings, Settings, StorageSettings
 from core.state import keys
 from core.state.batches import BatchStore, NewBatch
 from core.state.connection import command
@@ -53,10 +54,13 @@ def manifest(**fields: Any) -> dict[str, Any]:
 
 
 def made_settings(folder: Path, **fields: Any) -> Settings:
-    """Settings with one lane of plain limits and a budget, unless `fields` say otherwise."""
+    """Settings with a lane of plain limits, one to an upscaler and a budget, unless `fields` say otherwise."""
     given: dict[str, Any] = {
         "storage": StorageSettings(url=(folder / "store").as_uri()),
-        "lanes": {"main": LaneSettings(api_key="key", images_per_minute=10)},
+        "lanes": {
+            "main": LaneSettings(api_key="key", images_per_minute=10),
+            "upscaler": LaneSettings.model_validate({"adapter": "stability", "api_key": "key"}),
+        },
         "budgets": BudgetSettings(tenant_month_usd="1000"),
         "service": ServiceSettings(),
     }

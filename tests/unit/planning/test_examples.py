@@ -34,6 +34,7 @@ def test_there_is_one_for_every_workflow() -> None:
         "drafts",
         "sizes",
         "cut_outs",
+        "upscaled",
         "ideas",
     }
 

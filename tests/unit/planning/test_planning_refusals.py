@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.settings import BudgetSettings, FetchSettings, LaneSettings, ServiceSettings
+from core.lane_settings import LaneSettings
+from core.settings import BudgetSettings, FetchSettings, ServiceSettings
 from schemas.batch import BatchState
 from tests.unit.planning.desk import CSV, PNG, Desk, catalog, manifest, said
 from workers.fetching.fetcher import Fetcher

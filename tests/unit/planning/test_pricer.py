@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.settings import LaneSettings
+from core.lane_settings import LaneSettings
 from schemas.expansion import Expansion
 from schemas.lane import Limits
 from schemas.manifest import Manifest

@@ -66,3 +66,8 @@ def test_whatever_decides_a_picture_decides_its_fingerprint() -> None:
 
     assert len(prints) == 6
     assert fingerprint_of(**(facts | {"parameters": {"b": 2, "a": 1}})) == fingerprint_of(**facts)
+
+
+def test_an_upscale_costs_its_flat_price_and_nothing_is_estimated(order: Order, delivery: Delivery) -> None:
+    upscale = msgspec.structs.replace(order, model="stable-fast-upscale", likely_usd_micros=20_000)
+    assert cost_of(upscale, msgspec.structs.replace(delivery, usage=None)) == (20_000, False)

@@ -145,3 +145,15 @@ def test_a_refusal_never_shows_bytes_or_paths(order: Order, tmp_path: Path) -> N
         said = refused(checked(data, order, tmp_path))
         assert str(tmp_path) not in said
         assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("size", "is_taken"),
+    [((64, 48), True), ((62, 47), True), ((67, 50), True), ((48, 36), False), ((64, 40), False)],
+)
+def test_an_upscale_that_is_nearly_as_large_as_was_asked_for_is_taken(
+    size: tuple[int, int], is_taken: bool, order: Order, tmp_path: Path
+) -> None:
+    found = checked(encoded("png", size), order, tmp_path, parameters={"factor": 4, "format": "png"})
+
+    assert isinstance(found, Verified) is is_taken

@@ -1,0 +1,133 @@
+"""Upscaling by a provider: how large the pictures of a template come, and what can be wrong with asking for larger ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.errors import Problem
+from schemas.finish_plan import FinishPlan, plan_finish
+from schemas.manifest import Manifest, Upscaling
+from schemas.model import find_model
+from schemas.preset import find_preset
+from schemas.size import Size, resolve_size
+from schemas.upscaler import Upscaler, find_upscaler
+
+
+def upscaler_of(upscale: Upscaling) -> Upscaler:
+    """Whoever does it; the shape of a manifest has refused names that nobody has."""
+    found = find_upscaler(upscale.model)
+    assert found is not None, "the shape of a manifest refuses an unknown upscaler"
+    return found
+
+
+def original_size(manifest: Manifest, template: str, size: str) -> Size | None:
+    """What the provider sends for a size as it is written; None where the provider chooses.
+
+    Raises:
+        ValueError: the model does not make it, or the upscaler does not take what it would start from.
+    """
+    chosen = manifest.templates[template]
+    if chosen.upscale is None or chosen.parent is None:
+        model = find_model(manifest.image_of(template).model or "")
+        assert model is not None, "a checked manifest names live models"
+        return None if size == "auto" else resolve_size(size, model)
+    start = original_size(manifest, chosen.parent, _size_of_parent(manifest, chosen.parent, size))
+    if start is None:
+        raise ValueError(
+            f"'{chosen.parent}' leaves its size to the provider; name one that can be made larger"
+        )
+    if refusal := upscaler_of(chosen.upscale).refusal_of(start):
+        raise ValueError(f"the pictures of '{chosen.parent}' are {start}; {refusal}")
+    return Size(start.width * chosen.upscale.factor, start.height * chosen.upscale.factor)
+
+
+def _size_of_parent(manifest: Manifest, parent: str, size: str) -> str:
+    """As `Grid.parent_of` has it: the same size, or the parent's first."""
+    made_in = manifest.sizes_of(parent)
+    return size if size in made_in else made_in[0]
+
+
+def finish_of(manifest: Manifest, template: str, size: str) -> FinishPlan:
+    """How the pictures of a template are finished in a size of it.
+
+    Raises:
+        ValueError: a step cannot be done on them, or there is no such size.
+    """
+    is_larger = manifest.templates[template].upscale is not None
+    original = original_size(manifest, template, size) if is_larger else None
+    return plan_finish(size, manifest.finish, upscaled=original)
+
+
+def is_edit(manifest: Manifest, template: str) -> bool:
+    """Whether the pictures of a template were made from pictures that were there before. Larger ones are what they
+    were made from."""
+    chosen = manifest.templates[template]
+    if chosen.upscale is not None and chosen.parent is not None:
+        return is_edit(manifest, chosen.parent)
+    return chosen.parent is not None or bool(manifest.references_of(template))
+
+
+def makers_of(manifest: Manifest, template: str) -> str:
+    """The model that makes the pictures of a template; of larger ones also that of those they start from, before it."""
+    chosen, model = manifest.templates[template], manifest.image_of(template).model or ""
+    if chosen.upscale is None or chosen.parent is None:
+        return model
+    return f"{makers_of(manifest, chosen.parent)}, {model}"
+
+
+def upscaling_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
+    """What is wrong with a template that makes pictures larger, apart from the circles it may be part of."""
+    template, place = manifest.templates[name], f"/templates/{name}"
+    if template.upscale is None:
+        return
+    for field in ("prompt", "parts", "references", "mask"):
+        if getattr(template, field):
+            detail = f"an upscale makes the picture of `from` larger, and nothing else; leave `{field}` out"
+            yield Problem(f"{place}/{field}", "conflict", detail)
+    if template.image.model_fields_set:
+        detail = "an upscale has its `model`, `lane` and `format` in `upscale`; leave `image` out"
+        yield Problem(f"{place}/image", "conflict", detail)
+    upscaler = upscaler_of(template.upscale)
+    if template.upscale.factor not in upscaler.factors:
+        known = " or ".join(str(factor) for factor in upscaler.factors)
+        detail = f"{upscaler.name} makes pictures {known} times as wide and as high; finishing leads to other sizes"
+        yield Problem(f"{place}/upscale/factor", "not_allowed", detail)
+    kind = manifest.image_of(name).format
+    if kind is not None and kind not in upscaler.formats:
+        yield Problem(f"{place}/upscale/format", "not_allowed", f"{upscaler.name} does not make {kind.value}")
+    if template.parent is None:
+        detail = "an upscale starts from the pictures of another template; name it with `from`"
+        yield Problem(f"{place}/upscale", "missing", detail)
+
+
+def upscaled_size_problems(manifest: Manifest, name: str, parent: str) -> Iterator[Problem]:
+    """What is wrong with the sizes of an upscale whose chain is sound."""
+    own = manifest.templates[name].sizes is not None
+    where = f"/templates/{name}/sizes" if own else "/sizes"
+    seen: set[str] = set()
+    for place, size in enumerate(manifest.sizes_of(name)):
+        pointer = f"{where}/{place}"
+        if size in seen:
+            yield Problem(pointer, "duplicate", f"{size} is named twice")
+        elif size not in manifest.sizes_of(parent) and find_preset(size) is None:
+            detail = f"'{parent}' is not made in {size}; name one of its sizes, or a preset to finish for"
+            yield Problem(pointer, "unknown", detail)
+        else:
+            seen.add(size)
+            yield from _size_problems(manifest, name, parent, size)
+
+
+def _size_problems(manifest: Manifest, name: str, parent: str, size: str) -> Iterator[Problem]:
+    try:
+        original_size(manifest, parent, _size_of_parent(manifest, parent, size))
+    except ValueError:
+        return  # said where the parent is looked at
+    try:
+        original_size(manifest, name, size)
+    except ValueError as error:
+        yield Problem(f"/templates/{name}/upscale", "illegal_size", str(error))
+        return
+    try:
+        finish_of(manifest, name, size)
+    except ValueError as error:
+        yield Problem("/finish", "illegal_step", f"{name}, {size}: {error}")
