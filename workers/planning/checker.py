@@ -29,6 +29,7 @@ from workers.planning.twins import TwinFinder
 SHOWN_PROMPTS = 3
 _KEPT_CELLS = 4096
 _KEY_START = "{{ row.key }}/"
+_ALIKE = "capitals and accents count as the same"
 _CELL_NAMES = frozenset({"template", "variant_key", "size", "sample"})
 
 
@@ -234,7 +235,7 @@ class RowChecker:
                 return
             digest = int.from_bytes(blake2b(_as_a_disk_has_it(key).encode(), digest_size=8).digest(), "big")
             if digest in self._keys:
-                detail = f"another picture is already stored as '{key}', or so but for case; make output.key tell them apart"
+                detail = f"another picture is already stored as '{key}' ({_ALIKE}); make output.key tell them apart"
                 yield self._at(row, "key_collision", detail)
                 return
             self._keys.add(digest)

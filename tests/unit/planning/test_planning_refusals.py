@@ -197,18 +197,6 @@ async def test_names_that_run_into_each_other_in_the_usual_key_are_found(desk: D
     assert "already stored as 'a/a-b-c-1024x1024-1'" in said(await desk.plan(data))["/catalog/rows/0"]
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [("Mug", "mug"), ("caf\u00e9", "cafe\u0301"), ("STRASSE", "stra\u00dfe")]
-)
-async def test_keys_that_are_one_file_on_some_disks_are_found(desk: Desk, first: str, second: str) -> None:
-    await desk.upload("products.csv", f"sku,title\n{first},x\n{second},y\nother,z\n")
-
-    found = said(await desk.plan(manifest()))
-
-    assert list(found) == ["/catalog/rows/1"]
-    assert "make output.key tell them apart" in found["/catalog/rows/1"]
-
-
 async def test_samples_that_the_key_does_not_tell_apart_are_found(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
     data = manifest(samples=2, output={"key": "{{ row.key }}/{{ template }}-{{ size }}"})
