@@ -93,6 +93,17 @@ class Reporter:
                 max(0, now_ms - campaign.started_at_ms) / 1000
             )
 
+    @contextmanager
+    def holding(self, claim: Claim, request: ImageRequest) -> Iterator[None]:
+        """While a call runs, its money is held."""
+        tenant = self.metrics.label_of(claim.tenant)
+        gauge = self.metrics.held_usd.labels(request.model, request.quality, tenant)
+        gauge.inc(claim.hold_usd_micros / 1e6)
+        try:
+            yield
+        finally:
+            gauge.dec(claim.hold_usd_micros / 1e6)
+
     def answered(self, claim: Claim, request: ImageRequest, answer: Answer) -> None:
         labels = (claim.lane, request.model, request.operation)
         failure = answer.outcome if isinstance(answer.outcome, Failure) else None

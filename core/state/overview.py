@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,8 +77,7 @@ class Overview:
     """The whole queue now.
 
     Args:
-        doubts, doubtful_usd_micros, oldest_doubt_ms: parked pictures that may have been charged, what is held for them,
-            and since when the first of them is looked at.
+        doubts, doubtful_usd_micros: parked pictures that may have been charged, and what is held for them, by tenant.
         endings: how many tasks ended since Redis was empty, by `done`, `skipped`, `cancelled` or their failure class; one
             that is made again ends again.
         workers, lost_workers: those whose lease is alive, and those that are missing: they did not say that they stop, and
@@ -91,7 +91,7 @@ class Overview:
     lost_workers: int = 0
     stranded: int = 0
     doubts: int = 0
-    doubtful_usd_micros: int = 0
+    doubtful_usd_micros: Mapping[str, int] = field(default_factory=dict)
     budgets: tuple[BudgetOverview, ...] = ()
     redis: RedisOverview = RedisOverview()
     endings: Mapping[str, int] = field(default_factory=dict)
@@ -195,15 +195,19 @@ async def _waiting(client: Redis, lane: str, batches: list[str]) -> tuple[int, i
     return waiting, min(started, default=None)
 
 
-async def _doubts(client: Redis) -> tuple[int, int]:
+async def _doubts(client: Redis) -> tuple[int, dict[str, int]]:
     members = await client.zrange(keys.DOUBTS, 0, MOST_BATCHES - 1)
     async with client.pipeline(transaction=False) as pipe:
         pipe.zcard(keys.DOUBTS)
         for member in members:
             batch_id, _, index = member.decode().rpartition(":")
+            pipe.hget(keys.batch(batch_id), "tenant")
             pipe.hget(keys.task(batch_id, int(index)), "hold")
-        count, *holds = await pipe.execute()
-    return count, sum(int(hold or 0) for hold in holds)
+        count, *found = await pipe.execute()
+    held: Counter[str] = Counter()
+    for tenant, hold in zip(found[::2], found[1::2], strict=True):
+        held[(tenant or b"").decode()] += int(hold or 0)
+    return count, dict(held)
 
 
 async def _endings(client: Redis) -> dict[str, int]:

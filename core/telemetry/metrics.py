@@ -30,8 +30,13 @@ WAIT_BUCKETS_S = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
 
 JITTER_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
 STORAGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+ANSWER_BUCKETS_S = (*STORAGE_BUCKETS_S, 120, 300, 600)
+"""A plan is waited for up to DARKROOM_SERVICE__PLAN_WAIT_S: a minute by default, ten at most."""
+
 MOST_TENANTS = 50
 """Tenants with a series of their own; those that come after them are counted as `other`."""
+
+OTHER = "other"
 
 STORAGE_OPERATIONS = ("put", "get", "stat", "delete", "check")
 STORAGE_OUTCOMES = ("ok", "not_found", "already_stored", "failed")
@@ -93,7 +98,7 @@ class Metrics:
     def label_of(self, tenant: str) -> str:
         """A tenant's name, or `other` once there are many: each label is a series for ever."""
         if tenant not in self._tenants and len(self._tenants) >= MOST_TENANTS:
-            return "other"
+            return OTHER
         self._tenants.add(tenant)
         return tenant
 
@@ -115,8 +120,8 @@ class ServiceMetrics(Metrics):
         self.requests = self._counter(
             "darkroom_http_requests", "HTTP requests answered.", "method", "route", "status"
         )
-        self.request_seconds = Histogram(
-            "darkroom_http_request_seconds", "Time to answer.", ["method", "route"], registry=self.registry
+        self.request_seconds = self._histogram(
+            "darkroom_http_request_seconds", "Time to answer.", "method", "route", buckets=ANSWER_BUCKETS_S
         )
 
 
@@ -125,6 +130,7 @@ class WorkerMetrics(Metrics):
 
     def __init__(self) -> None:
         super().__init__()
+        self._count_money()
         call = ("lane", "model", "operation")
         self.attempts = self._counter("darkroom_attempts", "Calls made, by how they ended.", *call, "outcome")
         self.quota_used = self._counter(
@@ -147,13 +153,6 @@ class WorkerMetrics(Metrics):
         self.retries = self._counter(
             "darkroom_retries", "Retries put off for later.", "lane", "failure_class"
         )
-        self.cost_usd = self._counter(
-            "darkroom_cost_usd", "Dollars settled.", "lane", "model", "quality", "tenant"
-        )
-        self.cost_avoided_usd = self._counter(
-            "darkroom_cost_avoided_usd", "Dollars that pictures would have cost which were there already.",
-            "model", "quality", "tenant",
-        )  # fmt: skip
         self.waits = self._counter(
             "darkroom_claim_waits", "Claims that found less than asked for.", "lane", "limited_by"
         )
@@ -172,6 +171,18 @@ class WorkerMetrics(Metrics):
         self.spool_oldest_seconds = self._gauge(
             "darkroom_spool_oldest_seconds", "Age of the oldest paid picture on disk."
         )
+
+    def _count_money(self) -> None:
+        self.cost_usd = self._counter(
+            "darkroom_cost_usd", "Dollars settled.", "lane", "model", "quality", "tenant"
+        )
+        self.held_usd = self._gauge(
+            "darkroom_held_usd", "Dollars held for calls that run.", "model", "quality", "tenant"
+        )
+        self.cost_avoided_usd = self._counter(
+            "darkroom_cost_avoided_usd", "Dollars that pictures would have cost which were there already.",
+            "model", "quality", "tenant",
+        )  # fmt: skip
 
     def expect_lanes(self, lanes: Iterable[str]) -> None:
         """What is counted by lane starts at 0."""

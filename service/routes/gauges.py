@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from core.settings import BudgetSettings
 from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOverview
-from core.telemetry.metrics import MOST_TENANTS
+from core.telemetry.metrics import MOST_TENANTS, OTHER
 from schemas.failure import FailureClass
 from schemas.model import gone_models
 
@@ -41,14 +42,13 @@ class QueueFigures(Collector):
         yield GaugeMetricFamily(
             "darkroom_doubts", "Parked pictures that may have been charged.", found.doubts
         )
-        yield GaugeMetricFamily(
-            "darkroom_doubtful_usd", "Dollars held for them.", found.doubtful_usd_micros / 1e6
-        )
         yield _tasks(found)
         yield from _redis_gauges(found.redis)
         yield from _lane_gauges(found.lanes)
         yield from _account_gauges(found.lanes)
-        yield from _budget_gauges(found.budgets, self._budgets)
+        labels = _labels(found.budgets)
+        yield _doubtful(found.doubtful_usd_micros, labels)
+        yield from _budget_gauges(found.budgets, labels, self._budgets)
 
 
 def _shutdowns() -> Metric:
@@ -132,17 +132,49 @@ def _account_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
     yield from (limits, remaining, needed, retries)
 
 
-def _budget_gauges(budgets: tuple[BudgetOverview, ...], caps: BudgetSettings) -> Iterator[Metric]:
-    """The house's day, and the month of up to `MOST_TENANTS` tenants."""
-    labels = ["scope", "tenant"]
-    limit = GaugeMetricFamily("darkroom_budget_limit_usd", "Dollars that may be spent.", labels=labels)
-    held = GaugeMetricFamily("darkroom_budget_held_usd", "Dollars held for calls in flight.", labels=labels)
-    spent = GaugeMetricFamily("darkroom_budget_spent_usd", "Dollars spent.", labels=labels)
-    for budget in budgets[: MOST_TENANTS + 1]:
-        scope = ["house_day", ""] if budget.tenant is None else ["tenant_month", budget.tenant]
+def _labels(budgets: tuple[BudgetOverview, ...]) -> dict[str | None, str]:
+    """What each tenant is called: those after the first `MOST_TENANTS` are `other`. The house has no name."""
+    labels: dict[str | None, str] = {None: ""}
+    for budget in budgets:
+        if budget.tenant is not None:
+            labels[budget.tenant] = budget.tenant if len(labels) <= MOST_TENANTS else OTHER
+    return labels
+
+
+def _doubtful(held_usd_micros: Mapping[str, int], labels: Mapping[str | None, str]) -> Metric:
+    family = GaugeMetricFamily("darkroom_doubtful_usd", "Dollars held for doubts.", labels=["tenant"])
+    sums = Counter({label: 0 for tenant, label in labels.items() if tenant is not None})
+    for tenant, held in held_usd_micros.items():
+        sums[labels.get(tenant, OTHER)] += held
+    for label, held in sums.items():
+        family.add_metric([label], held / 1e6)
+    return family
+
+
+def _budget_gauges(
+    budgets: tuple[BudgetOverview, ...], labels: Mapping[str | None, str], caps: BudgetSettings
+) -> Iterator[Metric]:
+    """The house's day, and the months of the tenants. Of those that are `other` there is the sum, which has no cap, and
+    how far the worst of them is."""
+    names = ["scope", "tenant"]
+    limit = GaugeMetricFamily("darkroom_budget_limit_usd", "Dollars that may be spent.", labels=names)
+    worst = GaugeMetricFamily(
+        "darkroom_budget_worst_ratio", "The largest share that one of them has used.", labels=names
+    )
+    held, spent, shares = Counter[tuple[str, str]](), Counter[tuple[str, str]](), [0.0]
+    for budget in budgets:
+        scope = ("house_day" if budget.tenant is None else "tenant_month", labels[budget.tenant])
+        held[scope] += budget.held_usd_micros
+        spent[scope] += budget.spent_usd_micros
         cap = caps.house_day_usd if budget.tenant is None else caps.tenant_month_usd
-        if cap is not None:
+        if cap is not None and scope[1] != OTHER:
             limit.add_metric(scope, cap / 1e6)
-        held.add_metric(scope, budget.held_usd_micros / 1e6)
-        spent.add_metric(scope, budget.spent_usd_micros / 1e6)
-    yield from (limit, held, spent)
+        elif cap:
+            shares.append((budget.held_usd_micros + budget.spent_usd_micros) / cap)
+    worst.add_metric(("tenant_month", OTHER), max(shares))
+    yield from (limit, worst)
+    for name, says, sums in (("held", "Dollars held.", held), ("spent", "Dollars spent.", spent)):
+        family = GaugeMetricFamily(f"darkroom_budget_{name}_usd", says, labels=names)
+        for scope, micros in sums.items():
+            family.add_metric(scope, micros / 1e6)
+        yield family

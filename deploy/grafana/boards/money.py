@@ -32,8 +32,8 @@ def money() -> models.Dashboard:
                 ("darkroom:doubts:max", "doubts"),
             ),
             p.graph(
-                "Dollars in doubt", "What stays held for them until each is resolved.", p.USD,
-                ("max(darkroom_doubtful_usd)", "held"),
+                "Dollars in doubt", "What stays held for them until each is resolved, by tenant.", p.USD,
+                ('darkroom:doubtful_usd:max{tenant=~"$tenant"}', "{{tenant}}"), stacked=True,
             ),
         ],
     }  # fmt: skip
@@ -53,6 +53,15 @@ def _spent() -> list[p.Panel]:
         p.graph(
             "Dollars an hour by tenant", "The pace of what was settled; beyond fifty tenants they are other.", p.USD,
             (f"3600 * sum by (tenant) (rate({_COST}[$__rate_interval]))", "{{tenant}}"), stacked=True,
+        ),
+        p.graph(
+            "Dollars held by model and quality", "The most that the calls which run now can cost.", p.USD,
+            ('sum by (model, quality) (darkroom_held_usd{model=~"$model", tenant=~"$tenant"})', "{{model}} {{quality}}"),
+            stacked=True,
+        ),
+        p.graph(
+            "Dollars held by tenant", "The most that the calls which run now can cost.", p.USD,
+            ('sum by (tenant) (darkroom_held_usd{model=~"$model", tenant=~"$tenant"})', "{{tenant}}"), stacked=True,
         ),
         p.bars(
             "Spent in this range", "By tenant, as far as scrapes tell; budgets and receipts are exact.", p.USD,

@@ -1,0 +1,45 @@
+"""Figures of many tenants: few series, and no budget that nobody watches."""
+
+from __future__ import annotations
+
+from core.settings import BudgetSettings
+from core.state.overview import BudgetOverview, Overview
+from core.telemetry.metrics import MOST_TENANTS
+from service.routes.gauges import QueueFigures
+
+CAPS = BudgetSettings(tenant_month_usd="100", house_day_usd="1000")
+
+
+def shown(overview: Overview, name: str) -> dict[str, float]:
+    """A metric by tenant."""
+    families = QueueFigures(overview, CAPS).collect()
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return {sample.labels["tenant"]: sample.value for sample in samples}
+
+
+def queue_of(tenants: int, **about: object) -> Overview:
+    """Tenant 0 has spent a dollar, tenant 1 two, and so on."""
+    months = [BudgetOverview(f"t{place:03}", 500_000, (place + 1) * 1_000_000) for place in range(tenants)]
+    return Overview((), 1, budgets=(BudgetOverview(None, 0, 7_000_000), *months), **about)  # type: ignore[arg-type]
+
+
+def test_tenants_beyond_the_named_ones_are_summed_and_the_worst_of_them_is_told() -> None:
+    queue = queue_of(MOST_TENANTS + 3)
+    spent, held = shown(queue, "darkroom_budget_spent_usd"), shown(queue, "darkroom_budget_held_usd")
+    assert len(spent) == MOST_TENANTS + 2
+    assert (spent[""], spent["t049"], spent["other"], held["other"]) == (7, 50, 51 + 52 + 53, 1.5)
+    assert "other" not in shown(queue, "darkroom_budget_limit_usd")
+    assert shown(queue, "darkroom_budget_worst_ratio") == {"other": 0.535}
+
+
+def test_as_long_as_all_tenants_have_a_name_there_are_no_others() -> None:
+    queue = queue_of(MOST_TENANTS)
+    assert "other" not in shown(queue, "darkroom_budget_spent_usd")
+    assert shown(queue, "darkroom_budget_worst_ratio") == {"other": 0}
+
+
+def test_what_is_held_for_doubts_is_told_by_tenant() -> None:
+    doubtful = {"t001": 2_000_000, f"t{MOST_TENANTS:03}": 1_000_000, f"t{MOST_TENANTS + 1:03}": 500_000}
+    found = shown(queue_of(MOST_TENANTS + 2, doubtful_usd_micros=doubtful), "darkroom_doubtful_usd")
+    assert {tenant: usd for tenant, usd in found.items() if usd} == {"t001": 2, "other": 1.5}
+    assert found["t000"] == 0
