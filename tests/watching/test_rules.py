@@ -77,8 +77,37 @@ def test_an_alert_has_everything_that_a_person_needs(name: str) -> None:
     assert notes["summary"]
     assert not notes["summary"].endswith(".")
     assert notes["description"].endswith(".")
-    assert notes["runbook"] == f"deploy/runbook.md#{name.lower()}"
+    assert notes["runbook_url"] == f"{{{{ $externalLabels.darkroom_runbook }}}}#{name.lower()}"
     assert notes["dashboard"].removeprefix("/d/") in {board["uid"] for board in boards().values()}
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.parent.name)
+def test_one_label_of_prometheus_says_where_all_alerts_find_the_runbook(path: Path, tmp_path: Path) -> None:
+    found = yaml.safe_load(path.read_text())
+    shipped = found["global"]["external_labels"]
+    assert [*shipped] == [rule["regex"] for rule in found["alerting"]["alert_relabel_configs"]]
+    assert (DEPLOY.parent / shipped["darkroom_runbook"]).is_file()
+    assert runbook_of("DarkroomServiceMissing", shipped, tmp_path) == ""
+    address = {"darkroom_runbook": "https://wiki.example.com/runbook"}
+    assert runbook_of("DarkroomServiceMissing", address, tmp_path) == ""
+
+
+def runbook_of(name: str, labels: dict[str, str], folder: Path) -> str:
+    """What promtool has to say when this alert, which fires where nothing is, should link to the runbook of `labels`."""
+    notes = {key: text for key, text in ALERTS[name]["annotations"].items() if key != "runbook_url"}
+    alert = {
+        "exp_labels": ALERTS[name]["labels"],
+        "exp_annotations": notes | {"runbook_url": f"{labels['darkroom_runbook']}#{name.lower()}"},
+    }
+    test = {
+        "input_series": [{"series": "nothing", "values": "0"}],
+        "external_labels": labels,
+        "alert_rule_test": [{"eval_time": "10m", "alertname": name, "exp_alerts": [alert]}],
+    }
+    written = folder / "runbook.yml"
+    files = [str(DEPLOY / "prometheus" / "alerts.yml")]
+    written.write_text(yaml.safe_dump({"rule_files": files, "evaluation_interval": "1m", "tests": [test]}))
+    return complaints("test", "rules", written)
 
 
 def test_the_runbook_has_a_section_for_every_alert_in_their_order() -> None:
