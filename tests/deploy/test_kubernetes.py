@@ -230,3 +230,19 @@ def test_workers_are_scaled_by_what_the_account_allows_and_not_by_the_queue(
     )
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_prometheus_finds_every_pod_that_has_figures_under_the_jobs_that_alerts_know() -> None:
+    known = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    jobs = yaml.safe_load((DEPLOY / "prometheus" / "kubernetes.yml").read_text())["scrape_configs"]
+    assert [job["job_name"] for job in jobs] == [job["job_name"] for job in known]
+
+    (namespace,) = objects("overlays/production", "Namespace")
+    assert all(job["kubernetes_sd_configs"][0]["namespaces"]["names"] == [namespace] for job in jobs)
+    runs = objects("overlays/production", "Deployment") | objects("overlays/production", "StatefulSet")
+    shown = {
+        each["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+        for each in runs.values()
+        if "prometheus.io/port" in each["spec"]["template"]["metadata"].get("annotations", {})
+    }
+    assert {job["relabel_configs"][0]["regex"] for job in jobs} == shown
