@@ -26,7 +26,9 @@ from workers.planning.finder import NeededFile
 from workers.planning.linter import PromptLinter
 from workers.planning.twins import TwinFinder
 
-SHOWN_PROMPTS = 3
+PROMPTS_OF_A_TEMPLATE, SHOWN_PROMPTS = 3, 12
+"""How many of the first prompts a plan shows; rows come one after the other, so each template has its turn."""
+
 _KEPT_CELLS = 4096
 _KEY_START = "{{ row.key }}/"
 _ALIKE = "capitals and accents count as the same"
@@ -188,7 +190,7 @@ class RowChecker:
                 length = f"{len(text):,} characters long; at most {MAX_PROMPT_CHARS:,} fit"
                 yield self._at(row, "bad_prompt", f"the prompt of '{name}' is {length if text else 'empty'}")
                 return
-            if tally.count == 0 and len(self.prompts) < SHOWN_PROMPTS:
+            if tally.count < PROMPTS_OF_A_TEMPLATE and len(self.prompts) < SHOWN_PROMPTS:
                 shown = {"template": name, "row_key": row.key, "variant": cell.variant_key, "prompt": text}
                 self.prompts.append(shown)
             content = text.encode()

@@ -25,6 +25,18 @@ async def test_a_good_manifest_opens_its_batch(desk: Desk) -> None:
     assert plan.prompts[0]["prompt"] == "A picture of Chair"
 
 
+async def test_a_plan_shows_the_first_prompts_of_every_template(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV + "".join(f"sku-{n},More {n},\n" for n in range(9)))
+    texts = {name: {"prompt": f"{name} of {{{{ row.title }}}}"} for name in ("a", "b", "c", "d")}
+
+    plan = await desk.plan(manifest(templates=texts))
+
+    titles = [line.split(",")[1] for line in CSV.splitlines()[1:]]
+    assert [shown["prompt"] for shown in plan.prompts] == [
+        f"{name} of {title}" for title in titles[:3] for name in texts
+    ]
+
+
 async def test_a_dry_run_writes_no_rows_and_opens_nothing(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
 
