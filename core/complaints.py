@@ -17,13 +17,16 @@ def misspelled(variables: Iterable[str], settings: type[BaseModel]) -> Iterator[
     Args:
         variables: names, also those of others.
     """
-    groups = settings.model_fields
     for name_set in sorted(variables):
         group, mark, name = name_set.upper().removeprefix(_PREFIX).partition("__")
-        if name_set.upper().startswith(_PREFIX) and mark and group.lower() not in groups:
-            near = get_close_matches(group.lower(), groups, n=1)
-            hint = f"; did you mean {_PREFIX}{near[0].upper()}__{name}?" if near else ""
+        if name_set.upper().startswith(_PREFIX) and mark and group.lower() not in settings.model_fields:
+            near = _nearest(group.lower(), settings)
+            hint = f"; did you mean {_PREFIX}{near.upper()}__{name}?" if near else ""
             yield f"{name_set}: there is no such group of settings{hint}"
+
+
+def _nearest(group: str, settings: type[BaseModel]) -> str | None:
+    return next(iter(get_close_matches(group, settings.model_fields, n=1)), None)
 
 
 def complaint(found: Any, settings: type[BaseModel]) -> str:
@@ -35,7 +38,12 @@ def complaint(found: Any, settings: type[BaseModel]) -> str:
     loc: tuple[int | str, ...] = found["loc"]
     if not loc:  # of several settings together; it names the one to change
         return _sentence(found)
-    group = settings.model_fields[str(loc[0])].annotation if len(loc) == 1 else None
+    if (
+        name := str(loc[0])
+    ) not in settings.model_fields:  # variables were looked at before: it is in the file
+        near = _nearest(name, settings)
+        return f"[{name}]: there is no such group of settings" + (f"; did you mean [{near}]?" if near else "")
+    group = settings.model_fields[name].annotation if len(loc) == 1 else None
     if not (isinstance(group, type) and issubclass(group, BaseModel)):
         return f"{variable(loc)}: {_sentence(found)}"
     required = [name for name, field in group.model_fields.items() if field.is_required()]

@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         env_prefix="DARKROOM_",
         env_nested_delimiter="__",
         frozen=True,
-        extra="ignore",
+        extra="forbid",
         toml_file="darkroom.toml",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +93,15 @@ def test_settings_that_will_not_do_are_told_on_standard_error(
 
     monkeypatch.delenv("DARKROOM_WORKR__SLOTS")
     assert told_settings() is not None
+
+
+def test_a_table_of_the_file_that_is_no_group_is_refused_like_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "darkroom.toml").write_text("[budget]\ntenant_month_usd = 1\n[misc]\nx = 1\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert complaints() == [
+        "[budget]: there is no such group of settings; did you mean [budgets]?",
+        "[misc]: there is no such group of settings",
+    ]
