@@ -42,7 +42,8 @@ class RowPages:
 
     async def _lines(self, key: str) -> list[bytes]:
         page = await self._read(key)
-        self._sizes_bytes[key] = len(page)
+        if self._kept.get(key) is asyncio.current_task():  # others may have taken its place meanwhile
+            self._sizes_bytes[key] = len(page)
         while sum(self._sizes_bytes.values()) > self._max_kept_bytes and len(self._kept) > 1:
             self._forget(next(iter(self._kept)))
         return page.split(b"\n")

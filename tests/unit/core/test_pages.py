@@ -68,3 +68,28 @@ async def test_a_page_that_could_not_be_read_is_read_anew() -> None:
     shelf.is_open = True
 
     assert await pages.line("a", 0) == b"a0"
+
+
+async def test_pages_that_are_given_up_while_they_are_read_leave_nothing_behind() -> None:
+    doors = {key: asyncio.Event() for key in "abcd"}
+    reads: list[str] = []
+
+    async def read(key: str) -> bytes:
+        reads.append(key)
+        if key in doors:
+            await doors[key].wait()
+        return b"0123456789"
+
+    pages = RowPages(read, max_kept_bytes=20)
+    asked = [asyncio.create_task(pages.line(key, 0)) for key in doors]
+    await asyncio.sleep(0)
+    for key in "dcba":  # those that began first end last
+        doors[key].set()
+        await asyncio.sleep(0.01)
+    await asyncio.gather(*asked)
+    reads.clear()
+
+    for key in ("x", "y") * 3:
+        await pages.line(key, 0)
+
+    assert reads == ["x", "y"]
