@@ -17,6 +17,7 @@ from workers.fetching.errors import FetchError
 
 S3 = "s3://"
 _THREADS = 8
+_MOST_HIDDEN = 1000
 _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
 
 
@@ -52,24 +53,26 @@ class BucketReader:
 
     async def names(self, url: str, tenant: str | None, *, most: int) -> list[str]:
         """What lies right below a folder, in order: names without the folder, those of folders with a slash at the end.
-        Hidden ones are left out; at most `most` are looked at.
+        Hidden ones are left out. It ends with `most` of them, or with the first folder.
 
         Raises:
-            FetchError: refused, or S3 does not answer.
+            FetchError: refused, too much is hidden in it, or S3 does not answer.
         """
         bucket, folder = self.checked(url, tenant, is_folder=True)
-        found = dict[str, None]()
+        found, hidden = list[str](), 0
         try:
             store = await self._store(bucket)
             async for key in store.list_keys(f"{folder}/"):
                 name, slash, _ = key.removeprefix(f"{folder}/").partition("/")
                 if not name.startswith("."):
-                    found[name + slash] = None
-                if len(found) >= most:
+                    found.append(name + slash)
+                elif (hidden := hidden + 1) > _MOST_HIDDEN:
+                    raise FetchError(f"The folder '{folder}/' holds more than {_MOST_HIDDEN:,} hidden files.")
+                if (slash and found) or len(found) >= most:
                     break
         except UnavailableError as error:
             raise FetchError(f"The bucket {bucket} cannot be read: {error.detail}", transient=True) from error
-        return list(found)
+        return found
 
     async def read(self, url: str, tenant: str | None, *, into: Path, max_bytes: int) -> tuple[str, int]:
         """Puts the object into a file; its SHA-256 in hex and its size.

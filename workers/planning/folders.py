@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from core.documents import Documents, Upload
-from schemas.errors import TooLargeError
+from schemas.errors import TooLargeError, UnavailableError
 from schemas.picture import MAX_REFERENCES
 from workers.fetching.errors import FetchError
 from workers.fetching.fetcher import Fetcher
@@ -79,6 +79,8 @@ class FolderReader:
         try:
             names = await self._fetcher.names(url, most=MAX_REFERENCES + 1, tenant=tenant)
         except FetchError as error:
+            if error.transient:
+                raise UnavailableError(str(error)) from error
             raise _UnusableError("bad_reference", f"cannot be listed: {error}") from error
         if other := next((name for name in names if not name.lower().endswith(_EXTENSIONS)), None):
             raise _UnusableError("not_a_picture", f"holds '{other}', which is not called a picture")

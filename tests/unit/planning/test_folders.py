@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from core.documents import PlannedRow, Print
 from core.settings import FetchSettings
+from schemas.errors import UnavailableError
 from schemas.manifest import ImageSettings
 from schemas.plan import Plan
 from tests.unit.planning.desk import BATCH, CSV, PNG, TENANT, Desk, manifest, said
@@ -240,3 +241,12 @@ async def test_a_folder_of_a_bucket_that_will_not_do_is_refused(buckets: Desk, u
 
     assert found.keys() == {PLACE}
     assert says in found[PLACE]
+
+
+async def test_a_storage_that_does_not_answer_is_asked_again_and_rejects_nothing(desk: Desk) -> None:
+    await desk.fetcher.aclose()
+    desk.fetcher = Fetcher(FetchSettings(s3_sources=("s3://feeds/shop",)), endpoint_url="http://127.0.0.1:9")
+    await desk.upload("products.csv", CSV)
+
+    with pytest.raises(UnavailableError, match="feeds"):
+        await desk.plan(hero("s3://feeds/shop/good/"))
