@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext
+from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.exceptions import (
     LoopIterationLimitError,
     OutputStreamLimitError,
@@ -21,7 +22,7 @@ MAX_PROMPT_CHARS = 32_000
 MAX_ITEMS = 10_000
 MAX_TEXT_CHARS = 4 * MAX_PROMPT_CHARS
 MAX_WORK = 2_000_000
-"""Of one rendering: characters of template that its loops read, and characters and items that its filters take."""
+"""Of one rendering: characters of text that its loops go through, and characters and items that its filters take."""
 _MAX_NUMBER_BITS = 256
 _TAKES_EMPTY = frozenset({"default", "size"})
 
@@ -147,22 +148,23 @@ def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
 class _MeteredContext(RenderContext):
     """Adds up the work of one rendering. The library's own limit is for each nest of loops, and any number may follow."""
 
-    __slots__ = ("_work",)
+    __slots__ = ("_work", "body_chars")
 
     def __init__(self, template: BoundTemplate, **given: Any) -> None:
         super().__init__(template, **given)
+        self.body_chars = 0
         self._work = 0
 
     def work_on(self, amount: int) -> None:
         """Raises: ResourceLimitError: with this amount it is more than one rendering may take."""
         self._work += amount
         if self._work > MAX_WORK:
-            raise ResourceLimitError("work limit reached", token=None)
+            raise ResourceLimitError("work limit reached; loop less, or over fewer items", token=None)
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
-        """Called where a loop begins; its body is taken to be as long as the whole template."""
+        """Called where a loop begins."""
         super().raise_for_loop_limit(length)
-        self.work_on(length * self.template.chars)  # type: ignore[attr-defined]  # see _MeteredTemplate
+        self.work_on(length * self.body_chars)
 
     def assign(self, key: str, val: Any) -> None:
         """The library looks at every name that was assigned before."""
@@ -173,9 +175,24 @@ class _MeteredContext(RenderContext):
 class _MeteredTemplate(BoundTemplate):
     context_class = _MeteredContext
 
+
+class _MeteredLoop(ForNode):
+    """Tells, before each of its beginnings, how long its body is."""
+
+    __slots__ = ("_chars",)
+
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self.chars = len(str(self))
+        self._chars = len(str(self))
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        assert isinstance(context, _MeteredContext)
+        context.body_chars = self._chars
+        return super().render_to_output(context, buffer)
+
+
+class _MeteredFor(ForTag):
+    node_class = _MeteredLoop
 
 
 class _PromptEnvironment(Environment):
@@ -189,6 +206,7 @@ class _PromptEnvironment(Environment):
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, strict_filters=True)
+        self.add_tag(_MeteredFor)
         self.filters = {name: _guarded(name, apply) for name, apply in self.filters.items()}
 
 

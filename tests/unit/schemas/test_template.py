@@ -255,3 +255,9 @@ def test_the_template_itself_may_be_of_any_script(text: str) -> None:
 def test_the_version_of_a_template_is_the_digest_of_its_text() -> None:
     assert parsed("a {{ row.title }}").version != parsed("a {{row.title}}").version
     assert parsed("a {{ row.title }}").version == PromptTemplate("a {{ row.title }}").version
+
+
+def test_a_long_prompt_with_a_plain_loop_is_no_work() -> None:
+    text = "A kilim on a wall. " * 700 + "{% for i in (1..300) %}{{ i }} {% endfor %}"
+
+    assert rendered(text).endswith(" 300")
