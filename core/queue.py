@@ -1,11 +1,13 @@
 """The one door to arq, with `workers/app.py`, where its Worker is set up: coarse jobs, never single tasks.
 
-Serialised as msgpack: with arq's default, pickle, write access to Redis would be code execution. Jobs hold ids only.
+Serialised as msgpack: with arq's default, pickle, write access to Redis would be code execution. Jobs hold ids
+and the trace of whoever asked.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import msgspec
@@ -34,6 +36,11 @@ class PlanJob:
     tenant: str
     batch_id: str | None
     trace: str | None = None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> PlanJob:
+        """The job as it was queued; what only a later version knows of is left out."""
+        return cls(**{each.name: facts[each.name] for each in fields(cls) if each.name in facts})
 
 
 def redis_settings(address: RedisAddress | str) -> RedisSettings:

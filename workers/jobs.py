@@ -29,7 +29,7 @@ def plan_function(
     """The job `plan`, bound to what it needs."""
 
     async def plan(ctx: dict[Any, Any], *arguments: Any, **options: Any) -> None:
-        job = PlanJob(**arguments[0])
+        job = PlanJob.of(arguments[0])
         try:
             with traces.span(
                 "plan", kind="consumer", under=job.trace, facts={"darkroom.plan.id": job.plan_id}
