@@ -17,9 +17,7 @@ from core.state.doubts import Doubt, DoubtStore, Settled
 from core.state.tasks import Moved, TaskStore
 from schemas.asset import Receipt
 from schemas.errors import DarkroomError, UnavailableError
-from schemas.expansion import Cell
 from schemas.failure import Charged
-from schemas.finish_plan import plan_finish
 from schemas.image import ImageFormat
 from schemas.pricing import micros
 from schemas.rendering import cell_values, output_key, row_values
@@ -104,15 +102,13 @@ class Resolver:
         return True
 
     async def _find_receipt(self, doubt: Doubt, campaign: Campaign) -> Receipt | None:
-        """The receipt of this very attempt, under any of the names its picture can have.
-
-        It has the format that finishing encodes, or that of the original where it was not finished.
-        """
+        """The receipt of this very attempt, under any of the names its picture can have: what a preset encodes may have
+        changed since."""
         cell = campaign.expansion.cell(doubt.index)
         row = await self._documents.planned_row(doubt.tenant, doubt.batch_id, cell.row)
         stem = output_key(campaign.manifest, cell_values(campaign.manifest, cell, row_values(row.row)))
         stems = (stem, f"{stem}.attempt-{doubt.attempt}")
-        for asset in (f"{name}.{kind.extension}" for name in stems for kind in _formats(campaign, cell)):
+        for asset in (f"{name}.{kind.extension}" for name in stems for kind in ImageFormat):
             found = await self._documents.find_receipt(doubt.tenant, doubt.batch_id, asset)
             if found is not None and (found.task, found.attempt) == (doubt.index, doubt.attempt):
                 return found
@@ -220,9 +216,3 @@ class Resolver:
             charged=charged.value,
             to=to.value,
         )
-
-
-def _formats(campaign: Campaign, cell: Cell) -> set[ImageFormat]:
-    asked = campaign.manifest.image_of(cell.template).format or ImageFormat.PNG
-    encode = plan_finish(cell.size, campaign.manifest.finish).encode
-    return {asked} if encode is None or encode.format is None else {asked, ImageFormat(encode.format)}
