@@ -41,7 +41,7 @@ def read_mapping(path: Path, name: str) -> dict[str, FieldSource]:
 def _data_of(path: Path, name: str) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return parse_json(text) if text.lstrip().startswith("{") else parse_yaml(text)
+        return parse_json(text) if name.lower().endswith(".json") else parse_yaml(text)
     except UnicodeDecodeError as error:
         raise ManifestError([Problem(_POINTER, "not_utf8", f"'{name}' is not UTF-8")]) from error
     except ManifestError as error:
