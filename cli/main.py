@@ -10,7 +10,7 @@ import typer
 
 from cli.commands import sizing
 from cli.exits import ExitCode, exit_code_of
-from cli.output import CheckResult, Export, Output, complain
+from cli.output import CheckResult, Export, LeftOut, Output, complain
 from schemas.errors import DarkroomError
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def results(
         ),
     ] = None,
     leave_out: Annotated[
-        CheckResult | None, typer.Option(help="Of a feed: pictures whose checks came to this, or worse.")
+        LeftOut | None, typer.Option(help="Of a feed: pictures whose checks came to this, or worse.")
     ] = None,
 ) -> None:
     """List, fetch or export the pictures of a batch that have ended."""

@@ -29,6 +29,13 @@ class CheckResult(StrEnum):
     FAIL = "fail"
 
 
+class LeftOut(StrEnum):
+    """Which pictures a feed goes without: those whose checks came to this, or worse."""
+
+    WARN = "warn"
+    FAIL = "fail"
+
+
 class Export(StrEnum):
     """What can be made of a batch as a file."""
 

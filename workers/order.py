@@ -87,7 +87,7 @@ def cost_of(order: Order, delivery: Delivery) -> tuple[int, bool]:
     return cost_usd_micros(model, Usage(**delivery.usage)), False
 
 
-_CHOSEN = ("compression", "background", "moderation", "complexity")
+CHOSEN_PARAMETERS = ("compression", "background", "moderation", "complexity")
 
 
 def parameters_of(image: ImageSettings, size: str, *, factor: int | None = None) -> dict[str, str | int]:
@@ -101,7 +101,7 @@ def parameters_of(image: ImageSettings, size: str, *, factor: int | None = None)
     if factor is not None:
         return {"factor": factor, "size": size, "format": format_}
     named = {"quality": image.quality or "auto", "size": size, "format": format_}
-    chosen = {name: getattr(image, name) for name in _CHOSEN}
+    chosen = {name: getattr(image, name) for name in CHOSEN_PARAMETERS}
     return named | {name: value for name, value in chosen.items() if value is not None}
 
 

@@ -20,14 +20,12 @@ from schemas.size import Size
 from schemas.template import TemplateError, parsed
 from schemas.upscaling import is_edit, makers_of, original_size
 from workers.linker import Linker
-from workers.order import Order, parameters_of, print_of
+from workers.order import CHOSEN_PARAMETERS, Order, parameters_of, print_of
 from workers.references import BadReferenceError, ReferenceKeeper
 from workers.shelf import Campaign
 
 MAX_FETCHES = 5
 """Tries of a task whose reference's server does not answer, before the reference counts as bad."""
-
-_PARAMETERS = ("compression", "background", "moderation", "complexity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def _request(
         client_request_id=claim.attempt_id,
         references=references,
         factor=upscale.factor if upscale else None,
-        **{name: getattr(image, name) for name in _PARAMETERS},
+        **{name: getattr(image, name) for name in CHOSEN_PARAMETERS},
     )
 
 

@@ -15,6 +15,7 @@ from schemas.expansion import Cell
 from schemas.failure import FAILURE_RULES, Failure, Reaction
 from schemas.image import Answer, Generated, ImageRequest
 from schemas.verdict import Done, Lost, Release, RetryIn, Verdict
+from workers.images.exchange import Client
 from workers.shelf import Campaign
 
 _log = structlog.get_logger()
@@ -54,7 +55,7 @@ class Reporter:
             yield
 
     @contextmanager
-    def call(self, request: ImageRequest, server: tuple[str, int | None]) -> Iterator[None]:
+    def call(self, request: ImageRequest, client: Client) -> Iterator[None]:
         """Around the call of an attempt, in the words of OpenTelemetry; the prompt is none of them.
 
         Source: https://github.com/open-telemetry/semantic-conventions-genai, checked 2026-11-20; still in development,
@@ -63,11 +64,11 @@ class Reporter:
         if self._traces.trace_id is None:
             yield
             return
-        address, port = server
+        address, port = client.server
         facts: dict[str, Fact] = {
             "gen_ai.operation.name": "generate_content",
             "gen_ai.output.type": "image",
-            "gen_ai.provider.name": "openai",
+            "gen_ai.provider.name": client.provider,
             "gen_ai.request.model": request.model,
             "server.address": address,
             "darkroom.image.operation": request.operation,

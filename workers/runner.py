@@ -143,7 +143,7 @@ class AttemptRunner:
     async def _generate(self, claim: Claim, prepared: Prepared) -> Answer:
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         client, request = self.clients[claim.lane], prepared.request
-        with self.reporter.call(request, client.server), self.reporter.holding(claim, request):
+        with self.reporter.call(request, client), self.reporter.holding(claim, request):
             answer = await client.generate(request, into=entry.picture)
             self.reporter.answered(claim, request, answer)
         return answer

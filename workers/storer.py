@@ -59,6 +59,7 @@ class Storer:
         if isinstance(made, Unfinished):
             _log.error("finishing.failed", reason=made.reason, preset=plan.preset)
             made = await self._as_it_came(entry, original, label, made.reason)
+            made = made.model_copy(update={"enlarged": plan.enlarged})
         main, *small = made.renditions
         names = {
             rendition.name: f"thumbnails/{stem}.{rendition.name}.{_ending(rendition)}" for rendition in small

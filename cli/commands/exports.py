@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cli.client import ServiceClient
 from cli.exits import ExitCode, WrongUsageError
-from cli.output import CheckResult, Export, counted, is_terminal, say
+from cli.output import Export, LeftOut, counted, is_terminal, say
 from schemas.errors import DarkroomError
 
 _FILES: dict[Export, tuple[str, dict[str, str]]] = {
@@ -27,7 +27,7 @@ _FILES: dict[Export, tuple[str, dict[str, str]]] = {
 
 
 def export(
-    service: ServiceClient, batch_id: str, kind: Export, to: Path | None, leave_out: CheckResult | None
+    service: ServiceClient, batch_id: str, kind: Export, to: Path | None, leave_out: LeftOut | None
 ) -> ExitCode:
     """Takes one file out of a batch, or contact sheets: as many as it takes. Without `to`, to standard output."""
     name, query = _FILES[kind]

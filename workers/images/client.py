@@ -40,6 +40,8 @@ class ImagesClient:
         deadline_s: for a whole call; a server that drips bytes never trips the read timeout.
     """
 
+    provider = "openai"
+
     def __init__(
         self,
         base_url: str,

@@ -36,8 +36,10 @@ _BROKEN_OFF = (
 
 
 class Client(Protocol):
-    """Whoever makes the pictures of one lane. `server` is the host that is called, and its port where one is named."""
+    """Whoever makes the pictures of one lane. `provider` is the company behind it;
+    `server` the host that is called, and its port where one is named."""
 
+    provider: str
     server: tuple[str, int | None]
 
     async def generate(self, request: ImageRequest, *, into: Path) -> Answer:

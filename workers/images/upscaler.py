@@ -41,6 +41,8 @@ class UpscalerClient:
         deadline_s: for a whole call; a server that drips bytes never trips the read timeout.
     """
 
+    provider = "stability"
+
     def __init__(
         self,
         base_url: str,

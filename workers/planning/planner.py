@@ -237,7 +237,7 @@ class Planner:
         }
         for name, cap in caps.items():
             if cap is not None and micros(cost.low) > cap:
-                return f"This will likely cost ${cost.low}, which is over {name} of ${usd(cap)}."
+                return f"This will cost at least ${cost.low}, which is over {name} of ${usd(cap)}."
         return None
 
     async def _settle(

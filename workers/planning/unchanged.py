@@ -53,9 +53,12 @@ class PrintFinder:
         """
         looked, there = Counter[str](), Counter[str]()
         cells = self.cells()
-        for cell, found in zip(
-            cells, await asyncio.gather(*(self._print(c, rows) for c in cells)), strict=True
-        ):
+        try:
+            prints = await asyncio.gather(*(self._print(cell, rows) for cell in cells))
+        finally:
+            for task in self._found.values():
+                task.cancel()  # of those that still run when one has failed
+        for cell, found in zip(cells, prints, strict=True):
             looked[cell.template] += 1
             there[cell.template] += found is not None
         made = Counter[str]()
