@@ -110,11 +110,12 @@ class PlanDuplicates(_Part):
 class PlanUnchanged(_Part):
     """Pictures that the tenant has already, and that cost nothing with `reuse: tenant`.
 
-    `looked_at` pictures were looked for; where the plan makes more, they stand for the rest.
+    `looked_at` pictures were looked for; where the plan makes more, they stand for the rest. `by_size`: of each template.
     """
 
     total: int = 0
     by_template: dict[str, int] = {}
+    by_size: dict[str, dict[str, int]] = {}
     looked_at: int = 0
 
 

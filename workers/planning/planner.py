@@ -367,4 +367,4 @@ def _spared(manifest: Manifest, draft: _Draft) -> Spared:
     if manifest.reuse is Reuse.NEVER:
         return Spared()
     sizes = {} if manifest.sample else draft.checker.twins.shared_sizes
-    return Spared(draft.duplicates.by_template, sizes, draft.unchanged.by_template)
+    return Spared(draft.duplicates.by_template, sizes, draft.unchanged.by_size)

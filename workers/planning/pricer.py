@@ -209,12 +209,12 @@ class Spared:
     Args:
         same: how many are the same as others.
         sizes: those whose call is that of another size.
-        there: how many the tenant has already.
+        there: how many the tenant has already, of each size.
     """
 
     same: Mapping[str, int] = field(default_factory=dict)
     sizes: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    there: Mapping[str, int] = field(default_factory=dict)
+    there: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> PlanCost:
@@ -222,22 +222,19 @@ def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> P
     likely, low, counts = Counter[str](), Counter[str](), Counter[str]()
     for priced in blocks:
         name = priced.block.template
-        shared = spared.sizes.get(name, frozenset())
-        called = [priced.quotes[n] for n, size in enumerate(priced.block.sizes) if size not in shared]
-        likely[name] += priced.likely_usd_micros
-        low[name] += sum(each.likely_usd_micros for each in called) * priced.per_size
+        shared, there = spared.sizes.get(name, frozenset()), spared.there.get(name, {})
         counts[name] += priced.block.count
-
-    def without(costs: Mapping[str, int], pictures: Mapping[str, int]) -> dict[str, int]:
-        return {name: cost - cost * pictures.get(name, 0) // counts[name] for name, cost in costs.items()}
-
-    to_make = without(likely, spared.there)
+        for size, each in zip(priced.block.sizes, priced.quotes, strict=True):
+            cost = each.likely_usd_micros * max(0, priced.per_size - there.get(size, 0))
+            likely[name] += cost
+            low[name] += 0 if size in shared else cost
+    same = {name: cost * spared.same.get(name, 0) // counts[name] for name, cost in low.items()}
     return PlanCost(
-        low=usd(sum(without(without(low, spared.same), spared.there).values())),
-        likely=usd(sum(to_make.values())),
+        low=usd(low.total() - sum(same.values())),
+        likely=usd(likely.total()),
         high=usd(sum(priced.high_usd_micros for priced in blocks)),
         cap=None if cap_usd is None else usd(micros(cap_usd)),
-        by_template={name: usd(cost) for name, cost in to_make.items()},
+        by_template={name: usd(cost) for name, cost in likely.items()},
     )
 
 

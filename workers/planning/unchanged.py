@@ -51,7 +51,7 @@ class PrintFinder:
         Raises:
             UnavailableError: storage does not answer.
         """
-        looked, there = Counter[str](), Counter[str]()
+        looked, there = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         cells = self.cells()
         try:
             prints = await asyncio.gather(*(self._print(cell, rows) for cell in cells))
@@ -59,13 +59,20 @@ class PrintFinder:
             for task in self._found.values():
                 task.cancel()  # of those that still run when one has failed
         for cell, found in zip(cells, prints, strict=True):
-            looked[cell.template] += 1
-            there[cell.template] += found is not None
-        made = Counter[str]()
+            looked[cell.template, cell.size] += 1
+            there[cell.template, cell.size] += found is not None
+        by_template, by_size = Counter[str](), dict[str, dict[str, int]]()
         for block in self._expansion.blocks:
-            made[block.template] += block.count
-        by_template = {name: made[name] * count // looked[name] for name, count in there.items() if count}
-        return PlanUnchanged(total=sum(by_template.values()), by_template=by_template, looked_at=len(cells))
+            for size in block.sizes:
+                seen = there[block.template, size]
+                count = seen and block.count // len(block.sizes) * seen // looked[block.template, size]
+                if count:
+                    by_template[block.template] += count
+                    sizes = by_size.setdefault(block.template, {})
+                    sizes[size] = sizes.get(size, 0) + count
+        return PlanUnchanged(
+            total=by_template.total(), by_template=by_template, by_size=by_size, looked_at=len(cells)
+        )
 
     async def _print(self, cell: Cell, rows: Mapping[int, Row]) -> Print | None:
         if cell.index not in self._found:

@@ -117,3 +117,16 @@ def test_the_parameters_of_a_fingerprint_are_those_that_are_asked_for() -> None:
     assert parameters_of(image, "auto") == {
         "quality": "low", "size": "auto", "format": "webp", "compression": 90
     }  # fmt: skip
+
+
+async def test_a_picture_that_is_there_spares_what_its_own_size_costs(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    asked = manifest(templates={"hero": {"prompt": GOOD}}, reuse="tenant", sizes=["1024x1024", "2048x1152"])
+    for line in CSV.splitlines()[1:]:
+        await store(desk, GOOD.replace("{{ row.title }}", line.split(",")[1]))
+
+    plan = await desk.plan(asked)
+    wide = await desk.plan({**asked, "sizes": ["2048x1152"]})
+
+    assert plan.unchanged.by_size == {"hero": {"1024x1024": 3}}
+    assert plan.cost.likely == plan.cost.low == wide.cost.likely
