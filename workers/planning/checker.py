@@ -212,7 +212,8 @@ class RowChecker:
                     break
                 note(found.encode() + b"\0")
                 if refusal := self._refusal_of(found, pointer):
-                    yield replace(place, code="bad_reference", detail=f"{pointer}: {refusal}")
+                    says = refusal if place.row is None else f"{pointer}: {refusal}"
+                    yield replace(place, code="bad_reference", detail=says)
                 elif "://" not in found or is_folder(found):
                     yield NeededFile(found, place.pointer, place.row, name, pointer)
 

@@ -120,9 +120,7 @@ async def test_a_reference_by_http_is_refused_by_the_plan_unless_the_operator_al
     await desk.fetcher.aclose()
     desk.fetcher = Fetcher(FetchSettings(allow_http=True))
 
-    assert refused == {
-        "/templates/hero/references/0": "/templates/hero/references/0: Only https:// is fetched."
-    }
+    assert refused == {"/templates/hero/references/0": "Only https:// is fetched."}
     assert said(await desk.plan(data)) == {}
 
 
