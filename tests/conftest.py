@@ -17,11 +17,17 @@ from pathlib import Path
 
 import pytest
 import redis as blocking_redis
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from core.state.connection import connect
 
 LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+# How long an example takes is the machine's affair, and no test's.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:

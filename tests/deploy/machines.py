@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +16,14 @@ import redis as blocking_redis
 from tests.conftest import free_port, redis_binary
 from tests.processes import Process, RedisServer
 
+_SWITCHES = count()
+
 
 class Switch:
     """A switch that this machine is connected to as well, so that it can look at everything."""
 
     def __init__(self) -> None:
-        number = os.getpid()
+        number = os.getpid() + 1000 * next(_SWITCHES)  # the kernel may still be at the ends of the last one
         self._name = f"dk{number % 100_000}"
         self._net = f"10.{100 + number % 100}.{number % 251}"
         self.machines: list[Machine] = []
