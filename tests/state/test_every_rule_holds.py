@@ -278,10 +278,12 @@ class Machine(RuleBasedStateMachine):
         truth.check_budgets(list(self.model.values()))
 
     def _endings(self, everybody: list[tuple[str, int, ModelTask]]) -> Counter[str]:
-        """How often a task had not ended so at one step, and had at the next."""
+        """How often a task had not ended so at one step, and had at the next. One that had ended and waits for its parent,
+        which is made again, has not ended once more."""
         for name, index, task in everybody:
             outcome = (task.failure or task.state.value) if task.state in ENDED else None
-            if outcome and self.ended.get((name, index)) != outcome:
+            was = self.ended.get((name, index))
+            if outcome and outcome != was and not (was and outcome == "parent_failed"):
                 self.endings[outcome] += 1
             self.ended[name, index] = outcome
         return self.endings

@@ -125,7 +125,7 @@ class Truth:
             assert not mine or worker in self.at(keys.WORKERS)
 
     def check_endings(self, endings: Counter[str]) -> None:
-        assert {outcome: int(count) for outcome, count in self.at(keys.ENDINGS).items()} == endings
+        assert {outcome: int(count) for outcome, count in self.at(keys.ENDINGS).items()} == dict(endings)
 
     def check_budgets(self, batches: list[ModelBatch]) -> None:
         self._check_scope(keys.day_budget(""), "", batches)
