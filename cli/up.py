@@ -89,7 +89,8 @@ def everything(options: UpOptions, variables: Variables) -> Iterator[Running]:
             yield _started(options, processes, variables, key)
         finally:
             say(
-                "Stopping everything: calls in flight are paid, and are waited for. Ctrl-C ends them at once."
+                "Stopping everything: calls in flight are paid, and are waited for, for as long as "
+                "DARKROOM_WORKER__DRAIN_S says; what is left then is parked. Ctrl-C ends them at once."
             )
 
 

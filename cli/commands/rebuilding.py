@@ -57,7 +57,10 @@ def rebuild(options: RebuildOptions) -> ExitCode:
     if found or options.output is not Output.TABLE:
         write_records(found, COLUMNS, options.output)
     elif process.returncode == 0:
-        say("There is nothing to bring back: Redis has every batch that is in storage.")
+        say(
+            "There is nothing to bring back: Redis has every batch that is in storage. "
+            "Should there be more, look at DARKROOM_STORAGE__URL."
+        )
     return ExitCode(process.returncode) if process.returncode in tuple(ExitCode) else ExitCode.ERROR
 
 
