@@ -88,9 +88,10 @@ class Pricer:
         for block in self._expansion.blocks:
             lane = self._lane(block.template)
             assert lane is not None, "problems() names templates without a lane"
-            found.append(
-                PricedBlock(block, self._model_name(block.template), lane, self._quotes(block.template))
-            )
+            sizes = self._manifest.sizes_of(block.template)
+            quotes = dict(zip(sizes, self._quotes(block.template), strict=True))
+            priced = tuple(quotes[size] for size in block.sizes)  # in a sample a block has one of them
+            found.append(PricedBlock(block, self._model_name(block.template), lane, priced))
         return found
 
     def _lane(self, template: str) -> str | None:
@@ -220,14 +221,18 @@ class Spared:
 def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> PlanCost:
     """`low` leaves out all that is spared, `likely` only what the tenant has already, `high` nothing."""
     likely, low, counts = Counter[str](), Counter[str](), Counter[str]()
+    there = Counter(
+        {(name, size): count for name, each in spared.there.items() for size, count in each.items()}
+    )
     for priced in blocks:
         name = priced.block.template
-        shared, there = spared.sizes.get(name, frozenset()), spared.there.get(name, {})
         counts[name] += priced.block.count
         for size, each in zip(priced.block.sizes, priced.quotes, strict=True):
-            cost = each.likely_usd_micros * max(0, priced.per_size - there.get(size, 0))
+            spare = min(priced.per_size, there[name, size])
+            there[name, size] -= spare
+            cost = each.likely_usd_micros * (priced.per_size - spare)
             likely[name] += cost
-            low[name] += 0 if size in shared else cost
+            low[name] += 0 if size in spared.sizes.get(name, frozenset()) else cost
     same = {name: cost * spared.same.get(name, 0) // counts[name] for name, cost in low.items()}
     return PlanCost(
         low=usd(low.total() - sum(same.values())),

@@ -61,15 +61,15 @@ class PrintFinder:
         for cell, found in zip(cells, prints, strict=True):
             looked[cell.template, cell.size] += 1
             there[cell.template, cell.size] += found is not None
-        by_template, by_size = Counter[str](), dict[str, dict[str, int]]()
+        made = Counter[tuple[str, str]]()
         for block in self._expansion.blocks:
             for size in block.sizes:
-                seen = there[block.template, size]
-                count = seen and block.count // len(block.sizes) * seen // looked[block.template, size]
-                if count:
-                    by_template[block.template] += count
-                    sizes = by_size.setdefault(block.template, {})
-                    sizes[size] = sizes.get(size, 0) + count
+                made[block.template, size] += block.count // len(block.sizes)
+        by_template, by_size = Counter[str](), dict[str, dict[str, int]]()
+        for (name, size), seen in there.items():
+            if count := made[name, size] * seen // looked[name, size]:
+                by_template[name] += count
+                by_size.setdefault(name, {})[size] = count
         return PlanUnchanged(
             total=by_template.total(), by_template=by_template, by_size=by_size, looked_at=len(cells)
         )

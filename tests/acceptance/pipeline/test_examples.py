@@ -37,7 +37,7 @@ async def test_a_few_of_its_pictures_are_made(studio: Studio, path: Path) -> Non
 
     batch = await studio.ended(await studio.submit(few_of(data), files_of(data, path.parent)))
 
-    assert batch.problems == ()
+    assert (batch.problems, batch.refusal) == ((), None)
     made = batch.counts["done"] + batch.counts["skipped"]
     assert made == batch.counts["total"], (batch.counts, batch.failures_by_class, batch.refusal)
     assert 0 < batch.counts["total"] <= FEW

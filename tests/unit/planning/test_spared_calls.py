@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -130,3 +131,18 @@ async def test_a_picture_that_is_there_spares_what_its_own_size_costs(desk: Desk
 
     assert plan.unchanged.by_size == {"hero": {"1024x1024": 3}}
     assert plan.cost.likely == plan.cost.low == wide.cost.likely
+
+
+async def test_a_picture_of_a_sample_is_priced_and_held_at_its_own_size(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    asked = manifest(templates={"hero": {"prompt": GOOD}}, image={"model": "gpt-image-2", "quality": "low"})
+
+    both, small, wide = [
+        (await desk.plan({**asked, "sizes": sizes, "sample": len(sizes)})).cost
+        for sizes in (["1024x1024", "2048x1152"], ["1024x1024"], ["2048x1152"])
+    ]
+
+    assert Decimal(both.high) == Decimal(small.high) + Decimal(wide.high)
+    assert Decimal(both.likely) == pytest.approx(
+        Decimal(small.likely) + Decimal(wide.likely), rel=Decimal("0.01")
+    )
