@@ -67,12 +67,15 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
 def bucket_house(
     place: Place, bucket: Bucket, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Place, Worker]]:
-    """The house with its storage in the bucket, and a worker whose lane sends links."""
+    """A house with its storage in the bucket, a Redis of its own, since workers of one Redis share its plans and tasks,
+    and a worker whose lane sends links."""
     lanes, folder = {"east": place.lanes["east"]}, tmp_path_factory.mktemp("linking")
-    house = Place(folder, place.redis, lanes, "s3://darkroom/kept", bucket.url, LINKED)
+    redis = RedisServer(folder / "redis")
+    house = Place(folder, redis, lanes, "s3://darkroom/kept", bucket.url, LINKED)
     worker = Worker(folder / "worker.log", house.settings())
     yield house, worker
     worker.kill()
+    redis.kill()
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ async def test_a_picture_that_storage_has_lost_is_given_up_after_three_free_call
     # The worker has both on its disk; the provider finds one of them.
     batch = await linking.ended(await linking.submit(manifest("a wall", templates=asked)))
 
-    assert (batch.counts["done"], batch.counts["failed"]) == (1, 1)
+    assert (batch.counts["done"], batch.counts["failed"], batch.refusal) == (1, 1, None)
     (failed,) = [task for task in await linking.task_list(batch.id) if task.state is TaskState.FAILED]
     assert failed.failure is not None
     assert (failed.failure["class"], failed.sends) == ("server_error", 3)
@@ -158,7 +161,7 @@ async def test_a_picture_is_made_from_a_folder_of_a_bucket_and_an_uploaded_one_i
 
     batch = await linking.ended(await linking.submit(manifest("a bench", templates={"hero": hero}), uploads))
 
-    assert (batch.counts["done"], batch.problems) == (1, ())
+    assert (batch.counts["done"], batch.problems, batch.refusal) == (1, (), None)
     (receipt,) = await linking.receipts(batch.id)
     ordered = [*names[2:], *names[:2]]
     assert list(receipt.references) == [hashlib.sha256(contents[name]).hexdigest() for name in ordered]
