@@ -35,10 +35,6 @@ class PricedBlock:
         return self.block.count // len(self.block.sizes)
 
     @property
-    def likely_usd_micros(self) -> int:
-        return sum(priced.likely_usd_micros for priced in self.quotes) * self.per_size
-
-    @property
     def high_usd_micros(self) -> int:
         return sum(priced.high_usd_micros for priced in self.quotes) * self.per_size
 
@@ -84,13 +80,15 @@ class Pricer:
 
     def blocks(self) -> list[PricedBlock]:
         """Every block priced; call it when `problems` found none."""
-        found = []
+        found, quotes = [], dict[str, dict[str, Quote]]()
+        for name in self._manifest.templates:
+            quotes[name] = dict(zip(self._manifest.sizes_of(name), self._quotes(name), strict=True))
         for block in self._expansion.blocks:
             lane = self._lane(block.template)
             assert lane is not None, "problems() names templates without a lane"
-            sizes = self._manifest.sizes_of(block.template)
-            quotes = dict(zip(sizes, self._quotes(block.template), strict=True))
-            priced = tuple(quotes[size] for size in block.sizes)  # in a sample a block has one of them
+            priced = tuple(
+                quotes[block.template][size] for size in block.sizes
+            )  # in a sample it has one of them
             found.append(PricedBlock(block, self._model_name(block.template), lane, priced))
         return found
 
