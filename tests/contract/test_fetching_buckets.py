@@ -8,9 +8,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from core.settings import FetchSettings, SettingsError, load_settings
+from tests.buckets import s3_server
 from workers.doctor.finding import Level
 from workers.doctor.sources import examine
 from workers.fetching.errors import FetchError
@@ -22,19 +22,13 @@ CONTENT = b"sku,title\na,Chair\n"
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a server with one bucket: a file in a folder that is open, one beside it, and a large one."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
-            patch.setenv(name, "true")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        url = "http://{}:{}".format(*server.get_host_and_port())
+    with s3_server("feeds") as address:
+        url = "http://{}:{}".format(*address)
         client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
-        client.create_bucket(Bucket="feeds")
         for key, body in (("shop/a?b c.csv", CONTENT), ("private.csv", CONTENT), ("shop/large", b"x" * 5000)):
             client.put_object(Bucket="feeds", Key=key, Body=body)
         client.close()
         yield url
-        server.stop()
 
 
 @pytest.fixture

@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from aiohttp import web
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from core.storage.opening import open_store
@@ -22,6 +20,7 @@ from core.storage.store import ObjectStore
 from schemas.failure import Charged, Failure, FailureClass
 from schemas.image import Generated, ImageFormat, ImageRequest, Reference
 from simulator.calls import ImageCalls
+from tests.buckets import s3_server
 from workers.images import wire
 from workers.images.client import ImagesClient
 from workers.linker import Linker
@@ -32,17 +31,8 @@ SIGNATURE = "X-Amz-Signature=" + "0123456789abcdef" * 4
 
 @pytest.fixture(scope="module")
 def endpoint_url() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
-            patch.setenv(name, "true")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
-        client.create_bucket(Bucket="darkroom")
-        client.close()
-        yield url
-        server.stop()
+    with s3_server("darkroom") as address:
+        yield "http://{}:{}".format(*address)
 
 
 @pytest.fixture

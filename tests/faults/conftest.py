@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.buckets import s3_server
 from tests.faults.front import StorageFront
-from tests.faults.stage import BUCKET, s3_server
+from tests.faults.stage import BUCKET
 from tests.processes import RedisServer, Simulator
 from tests.studio import Place, Studio
 
@@ -40,7 +41,7 @@ def east(place: Place) -> Simulator:
 @pytest.fixture(scope="session")
 def storage_address() -> Iterator[tuple[str, int]]:
     """A server that speaks S3, with one empty bucket."""
-    with s3_server() as address:
+    with s3_server(BUCKET) as address:
         yield address
 
 

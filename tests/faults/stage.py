@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-import boto3
-import pytest
-from moto.server import ThreadedMotoServer
-
+from tests.buckets import s3_server
 from tests.faults.front import StorageFront
 from tests.faults.proxy import FaultProxy
 from tests.processes import RedisServer, Simulator
@@ -80,7 +76,7 @@ def equipment(folder: Path) -> Iterator[tuple[RedisServer, Simulator, tuple[str,
         ending.callback(redis.kill)
         east = Simulator(folder / "east.log")
         ending.callback(east.kill)
-        yield redis, east, ending.enter_context(s3_server())
+        yield redis, east, ending.enter_context(s3_server(BUCKET))
 
 
 @asynccontextmanager
@@ -97,25 +93,3 @@ async def staged(
 
 
 BUCKET = "darkroom"
-_CREDENTIALS: Mapping[str, str] = {
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_ACCESS_KEY_ID": "faults",
-    "AWS_SECRET_ACCESS_KEY": "faults",
-}
-
-
-@contextmanager
-def s3_server() -> Iterator[tuple[str, int]]:
-    """A server that speaks S3, with one empty bucket; its address."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in _CREDENTIALS.items():
-            patch.setenv(name, value)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server.start()
-        host, port = server.get_host_and_port()
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
-        client.create_bucket(Bucket=BUCKET)
-        client.close()
-        yield host, port
-        server.stop()

@@ -16,7 +16,8 @@ import pytest
 import redis as blocking_redis
 
 from core.state import keys
-from tests.faults.stage import BUCKET, s3_server
+from tests.buckets import s3_server
+from tests.faults.stage import BUCKET
 from tests.processes import Process
 from tests.studio import manifest
 from tests.watching.canary import PROMPT, PROMPTS, SECRETS, met
@@ -129,7 +130,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("canary")
     with ExitStack() as ending:
         provider = ending.enter_context(parrot())
-        storage = "http://{}:{}".format(*ending.enter_context(s3_server()))
+        storage = "http://{}:{}".format(*ending.enter_context(s3_server(BUCKET)))
         received = ending.enter_context(receiver())
         told, password = settings(provider, storage, received.url), SECRETS["redis_password"]
         house = ending.enter_context(House(folder, told, password=password))

@@ -7,13 +7,13 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from core.documents import PlannedRow, Print
 from core.settings import FetchSettings
 from schemas.errors import UnavailableError
 from schemas.manifest import ImageSettings
 from schemas.plan import Plan
+from tests.buckets import s3_server
 from tests.unit.planning.desk import BATCH, CSV, PNG, TENANT, Desk, manifest, said
 from workers.fetching.fetcher import Fetcher
 from workers.order import fingerprint_of, parameters_of
@@ -183,14 +183,9 @@ async def test_a_mask_and_a_catalog_are_no_folders(desk: Desk) -> None:
 @pytest.fixture(scope="module")
 def endpoint_url() -> Iterator[str]:
     """A server with a bucket of folders."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
-            patch.setenv(name, "true")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        url = "http://{}:{}".format(*server.get_host_and_port())
+    with s3_server("feeds") as address:
+        url = "http://{}:{}".format(*address)
         client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
-        client.create_bucket(Bucket="feeds")
         many = [f"many/{number:02}.png" for number in range(20)]
         for key in (
             "good/b.png",
@@ -204,7 +199,6 @@ def endpoint_url() -> Iterator[str]:
             client.put_object(Bucket="feeds", Key=f"shop/{key}", Body=PNG)
         client.close()
         yield url
-        server.stop()
 
 
 @pytest.fixture
