@@ -12,7 +12,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(shell $(name) -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $(name))))
 
 # Tests are spread over processes by file; in the order of collection the short ones come last and level the ends.
-PYTEST := $(BIN)/python -m pytest --numprocesses=3 --dist=loadscope --no-loadscope-reorder
+# Those that type `make` themselves are not to inherit what this one was told.
+PYTEST := env -u MAKEFLAGS -u OPTIONS $(BIN)/python -m pytest --numprocesses=3 --dist=loadscope --no-loadscope-reorder
 
 # Without compiled modules a process takes twice as long to start, and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
