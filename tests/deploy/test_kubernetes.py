@@ -10,6 +10,8 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
+from cloudcoil.models.keda.v1alpha1 import ScaledObject
+from pydantic import ValidationError
 
 from core.settings import load_settings
 from service.app import openapi_document
@@ -23,7 +25,6 @@ FOLDERS = {
 }
 OVERLAYS = ("overlays/production", "overlays/rehearsal")
 TELEMETRY = (ROOT / "docs" / "telemetry.md").read_text()
-NOT_OF_KUBERNETES = {"ScaledObject"}
 
 
 def objects(folder: str, kind: str) -> dict[str, Object]:
@@ -44,11 +45,18 @@ def told(folder: str, name: str) -> dict[str, str]:
     return environment() | config | own
 
 
+def validate(each: Object) -> None:
+    """Against the schema of its kind, in which every field has to be known."""
+    if each["kind"] == "ScaledObject":
+        ScaledObject.model_validate(each, strict=True, extra="forbid", by_alias=True, by_name=False)
+    else:
+        kubernetes_validate.validate(each, "1.33", strict=True)
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_object_is_valid_down_to_its_last_field(folder: str) -> None:
     for each in build(FOLDERS[folder]):
-        if each["kind"] not in NOT_OF_KUBERNETES:
-            kubernetes_validate.validate(each, "1.33", strict=True)
+        validate(each)
 
 
 def test_no_file_lies_beside_what_is_built_and_looked_at() -> None:
@@ -64,7 +72,23 @@ def test_a_field_that_does_not_exist_is_found() -> None:
     workers = objects("base", "StatefulSet")["darkroom-workers"]
     workers["spec"]["template"]["spec"]["terminationGracePeriod"] = 660
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(workers, "1.33", strict=True)
+        validate(workers)
+
+
+MISTAKES = {
+    "no such field": {"maxReplicas": 20},
+    "not a number": {"minReplicaCount": "2"},
+    "nothing to scale by": {"triggers": None},
+    "no such field inside": {"advanced": {"horizontalPodAutoscalerConfig": {"behaviour": {}}}},
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_how_workers_are_scaled_is_found(mistake: dict[str, Any]) -> None:
+    scaling = objects("overlays/production", "ScaledObject")["darkroom-workers"]
+    scaling["spec"] |= mistake
+    with pytest.raises(ValidationError):
+        validate(scaling)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -178,13 +202,26 @@ def scaled() -> Any:
 
 
 def test_one_worker_more_is_asked_for_each_time_one_is_full() -> None:
+    """The schema knows no words of a trigger; these are all that one of this type has to have.
+
+    Source: https://keda.sh/docs/2.16/scalers/prometheus/, 2026-11-21.
+    """
     (trigger,) = scaled()["triggers"]
+    assert trigger["type"] == "prometheus"
+    assert set(trigger["metadata"]) == {"serverAddress", "query", "threshold"}
     workers = objects("overlays/production", "StatefulSet")
     assert scaled()["scaleTargetRef"]["name"] in workers
     assert (
         trigger["metadata"]["threshold"]
         == told("overlays/production", "darkroom-workers")["DARKROOM_WORKER__SLOTS"]
     )
+
+
+def test_to_apply_the_manifests_again_takes_no_worker_away() -> None:
+    """A number in the StatefulSet would be put back by every `kubectl apply`, whatever KEDA has made of it."""
+    assert "replicas" not in objects("overlays/production", "StatefulSet")["darkroom-workers"]["spec"]
+    assert scaled()["minReplicaCount"] >= 2
+    assert objects("overlays/rehearsal", "StatefulSet")["darkroom-workers"]["spec"]["replicas"] == 2
 
 
 def test_it_is_asked_for_by_metrics_that_the_service_shows() -> None:
@@ -230,19 +267,3 @@ def test_workers_are_scaled_by_what_the_account_allows_and_not_by_the_queue(
     )
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
-
-
-def test_prometheus_finds_every_pod_that_has_figures_under_the_jobs_that_alerts_know() -> None:
-    known = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    jobs = yaml.safe_load((DEPLOY / "prometheus" / "kubernetes.yml").read_text())["scrape_configs"]
-    assert [job["job_name"] for job in jobs] == [job["job_name"] for job in known]
-
-    (namespace,) = objects("overlays/production", "Namespace")
-    assert all(job["kubernetes_sd_configs"][0]["namespaces"]["names"] == [namespace] for job in jobs)
-    runs = objects("overlays/production", "Deployment") | objects("overlays/production", "StatefulSet")
-    shown = {
-        each["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
-        for each in runs.values()
-        if "prometheus.io/port" in each["spec"]["template"]["metadata"].get("annotations", {})
-    }
-    assert {job["relabel_configs"][0]["regex"] for job in jobs} == shown
