@@ -20,20 +20,26 @@ from tests.watching.promtool import complaints
 
 SHIPPED = ROOT / "deploy" / "prometheus"
 SCRAPE_S = 1
+Group = Mapping[str, Any]
+"""Addresses as `targets`, and the `labels` with which they were found."""
+
 Found = list[tuple[dict[str, str], list[float]]]
 """Series: labels, and values in the order of their time."""
 
 
 class Prometheus(Process):
-    """Reads `targets`, addresses by the name of their job, once a second."""
+    """Reads what it finds, by the name of its job, once a second; all else is as `shipped` has it."""
 
-    def __init__(self, folder: Path, targets: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, folder: Path, found: Mapping[str, Sequence[Group]], shipped: str = "prometheus.yml"
+    ) -> None:
         folder.mkdir()
-        told = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
+        told = yaml.safe_load((SHIPPED / shipped).read_text())
         told["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": f"{SCRAPE_S}s"}
         told["rule_files"] = [str(SHIPPED / name) for name in told["rule_files"]]
         for job in told["scrape_configs"]:
-            job["static_configs"] = [{"targets": list(targets[job["job_name"]])}]
+            job.pop("kubernetes_sd_configs", None)
+            job["static_configs"] = list(found[job["job_name"]])
         (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
         _remember_yesterday(folder)
         self.address = f"127.0.0.1:{free_port()}"

@@ -44,11 +44,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("watched")
     limits = ("--images-per-minute", "1200", "--latency-factor", "0.05")
     with House(folder, SETTINGS, workers=2, simulator=limits) as house:
-        targets = {
-            "darkroom-service": [house.service.url.removeprefix("http://")],
-            "darkroom-worker": [f"127.0.0.1:{port}" for port in house.workers],
+        found = {
+            "darkroom-service": [{"targets": [house.service.url.removeprefix("http://")]}],
+            "darkroom-worker": [{"targets": [f"127.0.0.1:{port}" for port in house.workers]}],
         }
-        prometheus = Prometheus(folder / "prometheus", targets)
+        prometheus = Prometheus(folder / "prometheus", found)
         try:
             prometheus.wait_for_more()
             put_load_on(house)
