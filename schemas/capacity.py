@@ -7,8 +7,9 @@ from math import ceil
 
 from schemas.lane import Limits, duration_s, slots_needed
 from schemas.model import Model
-from schemas.pricing import quote
+from schemas.pricing import Quote, quote, quote_call
 from schemas.size import Size
+from schemas.upscaler import Upscaler
 
 TYPICAL_PROMPT_BYTES = 600
 """About a hundred words."""
@@ -16,16 +17,15 @@ TYPICAL_PROMPT_BYTES = 600
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Pictures of one kind, each from a prompt without references.
+    """Calls of one kind, each of them a picture.
 
     Args:
+        each: what one of them takes.
         latency_s: mean time of a call, as `darkroom_call_seconds` shows it.
     """
 
     pictures: int
-    model: Model
-    quality: str
-    size: Size
+    each: Quote
     latency_s: float
 
 
@@ -50,21 +50,27 @@ class Capacity:
     high_usd_micros: int
 
 
-def capacity(wanted: Wanted, limits: Limits, *, slots_per_worker: int) -> Capacity:
-    """The capacity that uses the whole of `limits`; where nothing is limited, all pictures at once.
+def picture(model: Model, quality: str, size: Size) -> Quote:
+    """What a picture takes that is made from a prompt of usual length, without references.
 
     Raises:
         ValueError: the model has no such quality.
     """
-    each = quote(
-        wanted.model,
-        quality=wanted.quality,
-        size=wanted.size,
-        prompt_bytes=TYPICAL_PROMPT_BYTES,
-        references=0,
-        mask=False,
+    return quote(
+        model, quality=quality, size=size, prompt_bytes=TYPICAL_PROMPT_BYTES, references=0, mask=False
     )
-    pictures = wanted.pictures
+
+
+def upscale(upscaler: Upscaler) -> Quote:
+    """What it takes to make a picture larger."""
+    each = quote_call(upscaler.name)
+    assert each is not None, "every upscaler has a price"
+    return each
+
+
+def capacity(wanted: Wanted, limits: Limits, *, slots_per_worker: int) -> Capacity:
+    """The capacity that uses the whole of `limits`; where nothing is limited, all pictures at once."""
+    pictures, each = wanted.pictures, wanted.each
     least_s, limited_by = duration_s(pictures, pictures * each.likely_tokens, limits)
     per_minute = (
         round(pictures * 60 / least_s, 6) if least_s else None

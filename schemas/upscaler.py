@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from schemas.image import ImageFormat
+from schemas.lane import Limits
 from schemas.model import Dated, data_file
 from schemas.size import Size
 
@@ -21,6 +22,7 @@ class Upscaler(Dated):
     Args:
         factors: how many times as wide and as high a picture gets.
         max_pixels: of the picture that is sent.
+        call_s: how long a call takes, by the provider's words.
         base_url, requests_per_minute: of a lane that says nothing else.
     """
 
@@ -31,8 +33,13 @@ class Upscaler(Dated):
     max_edge_px: PositiveInt
     max_pixels: PositiveInt
     formats: tuple[ImageFormat, ...]
+    call_s: PositiveFloat
     base_url: str
     requests_per_minute: PositiveInt
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(requests_per_minute=self.requests_per_minute)
 
     def refusal_of(self, size: Size) -> str | None:
         """Why a picture of this size is not taken; None when it is."""

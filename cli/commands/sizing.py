@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,54 +11,90 @@ from cli.exits import ExitCode
 from cli.output import Json, Output, say, write_record
 
 if TYPE_CHECKING:
-    from schemas.model import Model
+    from schemas.capacity import Wanted
+    from schemas.lane import Limits
 
+TIER, QUALITY, SIZE, LATENCY_S = 1, "medium", "1024x1024", 120.0
 Pictures = Annotated[int, typer.Argument(metavar="PICTURES", min=1, help="How many.")]
-TierOption = Annotated[int, typer.Option("--tier", min=1, max=5, help="Usage tier of the account.")]
+TierOption = Annotated[
+    int | None,
+    typer.Option("--tier", min=1, max=5, show_default=str(TIER), help="Usage tier of the account."),
+]
 Latency = Annotated[
-    float,
-    typer.Option(min=0.1, help="Mean seconds of a call; the metric darkroom_call_seconds tells yours."),
+    float | None,
+    typer.Option(
+        min=0.1,
+        show_default=f"{LATENCY_S:g}; of an upscaler what its provider says",
+        help="Mean seconds of a call; the metric darkroom_call_seconds tells yours.",
+    ),
+]
+Quality = Annotated[str | None, typer.Option(show_default=QUALITY, help="Quality of the pictures.")]
+Model = Annotated[str, typer.Option(help="Model that makes them, or upscaler that makes them larger.")]
+Dimensions = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", show_default=SIZE, help="Their size.")
 ]
 Slots = Annotated[int, typer.Option(min=1, max=5000, help="Calls in flight in a worker.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How data is written.")]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was said of the pictures; None where nothing was."""
+
+    pictures: int
+    model: str
+    tier: int | None
+    latency_s: float | None
+    quality: str | None
+    size: str | None
+
+
 def size(
     pictures: Pictures,
-    tier: TierOption = 1,
-    latency: Latency = 120.0,
-    quality: Annotated[str, typer.Option(help="Quality of the pictures.")] = "medium",
-    model: Annotated[str, typer.Option(help="Model that makes them.")] = "gpt-image-2",
-    dimensions: Annotated[str, typer.Option("--size", metavar="WxH", help="Their size.")] = "1024x1024",
+    tier: TierOption = None,
+    latency: Latency = None,
+    quality: Quality = None,
+    model: Model = "gpt-image-2",
+    dimensions: Dimensions = None,
     slots: Slots = 200,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Work out slots, workers, hours and dollars. Asks nobody, spends nothing."""
-    from schemas.capacity import Wanted, capacity
-    from schemas.lane import TIERS
-    from schemas.size import resolve_size
+    """Work out slots, workers, hours and dollars of one lane. Asks nobody, spends nothing."""
+    from schemas.capacity import capacity
 
     try:
-        found = _model(model)
-        wanted = Wanted(pictures, found, quality, resolve_size(dimensions, found), latency)
-        needed = asdict(capacity(wanted, TIERS[tier], slots_per_worker=slots))
+        wanted, limits = _understood(Asked(pictures, model, tier, latency, quality, dimensions))
     except ValueError as error:
         say(str(error))
         raise typer.Exit(ExitCode.USAGE) from None
+    needed = asdict(capacity(wanted, limits, slots_per_worker=slots))
     write_record(_shown(needed), _lines(needed), output)
 
 
-def _model(name: str) -> Model:
-    """
-    Raises:
-        ValueError: it cannot be asked for.
-    """
-    from schemas.model import find_model, refusal_of
+def _understood(asked: Asked) -> tuple[Wanted, Limits]:
+    """What is wanted, and what the account allows.
 
-    found = find_model(name)
-    if found is None:
-        raise ValueError(refusal_of(name))
-    return found
+    Raises:
+        ValueError: it cannot be made, or something was said that means nothing here.
+    """
+    from schemas.capacity import Wanted, picture, upscale
+    from schemas.lane import TIERS
+    from schemas.model import find_model, refusal_of
+    from schemas.size import resolve_size
+    from schemas.upscaler import find_upscaler
+
+    if upscaler := find_upscaler(asked.model):
+        if asked.tier or asked.quality or asked.size:
+            raise ValueError(
+                f"--tier, --quality and --size mean nothing to {upscaler.name}: all accounts have the same limit, "
+                "and all calls the same price."
+            )
+        latency_s = asked.latency_s or upscaler.call_s
+        return Wanted(asked.pictures, upscale(upscaler), latency_s), upscaler.limits
+    if (model := find_model(asked.model)) is None:
+        raise ValueError(refusal_of(asked.model))
+    each = picture(model, asked.quality or QUALITY, resolve_size(asked.size or SIZE, model))
+    return Wanted(asked.pictures, each, asked.latency_s or LATENCY_S), TIERS[asked.tier or TIER]
 
 
 def _shown(needed: Json) -> Json:

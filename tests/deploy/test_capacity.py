@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.capacity import Capacity, Wanted, capacity
+from schemas.capacity import Capacity, Wanted, capacity, picture, upscale
 from schemas.lane import TIERS, Limits
 from schemas.model import find_model
 from schemas.size import Size
+from schemas.upscaler import find_upscaler, upscalers
 from tests.processes import ROOT
 
 PAGE = (ROOT / "docs" / "capacity.md").read_text()
@@ -25,7 +26,7 @@ SQUARE = Size(1024, 1024)
 def wanted(pictures: int = 10_000, *, quality: str = "medium", latency_s: float = 80.0) -> Wanted:
     model = find_model("gpt-image-2")
     assert model is not None
-    return Wanted(pictures, model, quality, SQUARE, latency_s)
+    return Wanted(pictures, picture(model, quality, SQUARE), latency_s)
 
 
 def needed(wanted: Wanted, limits: Limits) -> Capacity:
@@ -76,11 +77,44 @@ def test_the_command_says_it_for_machines() -> None:
     assert found["likely_usd"] == "534.60"
 
 
+UPSCALER = "stable-fast-upscale"
+
+
+def test_an_upscaler_has_a_lane_of_its_own_that_is_limited_in_calls() -> None:
+    one = find_upscaler(UPSCALER)
+    assert one is not None
+    found = needed(Wanted(10_000, upscale(one), latency_s=4.0), one.limits)
+    assert (found.images_per_minute, found.limited_by) == (900.0, "requests")
+    assert (found.slots, found.workers) == (60, 1)
+    assert found.duration_s == pytest.approx(10_000 / 900 * 60 + 4)
+    assert found.likely_usd_micros == found.high_usd_micros == 10_000 * 20_000
+
+
+@pytest.mark.parametrize("name", [one.name for one in upscalers()])
+def test_the_command_knows_every_upscaler_and_how_long_a_call_takes(name: str) -> None:
+    one = find_upscaler(name)
+    assert one is not None
+    told, slower = (
+        json.loads(darkroom("size", "900", "--model", name, *words, "-o", "json").stdout)
+        for words in ((), ("--latency", "40"))
+    )
+    assert told["slots"] == -(-one.requests_per_minute * one.call_s // 60)
+    assert slower["slots"] == -(-one.requests_per_minute * 40 // 60)
+
+
+@pytest.mark.parametrize("words", [("--tier", "3"), ("--quality", "low"), ("--size", "1024x1024")])
+def test_what_means_nothing_to_an_upscaler_is_refused(words: tuple[str, ...]) -> None:
+    said = darkroom("size", "10", "--model", UPSCALER, *words)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert f"mean nothing to {UPSCALER}" in said.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (("--quality", "best"), "it knows low, medium, high"),
         (("--model", "dall-e-3"), "is no longer taken"),
+        (("--model", "nobody"), "There is no model 'nobody'"),
         (("--size", "5x5"), "use 816x816"),
     ],
 )
@@ -90,9 +124,10 @@ def test_what_cannot_be_made_is_refused_with_what_can(words: tuple[str, ...], re
     assert reason in said.stderr
 
 
-def test_the_example_in_the_page_is_what_the_command_says() -> None:
-    command, shown = re.findall(r"^```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert darkroom(*shlex.split(command)[1:]).stdout == shown
+def test_the_examples_in_the_page_are_what_the_command_says() -> None:
+    blocks = re.findall(r"^```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for command, shown in zip(blocks[::2], blocks[1::2], strict=True):
+        assert darkroom(*shlex.split(command)[1:]).stdout == shown
 
 
 def rows() -> Iterator[str]:
