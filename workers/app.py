@@ -85,6 +85,7 @@ class WorkerProcess:
     clients: dict[str, Client]
     fetcher: Fetcher
     references: ReferenceKeeper
+    finisher: Finisher
     lanes: LaneStore
     lease: LeaseKeeper
     reports: dict[str, UsageReport]
@@ -206,6 +207,7 @@ class WorkerProcess:
             await report.aclose()
         await self.fetcher.aclose()
         await self.references.aclose()
+        await self.finisher.aclose()
         await self.documents.store.aclose()
         await self.redis.aclose()
         self.folder.close()
@@ -243,11 +245,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         folder = spool.open(name)
     except OSError as error:
         raise UnavailableError(f"The spool at {settings.spool.dir} cannot be used: {error}") from error
-    finisher = Finisher(
-        processes=settings.finishing.processes,
-        deadline_s=settings.finishing.deadline_s,
-        memory_bytes=settings.finishing.memory_bytes,
-    )
+    finisher = Finisher(**settings.finishing.model_dump())
     patience = Patience(clock)
     keeper = PictureKeeper(
         name,
@@ -317,6 +315,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         clients=clients,
         fetcher=fetcher,
         references=references,
+        finisher=finisher,
         lanes=lanes,
         lease=LeaseKeeper(
             connect_blocking(settings.redis.address),

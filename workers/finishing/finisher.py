@@ -6,22 +6,24 @@ import asyncio
 from pathlib import Path
 
 import structlog
-from anyio import BrokenWorkerProcess, CapacityLimiter
-from anyio.to_process import run_sync
+from pydantic import TypeAdapter
 
 from schemas.disclosure import Label
 from schemas.finish_plan import FinishPlan
 from schemas.rendition import Finished, Unfinished
-from workers.finishing.making import is_label_alone, make, make_within, renditions_of
+from workers.children.child import Child, ChildDiedError
+from workers.finishing.child import Commission
+from workers.finishing.making import is_label_alone, make, renditions_of
 
+_ENDED: TypeAdapter[Finished | Unfinished] = TypeAdapter(Finished | Unfinished)
 _log = structlog.get_logger()
 
 
 class Finisher:
-    """Finishes pictures, as many at a time as there are processes; the others wait.
+    """Finishes pictures, as many at a time as there are processes; the others wait. Lives in one event loop.
 
-    The processes start when they are first needed, stay for the next picture, and end with the event loop. One that
-    dies takes nothing with it but its own picture, which is tried once more.
+    The processes start when they are first needed, and stay for the next picture. One that dies takes nothing with it but
+    its own picture, which is tried once more.
 
     Args:
         processes: at the same time; each takes a processor while it works.
@@ -31,9 +33,8 @@ class Finisher:
 
     def __init__(self, *, processes: int, deadline_s: float, memory_bytes: int) -> None:
         self._room = asyncio.Semaphore(processes)
-        self._processes = processes
+        self._idle = [Child("workers.finishing.child", str(memory_bytes)) for _ in range(processes)]
         self._deadline_s = deadline_s
-        self._memory_bytes = memory_bytes
 
     async def finish(
         self, original: Path, plan: FinishPlan, label: Label, folder: Path
@@ -45,38 +46,38 @@ class Finisher:
         """
         if is_label_alone(plan, label):
             return await asyncio.to_thread(make, original, plan, label, folder)
+        commission = Commission(original=original, plan=plan, label=label, folder=folder)
         async with self._room:
-            ended = await self._tried(original, plan, label, folder)
-            if isinstance(ended, Unfinished) and ended.again:
-                ended = await self._tried(original, plan, label, folder)
+            child = self._idle.pop()
+            try:
+                ended = await self._tried(child, commission)
+                if isinstance(ended, Unfinished) and ended.again:
+                    ended = await self._tried(child, commission)
+            finally:
+                self._idle.append(child)
         return ended
 
-    async def _tried(
-        self, original: Path, plan: FinishPlan, label: Label, folder: Path
-    ) -> Finished | Unfinished:
+    async def aclose(self) -> None:
+        """Ends the processes; nothing may be with them any more."""
+        for child in self._idle:
+            await child.aclose()
+
+    async def _tried(self, child: Child, commission: Commission) -> Finished | Unfinished:
         ended: Finished | Unfinished | None = None
         try:
-            await asyncio.shield(asyncio.create_task(self._start()))
-            async with asyncio.timeout(self._deadline_s):
-                ended = await run_sync(
-                    make_within, self._memory_bytes, original, plan, label, folder,
-                    cancellable=True, limiter=CapacityLimiter(self._processes),
-                )  # fmt: skip
+            answer = await child.ask(commission.model_dump_json(), within_s=self._deadline_s)
+            ended = _ENDED.validate_json(answer)
         except TimeoutError:
             ended = Unfinished(reason=f"finishing took longer than {self._deadline_s:g} s")
-        except BrokenWorkerProcess:
+        except ChildDiedError:
             ended = Unfinished(reason="the process that finished this picture died", again=True)
-            _log.warning("finishing.interrupted", original=original.name)
+            _log.warning("finishing.interrupted", original=commission.original.name)
         except OSError as error:  # no memory or process number left for it: the picture goes on as it came
             ended = Unfinished(reason=f"no process could be started: {error.strerror}", again=True)
         finally:
             if not isinstance(ended, Finished):
-                _remove_renditions(original, folder)
+                _remove_renditions(commission.original, commission.folder)
         return ended
-
-    async def _start(self) -> None:
-        """Sees to it that a process is there. Never cancelled: anyio forgets one that is cancelled while it starts."""
-        await run_sync(int, limiter=CapacityLimiter(self._processes))
 
 
 def _remove_renditions(original: Path, folder: Path) -> None:

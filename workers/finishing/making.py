@@ -1,9 +1,8 @@
-"""Making: all that is done to one original, from its bytes to finished files, in a process of its own."""
+"""Making: all that is done to one original, from its bytes to finished files."""
 
 from __future__ import annotations
 
 import hashlib
-import resource
 from pathlib import Path
 
 from PIL import Image
@@ -51,14 +50,6 @@ def is_label_alone(plan: FinishPlan, label: Label) -> bool:
     """Whether nothing of the picture itself has to be looked at."""
     is_marked = label.china is not None and label.china.visible
     return not (plan.preset or plan.steps or plan.encode or plan.thumbnails or is_marked)
-
-
-def make_within(
-    memory_bytes: int, original: Path, plan: FinishPlan, label: Label, folder: Path
-) -> Finished | Unfinished:
-    """`make`, in a process that may take no more memory than this for its data, from now on."""
-    _limit_memory(memory_bytes)
-    return make(original, plan, label, folder)
 
 
 def renditions_of(original: Path, folder: Path) -> list[Path]:
@@ -128,11 +119,3 @@ def _kept(file: File, name: str, original: Path, folder: Path) -> Rendition:
         bytes=len(file.data),
         sha256=hashlib.sha256(file.data).hexdigest(),
     )
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    """A bomb that got through everything else ends this process, and not the machine."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard != resource.RLIM_INFINITY:
-        memory_bytes = min(memory_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, hard))

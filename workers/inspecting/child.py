@@ -12,6 +12,8 @@ import warnings
 
 from PIL import Image, UnidentifiedImageError
 
+from workers.children.serving import limit, serve
+
 BYTES_PER_PIXEL = 16
 """Of decoding: the picture with four channels, once more as it is turned, and the decoder's own tables."""
 
@@ -24,16 +26,18 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 
 def main() -> None:
     max_pixels = int(sys.argv[1])
-    _limit(resource.RLIMIT_AS, OWN_BYTES + max_pixels * BYTES_PER_PIXEL)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_AS, OWN_BYTES + max_pixels * BYTES_PER_PIXEL)
+    limit(resource.RLIMIT_FSIZE, 0)
     Image.MAX_IMAGE_PIXELS = max_pixels
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    for line in sys.stdin:
-        used_s = resource.getrusage(resource.RUSAGE_SELF)
-        _limit(resource.RLIMIT_CPU, int(used_s.ru_utime + used_s.ru_stime) + CPU_S, is_soft=True)
-        sys.stdout.write(json.dumps(looked_at(json.loads(line)["path"], max_pixels)) + "\n")
-        sys.stdout.flush()
+    serve(lambda line: json.dumps(_answered(json.loads(line)["path"], max_pixels)))
+
+
+def _answered(path: str, max_pixels: int) -> dict[str, object]:
+    """Looks at a picture, and takes no more than CPU_S for it."""
+    used_s = resource.getrusage(resource.RUSAGE_SELF)
+    limit(resource.RLIMIT_CPU, int(used_s.ru_utime + used_s.ru_stime) + CPU_S, is_soft=True)
+    return looked_at(path, max_pixels)
 
 
 def looked_at(path: str, max_pixels: int) -> dict[str, object]:
@@ -55,13 +59,6 @@ def looked_at(path: str, max_pixels: int) -> dict[str, object]:
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         return {"refusal": f"is damaged ({type(error).__name__})"}
     return {"media_type": f"image/{kind}", "width": width, "height": height, "has_alpha": has_alpha}
-
-
-def _limit(kind: int, most: int, *, is_soft: bool = False) -> None:
-    """No more than this from here on; where the system allows less already, that stays."""
-    _, hard = resource.getrlimit(kind)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (most, hard if is_soft else most))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""The inspector: asks the child process what a picture is, one at a time, and never waits for it for long."""
+"""The inspector: asks a child process what a picture is, one at a time, and never waits for it for long."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE, Process
 from pathlib import Path
-from typing import Any
 
 from schemas.picture import PictureFacts
+from workers.children.child import Child, ChildDiedError
 
 WITHIN_S = 20.0
 """Of one picture, decoding included; the largest allowed one takes about 3 s."""
@@ -20,12 +18,11 @@ class PictureRefusedError(ValueError):
 
 
 class Inspector:
-    """One child process, started when it is first needed, and anew after it died. Lives in one event loop."""
+    """One child process for all pictures. Lives in one event loop."""
 
     def __init__(self, max_pixels: int, *, within_s: float = WITHIN_S) -> None:
-        self._max_pixels = max_pixels
+        self._child = Child("workers.inspecting.child", str(max_pixels))
         self._within_s = within_s
-        self._child: Process | None = None
         self._turn = asyncio.Lock()
 
     async def inspect(self, path: Path) -> PictureFacts:
@@ -38,47 +35,15 @@ class Inspector:
         """
         async with self._turn:
             try:
-                async with asyncio.timeout(self._within_s):
-                    answer = await self._ask(path)
+                found = await self._child.ask(json.dumps({"path": str(path)}), within_s=self._within_s)
             except TimeoutError:
-                await self._kill()
                 raise PictureRefusedError(f"could not be decoded within {self._within_s:g} s") from None
-            except BaseException:
-                await self._kill()
-                raise
+            except ChildDiedError:
+                raise PictureRefusedError("takes more memory or time to decode than a picture may") from None
+        answer = json.loads(found)
         if "refusal" in answer:
             raise PictureRefusedError(answer["refusal"])
         return PictureFacts(**answer)
 
     async def aclose(self) -> None:
-        await self._kill()
-
-    async def _ask(self, path: Path) -> dict[str, Any]:
-        child = await self._started()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(json.dumps({"path": str(path)}).encode() + b"\n")
-        answer = b""
-        try:
-            await child.stdin.drain()
-            answer = await child.stdout.readline()
-        except ConnectionError:  # it is gone, as when it answers nothing
-            pass
-        if not answer:
-            raise PictureRefusedError("takes more memory or time to decode than a picture may")
-        found: dict[str, Any] = json.loads(answer)
-        return found
-
-    async def _started(self) -> Process:
-        if self._child is None or self._child.returncode is not None:
-            command = (sys.executable, "-I", "-m", "workers.inspecting.child", str(self._max_pixels))
-            self._child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={})
-        return self._child
-
-    async def _kill(self) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+        await self._child.aclose()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,21 @@ PLAN = plan_finish("64x48", [Crop(step="crop", to="32x32")])
 GIGABYTE = 1024**3
 
 
+MADE: list[Finisher] = []
+
+
+@pytest.fixture(autouse=True)
+async def ended() -> AsyncIterator[None]:
+    """No process of a test is left when it is over."""
+    yield
+    while MADE:
+        await MADE.pop().aclose()
+    assert children() == set()
+
+
 def finisher(processes: int = 1, deadline_s: float = 60, memory_bytes: int = GIGABYTE) -> Finisher:
-    return Finisher(processes=processes, deadline_s=deadline_s, memory_bytes=memory_bytes)
+    MADE.append(Finisher(processes=processes, deadline_s=deadline_s, memory_bytes=memory_bytes))
+    return MADE[-1]
 
 
 def original(folder: Path, name: str = "one") -> Path:
@@ -70,7 +83,11 @@ def children() -> set[int]:
         ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     )
     rows = (line.split(None, 2) for line in listed.stdout.splitlines())
-    return {int(pid) for pid, parent, name in rows if int(parent) == os.getpid() and "to_process" in name}
+    return {
+        int(pid)
+        for pid, parent, name in rows
+        if int(parent) == os.getpid() and "workers.finishing.child" in name
+    }
 
 
 async def until(true: Callable[[], bool]) -> None:

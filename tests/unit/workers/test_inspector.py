@@ -107,7 +107,7 @@ async def test_a_child_that_takes_too_long_is_killed_and_the_next_picture_has_a_
     os.mkfifo(tmp_path / "never")  # opening it waits for a writer who does not come
     inspector._within_s = 30.0
     await inspector.inspect(path)
-    child = inspector._child
+    child = inspector._child._process
     inspector._within_s = 0.2
 
     with pytest.raises(PictureRefusedError, match=r"within 0\.2 s"):
@@ -125,11 +125,11 @@ async def test_a_child_that_dies_is_a_refusal_and_the_next_picture_has_a_new_one
 ) -> None:
     path = written(tmp_path / "x", "RGB", (3, 3), format="png")
     await inspector.inspect(path)
-    assert inspector._child is not None
+    assert inspector._child._process is not None
     os.mkfifo(tmp_path / "never")
     asking = asyncio.create_task(inspector.inspect(tmp_path / "never"))
     await asyncio.sleep(0)
-    inspector._child.send_signal(signal.SIGKILL)
+    inspector._child._process.send_signal(signal.SIGKILL)
 
     with pytest.raises(PictureRefusedError, match="more memory or time"):
         await asking
@@ -140,9 +140,11 @@ async def test_a_child_that_dies_is_a_refusal_and_the_next_picture_has_a_new_one
 async def test_memory_is_limited_in_the_child_and_not_here(tmp_path: Path) -> None:
     inspector = Inspector(1_000_000)
     await inspector.inspect(written(tmp_path / "x", "RGB", (3, 3), format="png"))
-    assert inspector._child is not None
+    assert inspector._child._process is not None
 
-    limits = Path(f"/proc/{inspector._child.pid}/limits").read_text() if Path("/proc").exists() else ""
+    limits = (
+        Path(f"/proc/{inspector._child._process.pid}/limits").read_text() if Path("/proc").exists() else ""
+    )
     await inspector.aclose()
 
     (space,) = [line.split()[3] for line in limits.splitlines() if line.startswith("Max address space")] or [

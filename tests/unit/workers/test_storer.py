@@ -33,6 +33,12 @@ async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
 
 
 @pytest.fixture
+async def finisher() -> AsyncIterator[Finisher]:
+    yield FINISHER
+    await FINISHER.aclose()
+
+
+@pytest.fixture
 def entry(tmp_path: Path, order: Order) -> SpoolEntry:
     entry = Spool(tmp_path / "spool", 0).open("w1").entry(order.batch_id, order.index, order.attempt)
     Image.effect_noise((64, 48), 50).convert("RGB").save(entry.picture, "PNG")
@@ -98,13 +104,13 @@ async def test_of_a_picture_that_could_not_be_looked_into_no_signature_is_denied
 
 
 async def test_storing_once_more_after_a_crash_changes_nothing(
-    documents: Documents, entry: SpoolEntry, order: Order
+    documents: Documents, finisher: Finisher, entry: SpoolEntry, order: Order
 ) -> None:
     order = asking(order, {"step": "crop", "to": "32x32"})
-    first = await store(documents, FINISHER, entry, order)
+    first = await store(documents, finisher, entry, order)
     names = [key async for key in documents.store.list_keys("tenants/")]
 
-    assert await store(documents, FINISHER, entry, order) == first
+    assert await store(documents, finisher, entry, order) == first
 
     assert [key async for key in documents.store.list_keys("tenants/")] == names
 

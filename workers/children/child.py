@@ -1,0 +1,71 @@
+"""A child: a process of a module of ours, which answers a line of JSON with a line of JSON, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+
+
+class ChildDiedError(RuntimeError):
+    """The process ended before it answered; the next question has a new one."""
+
+
+class Child:
+    """Started when it is first asked, and anew after it died. Lives in one event loop, and sees no environment.
+
+    Args:
+        module: whose `main` serves.
+        words: what it is told on its command line.
+    """
+
+    def __init__(self, module: str, *words: str) -> None:
+        self._command = (sys.executable, "-I", "-m", module, *words)
+        self._process: Process | None = None
+
+    async def ask(self, question: str, *, within_s: float) -> bytes:
+        """The answer. To start the process does not count as time.
+
+        Raises:
+            ChildDiedError: there is none.
+            TimeoutError: there is none yet; the process was killed.
+            OSError: no process can be started.
+        Cancelled: the process is killed; nothing is left of the question.
+        """
+        try:
+            process = await self._started()
+            async with asyncio.timeout(within_s):
+                return await _answer(process, question)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Ends the process, whatever it is at."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+    async def _started(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, env={}
+            )
+        return self._process
+
+
+async def _answer(process: Process, question: str) -> bytes:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    answer = b""
+    process.stdin.write(question.encode() + b"\n")
+    with suppress(ConnectionError):  # it is gone, as when it answers nothing
+        await process.stdin.drain()
+        answer = await process.stdout.readline()
+    if not answer:
+        raise ChildDiedError
+    return answer
