@@ -12,7 +12,10 @@ from typing import Any
 
 import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import in_progress_key_prefix
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.redis_address import RedisAddress
 from schemas.errors import UnavailableError
@@ -21,7 +24,15 @@ QUEUE = "darkroom:jobs"
 EXPIRES_EXTRA_MS = 365 * 24 * 3600 * 1000
 """arq drops a job silently so long after its enqueueing; its default is one day, which a busy queue can exceed."""
 
-serialize = msgspec.msgpack.encode
+
+def _named(thing: object) -> str:
+    """Of a job that failed arq writes down its exception; what that says may be a prompt, and is left out."""
+    if isinstance(thing, BaseException):
+        return type(thing).__name__
+    raise TypeError(f"A job cannot hold a {type(thing).__name__}.")
+
+
+serialize = msgspec.msgpack.Encoder(enc_hook=_named).encode
 
 
 def deserialize(data: bytes) -> Any:
@@ -43,8 +54,17 @@ class PlanJob:
         return cls(**{each.name: facts[each.name] for each in fields(cls) if each.name in facts})
 
 
+def in_progress(job_id: str) -> str:
+    """The key that keeps a job with the worker that took it, for as long as it is there."""
+    return f"{in_progress_key_prefix}{job_id}"
+
+
 def redis_settings(address: RedisAddress | str) -> RedisSettings:
-    """arq's connection settings; without retries its worker would die one second after Redis goes away."""
+    """arq's connection settings; without retries its worker would die one second after Redis goes away.
+
+    Only what the connection failed of is tried again. A `WatchError` says that another worker took the job: redis-py would
+    repeat the transaction without its watch, and both would run it. Source: redis-py 5.3, asyncio/client.py, 2026-11.
+    """
     where = RedisAddress.of(address)
     settings = RedisSettings.from_dsn(where.url)
     if where.sentinels:
@@ -52,7 +72,7 @@ def redis_settings(address: RedisAddress | str) -> RedisSettings:
     settings.conn_timeout = 10
     settings.conn_retries = 30
     settings.retry_on_timeout = True
-    settings.retry_on_error = [RedisError, OSError]
+    settings.retry_on_error = [RedisConnectionError, RedisTimeoutError, OSError]
     return settings
 
 
