@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from arq.worker import Function, Worker
+from arq.worker import Worker
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from core.clock import Clock, SystemClock
 from core.documents import Documents
 from core.lane_settings import LaneSettings
-from core.queue import EXPIRES_EXTRA_MS, QUEUE, deserialize, redis_settings, serialize
-from core.redis_address import RedisAddress
 from core.settings import Settings
 from core.state.batches import BatchStore
 from core.state.claims import Caps, ClaimStore
@@ -46,7 +44,7 @@ from workers.finishing.finisher import Finisher
 from workers.images.client import ImagesClient
 from workers.images.exchange import Client
 from workers.images.upscaler import UpscalerClient
-from workers.jobs import plan_function
+from workers.jobs import PlanCarrier, jobs_worker
 from workers.keeper import PictureKeeper
 from workers.lease import LeaseKeeper
 from workers.linker import Linker
@@ -233,7 +231,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         metrics,
         clock.monotonic,
     )
-    documents, batches, tasks = Documents(store), BatchStore(redis), TaskStore(redis)
+    documents, batches, tasks, plans = (
+        Documents(store),
+        BatchStore(redis),
+        TaskStore(redis),
+        PlanStore(redis),
+    )
     caps = Caps(settings.budgets.tenant_month_usd, settings.budgets.house_day_usd)
     claims, lanes, fetcher = (
         ClaimStore(redis, caps),
@@ -302,10 +305,26 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
     planner = Planner(
         documents=documents,
         batches=batches,
-        plans=PlanStore(redis),
+        plans=plans,
         lanes=LaneStore(redis),
         opener=SourceOpener(documents, fetcher, settings.fetch, CatalogLimits()),
         settings=settings,
+        clock=clock,
+    )
+    lease = LeaseKeeper(
+        connect_blocking(settings.redis.address),
+        name,
+        lease_s=settings.worker.lease_s,
+        renew_s=settings.worker.renew_s,
+        on_lost=metrics.leases_lost.inc,
+    )
+    carrier = PlanCarrier(
+        planner,
+        worker=name,
+        lease=lease,
+        plans=plans,
+        batches=batches,
+        traces=traces,
         clock=clock,
     )
     return WorkerProcess(
@@ -317,13 +336,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         references=references,
         finisher=finisher,
         lanes=lanes,
-        lease=LeaseKeeper(
-            connect_blocking(settings.redis.address),
-            name,
-            lease_s=settings.worker.lease_s,
-            renew_s=settings.worker.renew_s,
-            on_lost=metrics.leases_lost.inc,
-        ),
+        lease=lease,
         recorder=Recorder(records=RecordStore(redis), documents=documents),
         rescuer=Rescuer(
             worker=name,
@@ -347,9 +360,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         ),
         shifts=shifts,
         watcher=SlotsWatcher(slots, partial(lanes.demand, sorted(settings.lanes))),
-        new_jobs=lambda: _arq_worker(
-            settings.redis.address, plan_function(planner, batches, traces, clock.now_ms)
-        ),
+        new_jobs=partial(jobs_worker, settings, carrier.function()),
         folder=folder,
         spool=spool,
         metrics=metrics,
@@ -378,19 +389,3 @@ def _life_name(settings: Settings) -> str:
     starts anew would have it, that one's claims would be renewed for ever and its spool would belong to nobody."""
     name = settings.worker.name or f"{socket.gethostname()}-{os.getpid()}"
     return f"{name}-{os.urandom(3).hex()}"
-
-
-def _arq_worker(address: RedisAddress, plan: Function) -> Worker:
-    return Worker(
-        functions=[plan],
-        queue_name=QUEUE,
-        redis_settings=redis_settings(address),
-        job_serializer=serialize,
-        job_deserializer=deserialize,
-        expires_extra_ms=EXPIRES_EXTRA_MS,
-        handle_signals=False,
-        max_jobs=2,
-        poll_delay=0.2,
-        health_check_interval=15,
-        log_results=False,
-    )

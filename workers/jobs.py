@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from arq.worker import Function, Retry, func
+from arq.worker import Function, Retry, Worker, func
 
-from core.queue import PlanJob
+from core.clock import Clock
+from core.queue import (
+    EXPIRES_EXTRA_MS,
+    QUEUE,
+    PlanJob,
+    deserialize,
+    in_progress,
+    redis_settings,
+    serialize,
+)
+from core.settings import Settings
 from core.state.batches import BatchStore
+from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
 from schemas.errors import UnavailableError
+from workers.lease import LeaseKeeper
 from workers.planning.planner import Planner
+from workers.retry_policy import MAX_CRASHES
 
 PLAN_TIMEOUT_S = 900
-"""A plan of 1,000,000 tasks takes under a minute; a job whose worker was killed is taken up again after this."""
+"""A plan of 1,000,000 tasks takes under a minute."""
 
 RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
 """Redis or storage may be away for a day and a half before a plan is given up."""
@@ -23,25 +37,90 @@ RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
 _log = structlog.get_logger()
 
 
-def plan_function(
-    planner: Planner, batches: BatchStore, traces: Traces, now_ms: Callable[[], int]
-) -> Function:
-    """The job `plan`, bound to what it needs."""
+class PlanCarrier:
+    """Carries out the job `plan`. When this process dies, another one takes the job up as soon as the lease has run out."""
 
-    async def plan(ctx: dict[Any, Any], *arguments: Any, **options: Any) -> None:
-        job = PlanJob.of(arguments[0])
+    def __init__(
+        self,
+        planner: Planner,
+        *,
+        worker: str,
+        lease: LeaseKeeper,
+        plans: PlanStore,
+        batches: BatchStore,
+        traces: Traces,
+        clock: Clock,
+    ) -> None:
+        self._planner = planner
+        self._worker = worker
+        self._lease = lease
+        self._plans = plans
+        self._batches = batches
+        self._traces = traces
+        self._clock = clock
+
+    def function(self) -> Function:
+        """The job as arq knows it. arq's own timeout comes after ours: it would end the job and leave its batch as it is."""
+
+        async def plan(ctx: dict[Any, Any], *arguments: Any, **options: Any) -> None:
+            await self._carry(ctx, PlanJob.of(arguments[0]))
+
+        return func(plan, name="plan", timeout=2 * PLAN_TIMEOUT_S, keep_result=0, max_tries=MAX_TRIES)
+
+    async def _carry(self, ctx: dict[Any, Any], job: PlanJob) -> None:
         try:
-            with traces.span(
-                "plan", kind="consumer", under=job.trace, facts={"darkroom.plan.id": job.plan_id}
-            ):
-                await planner.plan(job)
+            with self._lease.covering(in_progress(ctx["job_id"])):
+                await self._end(job)
         except UnavailableError as error:
             _log.warning("plan.delayed", plan=job.plan_id, batch=job.batch_id, reason=error.detail)
             raise Retry(defer=min(ctx["job_try"] * RETRY_STEP_S, RETRY_CAP_S)) from error
+
+    async def _end(self, job: PlanJob) -> None:
+        """Makes the plan, or rejects its batch where that cannot be done."""
+        refusal = None
+        try:
+            if (deaths := await self._plans.begin(job.plan_id, self._worker)) < MAX_CRASHES:
+                async with asyncio.timeout(PLAN_TIMEOUT_S):
+                    await self._plan(job)
+            else:
+                _log.error("plan.poisoned", plan=job.plan_id, batch=job.batch_id, workers=deaths)
+                refusal = f"{deaths} workers were lost while they made this plan; it is not tried again."
+        except UnavailableError:
+            raise
         except Exception as error:
             _log.exception("plan.crashed", plan=job.plan_id, batch=job.batch_id)
-            if job.batch_id is not None:
-                refusal = f"The plan failed by an error of ours: {type(error).__name__}."
-                await batches.reject(job.batch_id, refusal=refusal, problems=[], finished_at_ms=now_ms())
+            refusal = f"The plan failed by an error of ours: {type(error).__name__}."
+        finally:
+            with suppress(UnavailableError):
+                await self._plans.end(job.plan_id, self._worker)
+        if refusal is not None and job.batch_id is not None:
+            await self._batches.reject(
+                job.batch_id, refusal=refusal, problems=[], finished_at_ms=self._clock.now_ms()
+            )
 
-    return func(plan, name="plan", timeout=PLAN_TIMEOUT_S, keep_result=0, max_tries=MAX_TRIES)
+    async def _plan(self, job: PlanJob) -> None:
+        with self._traces.span(
+            "plan", kind="consumer", under=job.trace, facts={"darkroom.plan.id": job.plan_id}
+        ):
+            await self._planner.plan(job)
+
+
+def jobs_worker(settings: Settings, plan: Function) -> Worker:
+    """arq's worker, not yet started. It dies when Redis goes away."""
+    worker = Worker(
+        functions=[plan],
+        queue_name=QUEUE,
+        redis_settings=redis_settings(settings.redis.address),
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        expires_extra_ms=EXPIRES_EXTRA_MS,
+        handle_signals=False,
+        max_jobs=2,
+        poll_delay=0.2,
+        health_check_interval=15,
+        keep_result=0,
+        log_results=False,
+    )
+    # How long a job stays with a worker that is not heard of; arq would wait until the job's timeout has passed.
+    worker.in_progress_timeout_s = settings.worker.lease_s
+    return worker

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 from redis import Redis
@@ -31,6 +32,7 @@ class LeaseKeeper:
         self._lease_ms = int(lease_s * 1000)
         self._renew_s = renew_s
         self._on_lost = on_lost
+        self._covered: set[str] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
@@ -42,6 +44,15 @@ class LeaseKeeper:
         """
         self._renew()
         self._thread.start()
+
+    @contextmanager
+    def covering(self, key: str) -> Iterator[None]:
+        """Within this block the key lasts as long as the lease, and when this process dies it is gone with it."""
+        self._covered.add(key)
+        try:
+            yield
+        finally:
+            self._covered.discard(key)
 
     def stop(self) -> None:
         """Gives the lease back: claims that are left are taken back by others at once."""
@@ -64,4 +75,6 @@ class LeaseKeeper:
 
     def _renew(self, lease_ms: int | None = None) -> bool:
         lease_ms = self._lease_ms if lease_ms is None else lease_ms
+        for key in tuple(self._covered):
+            self._client.pexpire(key, lease_ms)
         return bool(self._client.eval(text_of("renew"), 0, self._worker, str(lease_ms)))

@@ -86,6 +86,11 @@ def plan(tenant: str, plan_id: str) -> str:
     return f"{PREFIX}plan:{tenant}:{plan_id}"
 
 
+def planners(plan_id: str) -> str:
+    """The workers that began to make a plan and did not say that they ended."""
+    return f"{PREFIX}planners:{plan_id}"
+
+
 def lane(name: str) -> str:
     return f"{PREFIX}lane:{name}"
 

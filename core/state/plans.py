@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from core.state import keys
-from core.state.connection import translated
+from core.state.connection import command, translated
 from schemas.plan import Plan
 
 KEPT_S = 72 * 3600
@@ -22,6 +22,22 @@ class PlanStore:
         text = plan.model_dump_json(exclude={"prompts"})
         with translated():
             await self._client.set(keys.plan(tenant, plan_id), text, ex=KEPT_S)
+
+    async def begin(self, plan_id: str, worker: str) -> int:
+        """Notes that a worker makes this plan. How many others did that died before its end."""
+        key = keys.planners(plan_id)
+        with translated():
+            await command(self._client, "SADD", key, worker)
+            await command(self._client, "EXPIRE", key, KEPT_S)
+            others = await command(self._client, "SMEMBERS", key) - {worker.encode()}
+            now_s, _ = await command(self._client, "TIME")
+            leases = [await command(self._client, "ZSCORE", keys.WORKERS, other) for other in others]
+        return sum(lease_ms is None or lease_ms <= now_s * 1000 for lease_ms in leases)
+
+    async def end(self, plan_id: str, worker: str) -> None:
+        """Notes that a worker makes this plan no more, and lives."""
+        with translated():
+            await command(self._client, "SREM", keys.planners(plan_id), worker)
 
     async def get(self, tenant: str, plan_id: str) -> Plan | None:
         """The plan without its prompts, or None when there is none (yet); a worker of a later version may have made it."""

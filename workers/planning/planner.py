@@ -126,6 +126,8 @@ class Planner:
             except ManifestError as error:
                 draft.problems += error.problems
         plan = await asyncio.to_thread(_plan_of, job, manifest, draft, self._settings)
+        if not await self._is_wanted(job):
+            return None  # this process was frozen, and another one was quicker
         await self._documents.put_prompts(job.tenant, job.plan_id, plan.prompts)
         await self._plans.put(job.tenant, job.plan_id, plan)
         if job.batch_id is not None:

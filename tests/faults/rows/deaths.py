@@ -6,16 +6,19 @@ import asyncio
 import random
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
-from schemas.batch import Batch
+from schemas.batch import Batch, BatchState
 from tests.benchmarks.rig.fleet import AS_SHIPPED
+from tests.faults.front import StorageFront
 from tests.faults.row import Figure, Result, Size, row
 from tests.faults.stage import SLOW, Stage
 from tests.processes import Worker
-from tests.studio import Studio, eventually, manifest, numbered
+from tests.studio import WITHIN_S, Studio, eventually, manifest, numbered
 
 FEW = {"DARKROOM_WORKER__SLOTS": "4"}
 
@@ -105,6 +108,53 @@ def taken_back(workers: list[Worker], deaths: dict[int, float]) -> list[Back]:
             back_s = datetime.fromisoformat(event["timestamp"]).timestamp()
             found.append(Back(event["task"], deaths[pid], back_s, event["was"]))
     return found
+
+
+class Held:
+    """Holds back the first page of rows that storage is told, so that its plan is half made; used as a context."""
+
+    def __init__(self, front: StorageFront) -> None:
+        self._front = front
+        self._reached, self._let_go = threading.Event(), threading.Event()
+
+    def __enter__(self) -> Self:
+        self._front.refuse(self._waits)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._front.open()
+        self._let_go.set()
+
+    async def reached(self) -> None:
+        assert await asyncio.to_thread(self._reached.wait, WITHIN_S)
+
+    def _waits(self, method: str, path: str) -> bool:
+        if method == "PUT" and "/rows/" in path and not self._reached.is_set():
+            self._reached.set()
+            self._let_go.wait(WITHIN_S)
+        return False
+
+
+@row("kill -9 in the middle of a plan", quick=Size(6), long=Size(600, times=4))
+async def killed_planning(stage: Stage, size: Size) -> Result:
+    """Another worker makes the plan once the lease has run out."""
+    studio = await stage.studio(AS_SHIPPED if size.is_long else {}, on_s3=True)
+    worker, waits, books = studio.worker(), [], []
+    for _ in range(size.times):
+        with Held(stage.front) as held:
+            batch_id = await studio.submit(manifest(*numbered(size.tasks)))
+            await held.reached()
+            worker.kill()
+            died_s = time.monotonic()
+        worker = await asyncio.to_thread(studio.worker)
+        await studio.until(batch_id, lambda batch: batch.state is not BatchState.PLANNING, size.within_s)
+        waits.append(time.monotonic() - died_s)
+        await studio.ended(batch_id, size.within_s)
+        books.append(await studio.books(batch_id))
+        assert (books[-1].done, len(studio.calls(batch_id))) == (size.tasks, size.tasks)
+    made = [event for one in studio.workers for event in one.events() if event["event"] == "plan.made"]
+    assert len(made) == size.times
+    return Result(sum(books[1:], books[0]), (Figure("death to planned", max(waits), " s", at_most=45),))
 
 
 @row("SIGTERM, one worker after the other", quick=Size(48, times=2), long=Size(1500, times=20))
