@@ -8,11 +8,19 @@ from typing import Any
 from core.state.tasks import Moved
 from schemas.expansion import Cell
 from schemas.failure import Failure
+from schemas.task import TaskState
 from schemas.verdict import Done, GiveUp, Lost, Park, Release, RetryIn, Skip, Verdict
 from workers.shelf import Campaign
 
 TWIN_WAIT_S, TWIN_WAIT_CAP_S = 5.0, 60.0
 """How long a task waits for its twin at first, and at most: twice as long each time, for untouched tasks to go first."""
+
+CALLED = (TaskState.SENT, TaskState.SPOOLED, TaskState.PARKED)
+"""Where a task stands whose call nobody has put behind it. In any other state it is somebody else's by now, also before
+it is claimed again: what its call came to is paid for, and decides nothing."""
+
+UNCALLED = (TaskState.CLAIMED, TaskState.SENT, TaskState.PARKED)
+"""The same for one that was not called: marked as sent it may have been, and taken for lost since."""
 
 
 def not_sent(moved: Moved, attempt: int, likely_usd_micros: int) -> Verdict:

@@ -15,6 +15,7 @@ from schemas.errors import ConflictError, DarkroomError, NotFoundError
 from schemas.failure import FailureClass
 from schemas.task import TaskState
 from workers.keeper import BadPicture, PictureKeeper, unwitnessed
+from workers.moves import CALLED
 from workers.order import Order
 from workers.retry_policy import MAX_CRASHES
 from workers.shelf import CampaignShelf
@@ -23,9 +24,6 @@ from workers.spool import Spool, SpoolEntry
 APART_S = 3.0
 """Tasks that were lost together for the second time go on so far apart: one of them may be what kills the workers, and
 the others must not be given up with it."""
-
-_CALLED = (TaskState.SENT, TaskState.SPOOLED, TaskState.PARKED)
-"""Where a task stands whose call nobody has put behind it, in the order in which these follow each other."""
 
 _log = structlog.get_logger()
 
@@ -145,21 +143,15 @@ class Rescuer:
 
     async def _fail(self, order: Order, bad: BadPicture) -> None:
         """One that is to be made again by now, or was, is left to that."""
-        for was in _CALLED:
-            if await self._failed(order, bad, was):
-                break
-        # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
-        await self._keeper.post_surplus(order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros)
-
-    async def _failed(self, order: Order, bad: BadPicture, was: TaskState) -> bool:
         failure = _failure(FailureClass.BAD_OUTPUT, bad.failure.message, charged="yes")
-        moved = await self._keeper.persist(
+        await self._keeper.persist(
             lambda: self._tasks.move(
-                batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker, from_state=was.value,
+                batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker, from_state=CALLED,
                 to="failed", attempt=order.attempt, cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
             )
         )  # fmt: skip
-        return moved.status == "ok"
+        # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
+        await self._keeper.post_surplus(order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros)
 
 
 def _failure(failure_class: FailureClass, message: str, *, charged: str = "unknown") -> dict[str, str]:

@@ -21,7 +21,7 @@ from schemas.verdict import GiveUp, RetryIn, Verdict
 from workers.admission.feedback import lesson_of
 from workers.images.exchange import Client
 from workers.keeper import BadPicture, PictureKeeper
-from workers.moves import move_of, not_sent
+from workers.moves import CALLED, UNCALLED, move_of, not_sent
 from workers.preparer import Prepared, Preparer
 from workers.reporter import Reporter
 from workers.retry_policy import MAX_CRASHES, History, decide
@@ -197,12 +197,17 @@ class AttemptRunner:
         return decide(failure, history, cost_usd_micros=cost)
 
     async def _finish(self, claim: Claim, campaign: Campaign, verdict: Verdict, *, sent: bool) -> Verdict:
-        """Writes down what becomes of the task, in one move; then the spool may forget the attempt."""
+        """Writes down what becomes of the task, in one move; then the spool may forget the attempt.
+
+        A worker that was taken for lost comes back with what its call cost; its verdict is too late where the task is to
+        be made again, or was.
+        """
         cell = campaign.expansion.cell(claim.index)
         move = move_of(verdict, campaign, cell, sent=sent)
         if move is not None:
-            moved = await self.keeper.persist(lambda: self._move(claim, attempt=claim.attempt, **move))
-            if moved.status != "ok" and move.get("cost"):
+            move |= {"attempt": claim.attempt, "from_state": CALLED if sent else UNCALLED}
+            await self.keeper.persist(lambda: self._move(claim, **move))
+            if move.get("cost"):  # where the move has posted it, this posts nothing
                 await self.keeper.post_surplus(claim.batch_id, claim.index, claim.attempt, cost=move["cost"])
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
         self.reporter.ended(claim, campaign, cell, verdict, now_ms=self.clock.now_ms())
@@ -215,13 +220,13 @@ class AttemptRunner:
         parked = await self.keeper.persist(lambda: self._move(claim, "parked", failure=doubt))
         if parked.status != "illegal":
             return
-        move: dict[str, Any] = {"to": "waiting", "delay_us": int(WITHDRAWN_S * 1e6)}
+        move: dict[str, Any] = {"to": "waiting", "delay_us": int(WITHDRAWN_S * 1e6), "from_state": "claimed"}
         if claim.crashes + 1 >= MAX_CRASHES:
             poison = {"class": FailureClass.POISON.value, "message": message, "charged": "no"}
             lost = await self.keeper.persist(
                 lambda: self.shelf.lost_with(claim.tenant, claim.batch_id, claim.index)
             )
-            move = {"to": "failed", "failure": poison, "fail": lost}
+            move |= {"to": "failed", "failure": poison, "fail": lost}
         await self.keeper.persist(lambda: self._move(claim, **move, unused="all", crash=True))
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,18 +54,19 @@ class TaskStore:
         self._pending: list[tuple[bytes, asyncio.Future[Moved]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def move(self, *, from_state: str | None = None, **move: Any) -> Moved:
+    async def move(self, *, from_state: str | Collection[str] | None = None, **move: Any) -> Moved:
         """Moves one task, in one write with the moves of others that are asked for at the same moment.
 
         Args:
-            from_state: the state that the move was decided on; it is stale when the task has left it.
+            from_state: the state or states that the move was decided on; it is stale when the task has left them.
             move: batch, index, fence, to and what `to` asks for; see `lua/move.lua`.
         Raises:
             TypeError, ValueError: this move cannot be packed; those of others are made.
             UnavailableError: Redis did not answer; the move may or may not have happened, and repeating it is safe.
         Cancelled: the move still happens.
         """
-        packed = pack(move if from_state is None else move | {"from": from_state})
+        origins = [from_state] if isinstance(from_state, str) else from_state
+        packed = pack(move if origins is None else move | {"from": dict.fromkeys(origins, True)})
         future: asyncio.Future[Moved] = asyncio.get_running_loop().create_future()
         self._pending.append((packed, future))
         if self._writer is None:

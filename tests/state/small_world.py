@@ -25,6 +25,7 @@ from schemas.verdict import GiveUp, Park, RetryIn
 from tests.state.snapshots import View
 from tests.state.world import World
 from workers.doubt_policy import Known, resolve
+from workers.moves import CALLED
 from workers.retry_policy import MAX_CRASHES, History, decide
 
 PRICE = 10
@@ -37,7 +38,7 @@ class Limits:
     """How many accidents may happen.
 
     Args:
-        troubles: free refusals of the provider, and requests that were marked as sent and then not sent.
+        troubles: free refusals of the provider, useless pictures, and requests that were marked as sent and then not sent.
     """
 
     crashes: int
@@ -215,20 +216,14 @@ class SmallWorld:
         return after.holding(place, replace(hands, step="wait"))
 
     async def _decide(self, now: Now, place: int, hands: Hands, failure_class: FailureClass) -> Now:
-        cost = PRICE if failure_class is FailureClass.DOUBTFUL else 0
+        cost = 0 if failure_class is FailureClass.SERVER_ERROR else PRICE
         history = History(hands.sends + 1, hands.attempt, self._on_doubt, chance=0.0)
         verdict = decide(Failure.of(failure_class, "It failed."), history, cost_usd_micros=cost)
-        facts: dict[str, Any] = {"attempt": hands.attempt, "failure": {"class": failure_class.value}}
-        match verdict:
-            case Park():
-                moved, cost = await self._move(now, place, hands, "parked", **facts), 0
-            case RetryIn():
-                moved = await self._move(now, place, hands, "waiting", delay_us=0, cost=cost, **facts)
-            case GiveUp():
-                moved = await self._move(now, place, hands, "failed", cost=cost, **facts)
-            case _:
-                raise AssertionError(f"unexpected: {verdict}")
-        if cost and moved.status != "ok":
+        to = {Park: "parked", RetryIn: "waiting", GiveUp: "failed"}[type(verdict)]
+        facts: dict[str, Any] = {"delay_us": 0, "failure": {"class": failure_class.value}}
+        cost = 0 if to == "parked" else cost
+        await self._move(now, place, hands, to, attempt=hands.attempt, from_state=CALLED, cost=cost, **facts)
+        if cost:
             await self._post(now, place, hands)
         doubted = now.doubted | {(hands.index, hands.attempt)} if cost else now.doubted
         return replace(now, doubted=doubted).holding(place, None)
@@ -349,13 +344,17 @@ class SmallWorld:
         if hands is None:
             return
         if hands.step == "wait":
-            yield Step(f"{name} hears nothing", True, lambda: self._hear_nothing(now, place, hands))
+            yield Step(f"{name} hears nothing", True, lambda: self._hear(now, place, hands, "doubtful"))
+        if hands.step == "wait" and now.troubles < self._limits.troubles:
+            cheated = replace(now, troubles=now.troubles + 1)
+            yield Step(f"{name} is cheated", True, lambda: self._hear(cheated, place, hands, "bad_output"))
         if hands.step == "send" and now.troubles < self._limits.troubles:
             yield Step(f"{name} does not send", True, lambda: self._withdraw(now, place, hands))
             yield Step(f"{name} sends and is refused", True, self._send_in_vain(now, place, hands))
 
-    async def _hear_nothing(self, now: Now, place: int, hands: Hands) -> Now:
-        return self._unheard(await self._decide(now, place, hands, FailureClass.DOUBTFUL))
+    async def _hear(self, now: Now, place: int, hands: Hands, what: str) -> Now:
+        """Nothing, or a picture that was paid for and is of no use."""
+        return self._unheard(await self._decide(now, place, hands, FailureClass(what)))
 
     async def _die(self, now: Now, place: int) -> Now:
         """What was in memory is gone, and another life begins. Its lease runs out: being looked for may take longer."""

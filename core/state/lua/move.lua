@@ -1,7 +1,7 @@
 -- Moves tasks from state to state, each a compare-and-set on (state, fence), with everything that follows from it:
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
--- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from (the state it has to be in) | nil} and, as `to`
+-- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from {state it may be in = true} | nil} and, as `to`
 --   asks for them, fingerprint + reuse (sent), asset + sha256 (stored), checks {result, failed, warned} (done), same_as
 --   (skipped), delay_us (waiting), failure (failed), cost + attempt (whose cost it is, by default the last one's), tokens
 --   (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [index], fail [index], crash,
@@ -43,7 +43,7 @@ end
 local function refusal(move, task, batch_state)
   if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
   local is_again = move.to == 'queued' and ENDED[task.state]
-  if move.from ~= task.state and (move.from or is_again) then return { status = 'stale' } end
+  if not (move.from or {})[task.state] and (move.from or is_again) then return { status = 'stale' } end
   if task.state == 'done' then return { status = move.late and 'surplus' or 'stale', asset = task.asset } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
   if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end

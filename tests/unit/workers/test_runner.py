@@ -1,10 +1,12 @@
-"""Accidents of one attempt: a disk that fails before anything is sent, a lesson that fails after a picture is paid."""
+"""Accidents of one attempt: a disk that fails before anything is sent, a lesson that fails after a picture is paid, a
+worker that was frozen, and comes back to a task that is somebody else's."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,8 +23,11 @@ from core.storage.folder import FolderStore
 from core.telemetry.metrics import WorkerMetrics
 from schemas.claim import Claim
 from schemas.expansion import Expansion
+from schemas.failure import Failure, FailureClass
 from schemas.image import Answer, Generated, ImageFormat, ImageRequest, Usage
 from schemas.manifest_check import check_manifest
+from schemas.model import find_model
+from schemas.pricing import cost_usd_micros
 from schemas.verdict import RetryIn, Skip
 from tests.finishing import keeper_of
 from tests.state.world import World
@@ -30,12 +35,16 @@ from workers.moves import TWIN_WAIT_CAP_S, not_sent
 from workers.order import Order
 from workers.preparer import Prepared
 from workers.reporter import Reporter
+from workers.retry_policy import MAX_CRASHES
 from workers.reuser import Reuser
 from workers.runner import WITHDRAWN_S, AttemptRunner
 from workers.shelf import Campaign
 from workers.spool import Spool, SpoolFolder
 
 USAGE = Usage(input_text_tokens=20, output_image_tokens=1_756)
+MODEL = find_model("gpt-image-2")
+assert MODEL is not None
+COST = cost_usd_micros(MODEL, USAGE)
 
 
 class Bench:
@@ -53,11 +62,19 @@ class Bench:
         )
         self.campaign = Campaign(made, Expansion(made, 1))
         self.order = order
+        self.refusal: Failure | None = None
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def get(self, tenant: str, batch_id: str) -> Campaign:
         return self.campaign
 
-    async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared:
+    async def lost_with(self, tenant: str, batch_id: str, index: int) -> list[int]:
+        return []
+
+    async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared | Failure:
+        if self.refusal is not None:
+            await self._freeze()
+            return self.refusal
         facts = {name: getattr(claim, name) for name in ("tenant", "batch_id", "index", "attempt", "fence")}
         order = msgspec.structs.replace(self.order, **facts)
         request = ImageRequest(
@@ -71,8 +88,14 @@ class Bench:
         return Prepared(order, request)
 
     async def generate(self, request: ImageRequest, into: Path) -> Answer:
+        await self._freeze()
         into.write_bytes(b"paid")
         return Answer(Generated(into, "ab", 4, USAGE, "req_1"), 1.5)
+
+    async def _freeze(self) -> None:
+        """What others do until this worker goes on."""
+        if self.meanwhile is not None:
+            await self.meanwhile()
 
 
 class Unteachable(LaneStore):
@@ -93,17 +116,22 @@ def folder(tmp_path: Path) -> SpoolFolder:
 
 
 @pytest.fixture
+def bench(order: Order) -> Bench:
+    return Bench(order)
+
+
+@pytest.fixture
 async def runner(
-    world: World, folder: SpoolFolder, order: Order, tmp_path: Path
+    world: World, folder: SpoolFolder, bench: Bench, tmp_path: Path
 ) -> AsyncIterator[AttemptRunner]:
-    store, clock, bench = FolderStore(tmp_path / "store", threads=2), SystemClock(), cast(Any, Bench(order))
+    store, clock, stand_in = FolderStore(tmp_path / "store", threads=2), SystemClock(), cast(Any, bench)
     documents = Documents(store)
     keeper = keeper_of("w1", documents, world.tasks, clock)
     yield AttemptRunner(
         worker="w1",
-        shelf=bench,
-        preparer=bench,
-        clients={"lane": bench},
+        shelf=stand_in,
+        preparer=stand_in,
+        clients={"lane": stand_in},
         spool=folder,
         keeper=keeper,
         reuser=Reuser(documents, keeper, clock),
@@ -116,11 +144,24 @@ async def runner(
     await store.aclose()
 
 
+@pytest.fixture
+def late(runner: AttemptRunner, world: World) -> AttemptRunner:
+    """A runner whose lessons are learnt."""
+    runner.lanes = world.lanes
+    return runner
+
+
 async def claimed(world: World) -> Claim:
     await world.lane()
     await world.batch(1)
     (claim,) = await world.claim()
     return claim
+
+
+async def spent(world: World, claim: Claim) -> tuple[int, int]:
+    """What the batch has spent, and what it holds."""
+    batch = await world.batches.get(claim.tenant, claim.batch_id)
+    return batch.spent_usd_micros, batch.held_usd_micros
 
 
 async def test_what_a_picture_cost_is_written_down_before_anything_is_learnt(
@@ -179,3 +220,76 @@ def test_a_duplicate_waits_longer_each_time_for_its_twin() -> None:
         RetryIn(seconds) for seconds in (5.0, 10.0, 20.0, 40.0, TWIN_WAIT_CAP_S, TWIN_WAIT_CAP_S)
     ]
     assert not_sent(Moved("duplicate", same_as=1, state="done"), 1, 7) == Skip(1, 7)
+
+
+async def test_a_useless_picture_that_comes_late_does_not_fail_a_task_that_is_to_be_made_again(
+    world: World, late: AttemptRunner, bench: Bench
+) -> None:
+    claim = await claimed(world)
+
+    async def taken_for_lost_and_not_charged() -> None:
+        await world.move(claim, "parked", crash=True, failure={"class": "doubtful"})
+        await world.move(claim, "queued")
+
+    bench.meanwhile = taken_for_lost_and_not_charged
+
+    await late.run(claim, 0.0)
+
+    assert ((await world.task(claim)).state, await spent(world, claim)) == ("queued", (COST, 0))
+    (again,) = await world.claim()
+    assert (again.index, again.attempt) == (claim.index, 2)
+
+
+async def test_a_useless_picture_ends_a_task_that_was_parked_for_it_at_its_cost(
+    world: World, late: AttemptRunner, bench: Bench
+) -> None:
+    claim = await claimed(world)
+    bench.meanwhile = lambda: world.move(claim, "parked", crash=True, failure={"class": "doubtful"})
+
+    await late.run(claim, 0.0)
+
+    assert ((await world.task(claim)).state, await spent(world, claim)) == ("failed", (COST, 0))
+
+
+async def test_a_useless_picture_is_paid_also_where_its_task_failed_for_another_reason_meanwhile(
+    world: World, late: AttemptRunner, bench: Bench
+) -> None:
+    claim = await claimed(world)
+
+    async def given_up() -> None:
+        await world.move(claim, "parked", crash=True, failure={"class": "doubtful"})
+        await world.redis.hset(keys.batch(claim.batch_id), "deadline", 1)
+        await world.move(claim, "queued")
+
+    bench.meanwhile = given_up
+
+    await late.run(claim, 0.0)
+
+    failure = (await world.task(claim)).failure
+    assert failure is not None
+    assert (failure["class"], await spent(world, claim)) == ("expired", (COST, 0))
+
+
+async def test_a_refusal_before_the_call_does_not_decide_a_task_that_was_taken_back_meanwhile(
+    world: World, late: AttemptRunner, bench: Bench
+) -> None:
+    claim = await claimed(world)
+    bench.refusal = Failure.of(FailureClass.BAD_REFERENCE, "It is gone.")
+    bench.meanwhile = lambda: world.move(claim, "queued", crash=True, unused="all")
+
+    await late.run(claim, 0.0)
+
+    assert (await world.task(claim)).state == "queued"
+    assert len(await world.claim()) == 1
+
+
+async def test_an_error_of_our_own_does_not_decide_a_task_that_was_taken_back_meanwhile(
+    world: World, late: AttemptRunner
+) -> None:
+    claim = replace(await claimed(world), crashes=MAX_CRASHES - 1)
+    await world.move(claim, "queued", crash=True, unused="all")
+
+    await late.put_aside(claim, "KeyError")
+
+    assert (await world.task(claim)).state == "queued"
+    assert await world.redis.hget(keys.task(claim.batch_id, claim.index), "crashes") == b"1"
