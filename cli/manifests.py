@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import yaml
 
 from cli.client import Content, Document
-from schemas.errors import DarkroomError, ManifestError, Problem
+from cli.places import Places
+from schemas.errors import DarkroomError, Problem
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MISSING, UNSAFE = "missing_file", "unsafe_path"
+_SOURCES = ("/catalog/source", "/catalog/mapping")
 
 
 @dataclass(frozen=True, slots=True)
 class LocalManifest:
     """A manifest file. Names in it are relative to `folder`, which is resolved.
 
-    Args:
-        sources: the uploaded names of its catalog and of the mapping of that, where they are files.
+    What is wrong with its text is the service's to say: one that cannot be read has no sources.
     """
 
     document: Document
     folder: Path
-    sources: tuple[str, ...]
+    places: Places
 
     @classmethod
     def read(cls, path: Path) -> LocalManifest:
         """
         Raises:
-            ManifestError: it is not YAML or JSON, or names a catalog or mapping outside its folder.
             DarkroomError: it cannot be read.
         """
         try:
@@ -41,39 +37,73 @@ class LocalManifest:
         except OSError as error:
             raise DarkroomError(f"The manifest {path} cannot be read: {error.strerror}.") from error
         is_json = path.suffix.lower() == ".json"
-        sources = _sources(_parsed(content, is_json))
-        media_type = "application/json" if is_json else "application/yaml"
-        manifest = cls(Document(content, media_type), path.resolve().parent, tuple(sources.values()))
-        for pointer, name in sources.items():
-            manifest.find(name, pointer=pointer)
-        return manifest
+        document = Document(content, "application/json" if is_json else "application/yaml")
+        return cls(document, path.resolve().parent, Places.read(content, is_json=is_json))
 
-    def find(self, name: str, *, pointer: str = "") -> Content | None:
+    @property
+    def sources(self) -> dict[str, str]:
+        """Pointer -> name of its catalog and of the mapping of that, where they are files."""
+        found = {pointer: self.places.text_at(pointer) for pointer in _SOURCES}
+        return {pointer: name for pointer, name in found.items() if name and "://" not in name}
+
+    def find(self, name: str) -> Content | None:
         """The file of this name below the folder; of a folder, whose name ends in a slash, the list of what is in it.
-        None when there is none.
+        None when there is none, or when it must not be read.
 
         Raises:
-            ManifestError: the name leads out of the folder, or is not written plainly.
             DarkroomError: the folder cannot be read.
         """
-        plain = PurePosixPath(name)
-        is_folder = name.endswith("/")
-        written = name.removesuffix("/")
-        if plain.is_absolute() or ".." in plain.parts or str(plain) != written or "\\" in name:
-            detail = f"'{name}' must be a plain path below the manifest's folder, such as photos/shirt.jpg"
-            raise ManifestError([Problem(pointer, "unsafe_path", detail)])
-        path = (self.folder / plain).resolve()
-        if not path.is_relative_to(self.folder):
-            detail = f"'{name}' is a link that leads out of the manifest's folder"
-            raise ManifestError([Problem(pointer, "unsafe_path", detail)])
-        if is_folder:
+        if self.refusal_of(name):
+            return None
+        path = (self.folder / name).resolve()
+        if name.endswith("/"):
             return _list_of(path) if path.is_dir() else None
         return path if path.is_file() else None
+
+    def refusal_of(self, name: str) -> str | None:
+        """Why a file of this name is never read, be there one or not; None when it may be."""
+        plain, written = PurePosixPath(name), name.removesuffix("/")
+        if plain.is_absolute() or ".." in plain.parts or str(plain) != written or "\\" in name:
+            example = "photos/" if name.endswith("/") else "photos/shirt.jpg"
+            return f"'{name}' must be a plain path below the manifest's folder, such as {example}"
+        if not (self.folder / plain).resolve().is_relative_to(self.folder):
+            return f"'{name}' is a link that leads out of the manifest's folder"
+        return None
+
+    def told(self, problems: Iterable[Problem], lacking: Iterable[str]) -> list[Problem]:
+        """Everything that is wrong, with the line of the manifest, and of files in the words of this disk.
+
+        Args:
+            problems: as the service found them; it speaks of uploads.
+            lacking: names that were asked for, and that neither this folder nor the service has.
+        """
+        names = sorted(lacking)
+        found = [self._in_own_words(problem, names) for problem in problems]
+        found += [problem for name in names if (problem := self._unsaid(found, name))]
+        return [replace(problem, line=self.places.line_of(problem)) for problem in found]
+
+    def _unsaid(self, found: Iterable[Problem], name: str) -> Problem | None:
+        """What the service did not say: it looks for catalogs last, and may have an older file under a refused name."""
+        pointer = next((place for place, source in self.sources.items() if source == name), "")
+        is_said = any(f"'{name}'" in one.detail or (pointer and one.pointer == pointer) for one in found)
+        return self._blame(pointer, name) if not is_said and (pointer or self.refusal_of(name)) else None
 
     def digest(self, file_digests: Iterable[str]) -> str:
         """Names what is submitted: the manifest's bytes and those of the files that go with it."""
         text = "\n".join([hashlib.sha256(self.document.content).hexdigest(), *sorted(file_digests)])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _in_own_words(self, problem: Problem, lacking: Iterable[str]) -> Problem:
+        name = next((name for name in lacking if f"'{name}'" in problem.detail), None)
+        if problem.code != MISSING or name is None:
+            return problem
+        return replace(self._blame(problem.pointer, name), row=problem.row)
+
+    def _blame(self, pointer: str, name: str) -> Problem:
+        if refusal := self.refusal_of(name):
+            return Problem(pointer, UNSAFE, refusal)
+        kind = "folder" if name.endswith("/") else "file"
+        return Problem(pointer, MISSING, f"there is no {kind} '{name}' in {self.folder}")
 
 
 def _list_of(folder: Path) -> bytes:
@@ -87,37 +117,3 @@ def _list_of(folder: Path) -> bytes:
     except OSError as error:
         raise DarkroomError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     return "".join(f"{name}\n" for name in found).encode()
-
-
-def _parsed(content: bytes, is_json: bool) -> Any:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        detail = f"line {line}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        raise ManifestError([Problem("", "not_utf8", detail)]) from error
-    try:
-        return json.loads(content) if is_json else yaml.load(content, _LOADER)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        detail = f"not {'JSON' if is_json else 'YAML'}: {_complaint(error)}"
-        raise ManifestError([Problem("", "malformed", detail)]) from error
-
-
-def _complaint(error: Exception) -> str:
-    """What a parser does not like, with its place first; YAML's own text names a `<byte string>`."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return " ".join(str(error).split())
-    detail = str(getattr(error, "problem", "") or "this is not YAML")
-    tab = "; indent with spaces, not with tabs" if "cannot start any token" in detail else ""
-    return f"line {mark.line + 1}, column {mark.column + 1}: {detail}{tab}"
-
-
-def _sources(data: Any) -> dict[str, str]:
-    """Pointer -> name of each file that a plan cannot do without."""
-    catalog = data.get("catalog") if isinstance(data, dict) else None
-    found = catalog if isinstance(catalog, dict) else {}
-    names = {f"/catalog/{field}": found.get(field) for field in ("source", "mapping")}
-    return {
-        place: name for place, name in names.items() if isinstance(name, str) and name and "://" not in name
-    }

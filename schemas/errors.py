@@ -25,13 +25,14 @@ class Problem:
 
     `pointer` is a JSON Pointer into the manifest (`/templates/hero/prompt`) or into the catalog as if it were written
     there (`/catalog/rows/16/title`: its column `title`). Pointers count from 0. `row` is the number of the catalog's
-    row as people count, from 1: 17.
+    row as people count, from 1: 17. `line` is that of the manifest's text, for whoever has the text.
     """
 
     pointer: str
     code: str
     detail: str
     row: int | None = None
+    line: int | None = None
 
     @classmethod
     def at_row(cls, number: int, code: str, detail: str, *, column: str | None = None) -> Problem:
@@ -40,8 +41,9 @@ class Problem:
         return cls(f"/catalog/rows/{number - 1}{place}", code, detail, number)
 
     def __str__(self) -> str:
-        row = f" (row {self.row})" if self.row else ""
-        return f"{self.pointer or '/'}{row}: {self.detail}"
+        numbers = {"row": self.row, "line": self.line}
+        place = ", ".join(f"{name} {number}" for name, number in numbers.items() if number)
+        return f"{self.pointer or '/'}{f' ({place})' if place else ''}: {self.detail}"
 
     def as_dict(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}

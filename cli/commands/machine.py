@@ -51,7 +51,7 @@ def demo(options: UpOptions, *, yes: bool) -> ExitCode:
 
 def _make_example(service: ServiceClient, machine: Running, *, consent: bool) -> ExitCode:
     prepared = prepare(service, EXAMPLE)
-    require_accepted(prepared.plan)
+    require_accepted(prepared)
     write_record(prepared.plan, plan_lines(prepared.plan), Output.TABLE)
     if not consent:
         ask(f"Spend about {dollars(prepared.plan['cost']['likely'])} of real money?")

@@ -8,18 +8,18 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from cli.client import ServiceClient, problems_of, sha256_of
+from cli.client import ServiceClient, problems_of
 from cli.commands.watching import outcome_of, watch_interruptibly, write_batch
 from cli.exits import ExitCode, WrongUsageError
 from cli.manifests import LocalManifest
 from cli.output import Output, counted, is_terminal, say, write, write_record
 from cli.progress import dollars, duration
-from schemas.errors import ConflictError, DarkroomError, ManifestError, SpendRefusedError
+from cli.uploader import Uploader
+from schemas.errors import ConflictError, DarkroomError, ManifestError, Problem, SpendRefusedError
 
 Json = dict[str, Any]
 MAX_PLANS = 1000
 """A plan with many problems stops early, so that each one may make more files known."""
-MANY_FILES = 20
 FEW_SHOWN = 5
 
 
@@ -29,6 +29,7 @@ class Prepared:
 
     manifest: LocalManifest
     plan: Json
+    problems: list[Problem]
     digest: str
 
 
@@ -54,20 +55,16 @@ class SubmitOptions:
 
 def plan(service: ServiceClient, path: Path, sample: int | None, output: Output) -> ExitCode:
     prepared = prepare(service, path, sample)
-    problems = problems_of(prepared.plan.get("errors") or [])
-    if not problems or output is not Output.TABLE:
+    if not prepared.problems or output is not Output.TABLE:
         write_record(prepared.plan, plan_lines(prepared.plan), output)
-    if problems:
-        raise ManifestError(problems, truncated=bool(prepared.plan.get("errors_truncated")))
-    if not prepared.plan.get("accepted"):
-        raise SpendRefusedError(_refusal(prepared.plan))
+    require_accepted(prepared)
     return ExitCode.DONE
 
 
 def submit(service: ServiceClient, path: Path, options: SubmitOptions) -> ExitCode:
     limit = _dollars(options.max_cost_usd)
     prepared = prepare(service, path, options.sample)
-    require_accepted(prepared.plan)
+    require_accepted(prepared)
     _require_unchanged(prepared.plan, options.plan)
     _require_consent(prepared.plan, limit, yes=options.yes)
     key = options.idempotency_key or _key(prepared, options)
@@ -92,37 +89,27 @@ def submit(service: ServiceClient, path: Path, options: SubmitOptions) -> ExitCo
 
 
 def prepare(service: ServiceClient, path: Path, sample: int | None = None) -> Prepared:
-    """Uploads what the service lacks of the files that lie below the manifest's folder, and plans."""
+    """Uploads what the service lacks of the files that lie below the manifest's folder, and plans.
+
+    Raises:
+        ManifestError: it has problems of shape, so that there is no plan.
+    """
     manifest = LocalManifest.read(path)
-    digests: dict[str, str] = {}
-    _upload(service, manifest, {name: service.uploaded_sha256(name) for name in manifest.sources}, digests)
+    files = Uploader(service, manifest)
+    files.bring_sources()
     for _ in range(MAX_PLANS):
-        found = service.plan(manifest.document, sample=sample)
-        wanted = {file["name"]: file.get("sha256") for file in found.get("files") or []}
-        if not _upload(service, manifest, wanted, digests):
-            return Prepared(manifest, found, manifest.digest(f"{digests[name]} {name}" for name in digests))
+        try:
+            found = service.plan(manifest.document, sample=sample)
+        except ManifestError as error:
+            problems = manifest.told(error.problems, files.lacking)
+            raise ManifestError(problems, truncated=error.truncated) from error
+        if not files.bring({file["name"]: file.get("sha256") for file in found.get("files") or []}):
+            problems = manifest.told(problems_of(found.get("errors") or []), files.lacking)
+            digest = manifest.digest(f"{files.digests[name]} {name}" for name in files.digests)
+            return Prepared(manifest, found, problems, digest)
     raise DarkroomError(
         f"The plan names more files each time; after {MAX_PLANS} plans there is no end to it."
     )
-
-
-def _upload(
-    service: ServiceClient, manifest: LocalManifest, wanted: dict[str, str | None], digests: dict[str, str]
-) -> int:
-    """Uploads those of `wanted` (name -> SHA-256 the service has) that lie here and differ; how many.
-
-    Args:
-        digests: SHA-256 of every file that lies here, by name; files found in it are not looked at again.
-    """
-    local = {name: manifest.find(name) for name in wanted if name not in digests and "://" not in name}
-    found = {name: path for name, path in local.items() if path is not None}
-    digests |= {name: sha256_of(path) for name, path in found.items()}
-    stale = [name for name in found if digests[name] != wanted[name]]
-    if len(stale) > MANY_FILES:
-        say(f"Uploading {len(stale)} files ...")
-    for name in stale:
-        service.upload(name, found[name])
-    return len(stale)
 
 
 def plan_lines(plan: Json) -> dict[str, str]:
@@ -238,11 +225,15 @@ def _require_unchanged(plan: Json, digest: str | None) -> None:
         )
 
 
-def require_accepted(plan: Json) -> None:
-    if problems := problems_of(plan.get("errors") or []):
-        raise ManifestError(problems, truncated=bool(plan.get("errors_truncated")))
-    if not plan.get("accepted"):
-        raise SpendRefusedError(_refusal(plan))
+def require_accepted(prepared: Prepared) -> None:
+    """
+    Raises:
+        ManifestError, SpendRefusedError: it was not.
+    """
+    if prepared.problems:
+        raise ManifestError(prepared.problems, truncated=bool(prepared.plan.get("errors_truncated")))
+    if not prepared.plan.get("accepted"):
+        raise SpendRefusedError(_refusal(prepared.plan))
 
 
 def _refusal(plan: Json) -> str:

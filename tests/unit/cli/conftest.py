@@ -57,6 +57,7 @@ class StandIn:
     cap: str | None = "10.00"
     plan_more: Json = field(default_factory=dict)  # further fields of the plan
     slow_plans: int = 0  # answers 202 so often before a plan
+    plan_answer: tuple[int, Json] | None = None
     submit_answer: tuple[int, Json] | None = None
     batches: list[Json] = field(default_factory=list)  # each look takes one; the last stays
     tasks: list[Json] = field(default_factory=list)
@@ -151,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.stand_in.slow_plans:
             self.stand_in.slow_plans -= 1
             return 202, {}
+        if self.stand_in.plan_answer:
+            return self.stand_in.plan_answer
         plan = self.stand_in.plan()
         if plan["errors"]:
             return problem(422, "manifest_invalid", "Problems.", errors=plan["errors"], plan=plan)

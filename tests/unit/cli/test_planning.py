@@ -66,8 +66,8 @@ def test_a_catalog_that_is_not_plainly_below_the_folder_is_refused(
 ) -> None:
     manifest.write_text(f"catalog: {{source: {source}}}\n")
     said = run("plan", manifest)
-    assert (said.code, service.asked) == (3, [])
-    assert said.err.startswith("/catalog/source: ")
+    assert (said.code, service.uploads) == (3, {})
+    assert said.err.startswith(f"/catalog/source (line 1): '{source}' must be a plain path below")
 
 
 def test_a_link_that_leads_out_of_the_folder_is_never_read(service: Any, run: Any, manifest: Path) -> None:
@@ -129,8 +129,8 @@ def test_a_mapping_in_a_file_is_uploaded_with_its_catalog_and_shown(
 def test_a_mapping_outside_the_folder_is_refused(service: Any, run: Any, manifest: Path) -> None:
     manifest.write_text("catalog: {source: products.csv, mapping: ../akeneo.yaml}\n")
     said = run("plan", manifest)
-    assert (said.code, service.asked) == (3, [])
-    assert said.err.startswith("/catalog/mapping: ")
+    assert (said.code, list(service.uploads)) == (3, ["products.csv"])
+    assert said.err.startswith("/catalog/mapping (line 1): ")
 
 
 def test_addresses_are_left_to_the_service(service: Any, run: Any, manifest: Path) -> None:
@@ -149,13 +149,72 @@ def test_problems_are_printed_one_per_line_with_their_place(service: Any, run: A
     ]
 
 
-def test_a_manifest_that_is_not_yaml_is_a_problem_with_its_line(
+@pytest.mark.parametrize("text", ["name: [", "catalog: \ud800".encode("utf-8", "surrogatepass"), "- a", ""])
+def test_what_is_wrong_with_a_text_is_left_to_the_service(
+    service: Any, run: Any, manifest: Path, text: str | bytes
+) -> None:
+    manifest.write_bytes(text if isinstance(text, bytes) else text.encode())
+    service.plan_errors = [{"pointer": "", "code": "syntax", "detail": "line 2, column 1: broken"}]
+    said = run("plan", manifest)
+    assert (said.code, said.err) == (3, "/: line 2, column 1: broken\n")
+
+
+NO_UPLOAD = "nothing was uploaded as 'gone.csv'; upload it first"
+
+
+def test_every_file_that_is_missing_or_refused_is_told_at_once_in_the_words_of_this_disk(
     service: Any, run: Any, manifest: Path
 ) -> None:
-    manifest.write_text("name: [\n")
+    manifest.write_text(
+        "name: x\ncatalog:\n  source: gone.csv\n  mapping: /etc/map.yaml\n"
+        "templates:\n  hero:\n    prompt: x\n    references:\n    - ../a.jpg\n    - styles/\n    - b.jpg\n"
+    )
+    service.references = ["../a.jpg", "styles/", "b.jpg"]
+    here, plain = "/templates/hero/references", "must be a plain path below the manifest's folder, such as"
+    service.plan_errors = [
+        {"pointer": "/catalog/source", "code": "missing_file", "detail": NO_UPLOAD},
+        {"pointer": f"{here}/0", "code": "missing_file", "detail": "'../a.jpg' was not uploaded"},
+        {"pointer": f"{here}/1", "code": "missing_file", "detail": "'styles/' was not uploaded: upload it"},
+        {
+            "pointer": "/catalog/rows/4",
+            "code": "missing_file",
+            "detail": "'b.jpg' was not uploaded",
+            "row": 5,
+        },
+        {"pointer": "/templates/hero/size", "code": "extra_forbidden", "detail": "'size' is no field"},
+    ]
+
     said = run("plan", manifest)
-    assert said.code == 3
-    assert "line 2" in said.err
+
+    folder = manifest.parent
+    assert (said.code, said.err.splitlines()) == (
+        3,
+        [
+            f"/catalog/source (line 3): there is no file 'gone.csv' in {folder}",
+            f"{here}/0 (line 9): '../a.jpg' {plain} photos/shirt.jpg",
+            f"{here}/1 (line 10): there is no folder 'styles/' in {folder}",
+            f"/catalog/rows/4 (row 5): there is no file 'b.jpg' in {folder}",
+            "/templates/hero/size (line 6): 'size' is no field",
+            f"/catalog/mapping (line 4): '/etc/map.yaml' {plain} photos/shirt.jpg",
+        ],
+    )
+
+
+def test_files_are_told_of_beside_problems_that_leave_no_plan(service: Any, run: Any, manifest: Path) -> None:
+    manifest.write_text("catalog: {source: gone.csv}\nname: 7\n")
+    found = [{"pointer": "/name", "code": "string_type", "detail": "a text"}]
+    service.plan_answer = (422, {"status": 422, "code": "manifest_invalid", "errors": found})
+    said = run("plan", manifest)
+    assert said.err.splitlines() == [
+        "/name (line 2): a text",
+        f"/catalog/source (line 1): there is no file 'gone.csv' in {manifest.parent}",
+    ]
+
+
+def test_a_file_that_only_the_service_has_is_not_missed(service: Any, run: Any, manifest: Path) -> None:
+    manifest.write_text("catalog: {source: elsewhere.csv}\n")
+    service.uploads["elsewhere.csv"] = b"sku\nA\n"
+    assert run("plan", manifest).code == 0
 
 
 def test_a_plan_over_its_cap_is_shown_and_refused(service: Any, run: Any, manifest: Path) -> None:
