@@ -28,6 +28,15 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _MERGE = "<<"
+_HINTS = {
+    "mapping values are not allowed in this context": (
+        "; quote a text that has a colon in it, and give the fields of one thing the same indentation"
+    ),
+    "did not find expected key": "; a text ends with its closing quote, and fields of one thing have the same indentation",
+    "found character that cannot start any token": "; quote a text that begins like this",
+    "could not find expected ':'": "; a field is written `name: value`",
+}
+"""What is usually behind a complaint of libyaml, in words that a producer knows."""
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _SHAPE_TAGS = frozenset({"!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
@@ -47,7 +56,7 @@ def parse_yaml(text: str) -> Any:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.YAMLError as error:
-        raise _refused("syntax", _sentence(error, text)) from None
+        raise _refused("syntax", _sentence(error, text, builder.last)) from None
     if builder.problems:
         raise ManifestError(builder.problems)
     return builder.root
@@ -82,17 +91,18 @@ class _Open:
 
 
 class _Builder:
-    """Takes events one by one; `root` is the document once they have ended."""
+    """Takes events one by one; `root` is the document once they have ended. `last` is the one that was taken last."""
 
     def __init__(self) -> None:
         self.root: Any = None
         self.problems: list[Problem] = []
+        self.last: Any = None
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._documents = 0
 
     def take(self, event: Any) -> None:
-        line = event.start_mark.line + 1
+        line, self.last = event.start_mark.line + 1, event
         if isinstance(event, events.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -203,15 +213,41 @@ def _plain_value(text: str, line: int) -> Any:
     return text
 
 
-def _sentence(error: yaml.YAMLError, text: str) -> str:
-    """The parser's complaint with its place, and the tab that is usually behind it."""
+def _sentence(error: yaml.YAMLError, text: str, last: Any) -> str:
+    """The parser's complaint with its place, and the mistake that is usually behind it.
+
+    Args:
+        last: the event before it.
+    """
     mark = getattr(error, "problem_mark", None)
     complaint = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is not YAML"
     if mark is None:
         return str(complaint)
+    if opened := _unclosed(error, last):
+        return opened
     line = text.splitlines()[mark.line : mark.line + 1]
     tab = "; indent with spaces, not with tabs" if line and "\t" in line[0][: mark.column + 1] else ""
-    return f"line {mark.line + 1}, column {mark.column + 1}: {complaint}{tab}"
+    return f"{_place(mark)}: {complaint}{tab or _HINTS.get(complaint, '')}"
+
+
+def _unclosed(error: yaml.YAMLError, last: Any) -> str | None:
+    """Where a quote or a bracket begins that nothing closes, or a quote that the next one closes; the parser blames what
+    follows."""
+    context, began = getattr(error, "context", None) or "", getattr(error, "context_mark", None)
+    if began is not None and context == "while scanning a quoted scalar":
+        return f"{_place(began)}: nothing closes the quote that begins here"
+    if began is not None and context.startswith("while parsing a flow"):
+        return f"{_place(began)}: nothing closes the bracket that begins here, up to {_place(error.problem_mark)}"
+    ended: Any = getattr(error, "problem_mark", None)
+    is_quoted = isinstance(last, events.ScalarEvent) and last.style in ("'", '"')
+    if is_quoted and last.start_mark.line < last.end_mark.line == ended.line:
+        says = f"the quote that begins here goes on to line {ended.line + 1}, with more behind it; close it earlier"
+        return f"{_place(last.start_mark)}: {says}"
+    return None
+
+
+def _place(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
 def _tag_refused(tag: str, line: int) -> ManifestError:

@@ -177,9 +177,9 @@ def test_nesting_without_end_is_refused_and_not_followed(opening: str) -> None:
     [
         ("a: 1\n\tb: 2\n", "line 2, column 1"),
         ("a:\n  b: 1\n\tc: 2\n", "line 3, column 1"),
-        ("a: [1, 2\nb: 3\n", "line 2"),
+        ("a: [1, 2\nb: 3\n", "line 1, column 4"),
         ("a: b: c\n", "line 1, column 5"),
-        ('a: "b\n', "line 2"),
+        ('a: "b\n', "line 1, column 4"),
         ("a: %x\n", "line 1, column 4"),
         ("a: b\x07c", "line 1, column 5"),
     ],
@@ -189,6 +189,39 @@ def test_mistakes_of_syntax_are_told_with_their_place(text: str, place: str) -> 
 
     assert code == "syntax"
     assert sentence.startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("b: 1\na: 'b\nc: d\n", "line 2, column 4: nothing closes the quote that begins here"),
+        (
+            'a: "b\nc: "d"\n',
+            "line 1, column 4: the quote that begins here goes on to line 2, with more behind it; close it earlier",
+        ),
+        (
+            "a: {b: c\nd: e\n",
+            "line 1, column 4: nothing closes the bracket that begins here, up to line 2, column 2",
+        ),
+    ],
+)
+def test_what_is_never_closed_is_told_where_it_begins(text: str, sentence: str) -> None:
+    assert refusal(text) == ("syntax", sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a: b: c\n", "quote a text that has a colon in it"),
+        ("a: @b\n", "quote a text that begins like this"),
+        ("a: 'it's'\n", "a text ends with its closing quote"),
+        ("a:\n  b: 1\n c: 2\n", "have the same indentation"),
+        ("a:\n- b\nc\n", "a field is written `name: value`"),
+        ("a:\n\tb: 1\n", "indent with spaces, not with tabs"),
+    ],
+)
+def test_mistakes_of_syntax_are_told_with_what_is_usually_behind_them(text: str, hint: str) -> None:
+    assert hint in refusal(text)[1]
 
 
 @pytest.mark.parametrize("text", ["a: 1\n\tb: 2\n", "a:\n\tb: 2\n", "a:\n  - b\n\t- c\n"])
