@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, UndefinedError
+from liquid.static_analysis import TemplateAnalysis
 
 from schemas.liquid_rules import ENVIRONMENT, MAX_PROMPT_CHARS, EmptyValue, EmptyValueError, Fields, Items
 
@@ -23,6 +25,10 @@ ROOTS = frozenset({"row", "variant", "variant_key", "template", "size", "sample"
 _REFUSED_TAGS = frozenset({"include", "render", "extends", "block", "tablerow", "translate"})
 _OTHER_ERRORS = (RecursionError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_PIECE = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}]*%\}")
+_NEVER_CLOSED = re.compile(r"expected tag end(\w+), found end of expression")
+_SHOWN_CHARS = 12
+_MOST_UNCLOSED = 100
 _BRACKETED = re.compile(r"\[(?:'([^']*)'|\"([^\"]*)\")\]")
 
 
@@ -45,24 +51,27 @@ class PromptTemplate:
             path (`row[key]`) stops before the computed part.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, written: str | None = None) -> None:
+        """
+        Args:
+            written: the part of it that the producer wrote, in which places are counted; None: all of it.
+        Raises:
+            TemplateError: it cannot be parsed; says where.
+        """
+        spots = _Spots(text, text if written is None else written)
+        spots.require_closed()
         try:
             self._template = ENVIRONMENT.from_string(text)
             analysis = self._template.analyze(include_partials=False)
         except LiquidError as error:
-            raise TemplateError(str(error.message).strip()) from error
+            raise spots.broken(error) from error
         except RecursionError as error:
             raise TemplateError("it is nested too deeply") from error
-        _refuse_unknown(analysis.tags.keys(), analysis.filters.keys())
+        _refuse_unknown(analysis, spots)
         self.version = hashlib.sha256(text.encode()).hexdigest()
         self.reads = tuple(
             sorted({_dotted(v.segments) for found in analysis.globals.values() for v in found})
         )
-        unknown = {path.split(".")[0] for path in self.reads} - ROOTS
-        if unknown:
-            raise TemplateError(
-                f"'{min(unknown)}' is not known here; a prompt reads {', '.join(sorted(ROOTS))}"
-            )
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text, with white space at both ends removed and every line ended by `\\n`.
@@ -116,7 +125,7 @@ def condition(text: str) -> PromptTemplate:
         TemplateError: it is neither, or reads something that is not of the row.
     """
     is_whole = "{%" in text or "{{" in text
-    found = parsed(text if is_whole else f"{{% if {text} %}}true{{% endif %}}")
+    found = parsed(text) if is_whole else PromptTemplate(f"{{% if {text} %}}true{{% endif %}}", written=text)
     if other := sorted({path.split(".")[0] for path in found.reads} - {"row"}):
         raise TemplateError(
             f"'{other[0]}' is not known here; a condition reads the row alone, such as row.color"
@@ -142,18 +151,84 @@ def visible(value: Any, path: str) -> Any:
     return value
 
 
-def _refuse_unknown(tags: Any, filters: Any) -> None:
+class _Spots:
+    """Places in a template: line and column, counted from 1, and the few characters that stand there."""
+
+    def __init__(self, text: str, written: str) -> None:
+        self._text = text
+        self._written = written
+        self._before = text.find(written)
+
+    def error(self, detail: str, index: int | None) -> TemplateError:
+        """Args: index: in the text; None or less than 0: nobody knows."""
+        place = -1 if index is None or index < 0 else index - self._before
+        if not 0 <= place < len(self._written):
+            return TemplateError(detail)
+        line, column = self._written.count("\n", 0, place) + 1, place - self._written.rfind("\n", 0, place)
+        shown = self._written[place : place + _SHOWN_CHARS].splitlines()[0].strip()
+        return TemplateError(f"{detail} (in its line {line}, column {column}, at '{shown}')")
+
+    def require_closed(self) -> None:
+        """
+        Raises:
+            TemplateError: the library would look for the end of each brace up to the end of the text.
+        """
+        for start, end in (("{{", "}}"), ("{%", "%}")):
+            tail = self._text.rfind(end) + 1
+            if self._text.count(start, tail) > _MOST_UNCLOSED:
+                raise self.error(f"nothing closes '{start}'", self._text.find(start, tail))
+
+    def broken(self, error: LiquidError) -> TemplateError:
+        detail = str(error.message).strip()
+        if unclosed := _NEVER_CLOSED.match(detail):
+            name = unclosed[1]
+            return self.error(
+                f"nothing closes the tag '{name}'; end it with {{% end{name} %}}", self._open(name)
+            )
+        index = error.token.start_index if error.token is not None else -1
+        return self.error(detail, index if index >= 0 else self._breaking(detail))
+
+    def _open(self, name: str) -> int | None:
+        """Where the last tag of this name begins that has no end."""
+        starts: list[int] = []
+        for found in re.finditer(rf"{{%-?\s*(end)?{name}\b", self._text):
+            if not found[1]:
+                starts.append(found.start())
+            elif starts:
+                starts.pop()
+        return starts[-1] if starts else None
+
+    def _breaking(self, detail: str) -> int | None:
+        """The first piece that has this mistake by itself: at the end of one the library does not know where it is."""
+        return next((p.start() for p in _PIECE.finditer(self._text) if _complaint(p[0]) == detail), None)
+
+
+def _complaint(text: str) -> str | None:
+    try:
+        ENVIRONMENT.from_string(text)
+    except LiquidError as error:
+        return str(error.message).strip()
+    return None
+
+
+def _refuse_unknown(analysis: TemplateAnalysis, spots: _Spots) -> None:
     """What is found in the text before it is ever rendered.
 
     Raises:
-        TemplateError: a tag or filter is not available.
+        TemplateError: a tag, a filter or a name is not available.
     """
-    for tag in sorted(_REFUSED_TAGS & tags):
-        raise TemplateError(f"the tag '{tag}' is not available in prompts")
-    if "date" in filters:
-        raise TemplateError("the filter 'date' is not available in prompts: it can read the clock")
-    for name in sorted(filters - ENVIRONMENT.filters.keys()):
-        raise TemplateError(f"there is no filter '{name}'")
+    for tag in sorted(_REFUSED_TAGS & analysis.tags.keys()):
+        raise spots.error(f"the tag '{tag}' is not available in prompts", analysis.tags[tag][0].index)
+    if dates := analysis.filters.get("date"):
+        detail = "the filter 'date' is not available in prompts: it can read the clock"
+        raise spots.error(detail, dates[0].index)
+    for name in sorted(analysis.filters.keys() - ENVIRONMENT.filters.keys()):
+        close = get_close_matches(name, ENVIRONMENT.filters, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise spots.error(f"there is no filter '{name}'{hint}", analysis.filters[name][0].index)
+    for name in sorted(analysis.globals.keys() - ROOTS):
+        detail = f"'{name}' is not known here; a prompt reads {', '.join(sorted(ROOTS))}"
+        raise spots.error(detail, analysis.globals[name][0].span.index)
 
 
 def _dotted(segments: Any) -> str:

@@ -56,7 +56,7 @@ ALIASES_THAT_GROW = "a0: &a0 {x: 1}\n" + "".join(
         ("titel: Name", "/catalog/mapping/titel", "'map': Input should be"),
         ("title: {path: name}", "/catalog/mapping/title/path", "'map': not a JSONPath"),
         ("- a", "/catalog/mapping", "'map': Input should be a valid dictionary"),
-        ("{a", "/catalog/mapping", "did not find expected"),
+        ("{a", "/catalog/mapping", "nothing closes the bracket"),
         ("title: 'a", "/catalog/mapping", "'map': line 1"),
         ("title: a\ntitle: b", "/catalog/mapping", "'map': line 2: the key 'title' was already written"),
         (ALIASES_THAT_GROW, "/catalog/mapping", "with its aliases written out this is too large"),

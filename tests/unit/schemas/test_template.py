@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.template import PromptTemplate, TemplateError, parsed, visible
+from schemas.template import PromptTemplate, TemplateError, condition, parsed, visible
 
 SECRET = "Velvet Dream Sofa"
 ROW: dict[str, Any] = {
@@ -261,3 +261,52 @@ def test_a_long_prompt_with_a_plain_loop_is_no_work() -> None:
     text = "A kilim on a wall. " * 700 + "{% for i in (1..300) %}{{ i }} {% endfor %}"
 
     assert rendered(text).endswith(" 300")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("A line\nand {{ row.title | shout }}", "(in its line 2, column 20, at 'shout }}')"),
+        ("A line\n  {{ rwo.title }}", "(in its line 2, column 6, at 'rwo.title }}')"),
+        ("A {{ row.title ! 3 }} line\nand", "(in its line 1, column 16, at '! 3 }} line')"),
+        ("a {% include 'x' %}", "(in its line 1, column 6, at 'include 'x'')"),
+        ("a\n{{ row.x | date: '%Y' }}", "(in its line 2, column 12, at 'date: '%Y' }')"),
+        ("{{ row.x }} {{ }}", "(in its line 1, column 13, at '{{ }}')"),
+        ("{% if row.x %}{% endif %}\n{% if row.y %}", "(in its line 2, column 1, at '{% if row.y')"),
+        ("{% if row.x %}\n{% if row.y %}{% endif %}", "(in its line 1, column 1, at '{% if row.x')"),
+        ("a {{ row.x", "(in its line 1, column 3, at '{{ row.x')"),
+    ],
+)
+def test_what_cannot_be_parsed_is_told_with_its_place_and_few_characters_of_it(text: str, place: str) -> None:
+    with pytest.raises(TemplateError) as refused:
+        parsed(text)
+    assert str(refused.value).endswith(place)
+
+
+def test_a_block_that_is_never_closed_is_told_with_what_closes_it() -> None:
+    with pytest.raises(TemplateError, match=r"nothing closes the tag 'if'; end it with {% endif %} "):
+        parsed("{% if row.x %}a")
+
+
+def test_a_filter_that_is_misspelled_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(TemplateError, match=r"there is no filter 'upcasee'; did you mean 'upcase'\?"):
+        parsed("{{ row.x | upcasee }}")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("row.color = 3", "(in its line 1, column 11, at '= 3')"),
+        ("rows.color", "(in its line 1, column 1, at 'rows.color')"),
+    ],
+)
+def test_the_place_in_a_condition_is_counted_in_what_was_written(text: str, place: str) -> None:
+    with pytest.raises(TemplateError) as refused:
+        condition(text)
+    assert str(refused.value).endswith(place)
+
+
+@pytest.mark.parametrize("start", ["{{", "{%"])
+def test_a_text_of_nothing_but_open_braces_is_refused_without_looking_for_their_ends(start: str) -> None:
+    with pytest.raises(TemplateError, match=f"nothing closes '{start}' "):
+        parsed("{{ row.x }}{% if row.x %}{% endif %}" + start * 15_000)
