@@ -35,7 +35,7 @@ from core.storage.store import ObjectStore
 from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.errors import AlreadyStoredError, NotFoundError
-from schemas.manifest import Manifest
+from schemas.manifest import ACCEPTED, Manifest
 from schemas.picture import NOT_A_PICTURE, sniff_picture
 
 PAGE_ROWS = 500
@@ -91,10 +91,9 @@ class Documents:
         )
 
     async def get_manifest(self, tenant: str, owner_id: str) -> Manifest:
-        """The manifest of a batch or a plan. Raises `NotFoundError`."""
-        return Manifest.model_validate_json(
-            await self.store.get_bytes(owned_key(tenant, owner_id, "manifest.json"))
-        )
+        """The manifest of a batch or a plan, whose models may be shut down by now. Raises `NotFoundError`."""
+        text = await self.store.get_bytes(owned_key(tenant, owner_id, "manifest.json"))
+        return Manifest.model_validate_json(text, context=ACCEPTED)
 
     async def put_prompts(self, tenant: str, plan_id: str, prompts: Sequence[dict[str, Any]]) -> None:
         """Keeps the prompts that a plan shows: here, beside the manifest, and not in Redis."""

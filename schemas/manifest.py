@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -93,14 +93,18 @@ def _condition(text: str) -> str:
     return text
 
 
-def _known_model(name: str) -> str:
-    if refusal := refusal_of(name):
+ACCEPTED: Final = "accepted"
+"""Validation context of a manifest that was accepted before: its models may be gone by now, see `schemas.upscaling`."""
+
+
+def _known_model(name: str, about: ValidationInfo) -> str:
+    if about.context != ACCEPTED and (refusal := refusal_of(name)):
         raise ValueError(refusal)
     return name
 
 
-def _known_upscaler(name: str) -> str:
-    if refusal := unknown_upscaler(name):
+def _known_upscaler(name: str, about: ValidationInfo) -> str:
+    if about.context != ACCEPTED and (refusal := unknown_upscaler(name)):
         raise ValueError(refusal)
     return name
 

@@ -57,10 +57,19 @@ def resolve_size(text: str, model: Model) -> Size:
     Raises:
         ValueError: nobody knows this size, or the model does not make it; says what to write instead.
     """
-    size = Size.parse(_asked_for().get(text, text))
+    size = asked_size(text)
     if problem := size_problem(size, model):
         raise ValueError(problem)
     return size
+
+
+def asked_size(text: str) -> Size:
+    """What is asked for by `WIDTHxHEIGHT` or the name of a preset, whichever model makes it.
+
+    Raises:
+        ValueError: nobody knows this size.
+    """
+    return Size.parse(_asked_for().get(text, text))
 
 
 def is_experimental(size: Size) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from schemas.errors import Problem
 from schemas.finish_plan import FinishPlan, plan_finish
 from schemas.manifest import Manifest, Upscaling
-from schemas.model import find_model
+from schemas.model import find_model, refusal_of
 from schemas.preset import find_preset
-from schemas.size import Size, resolve_size
-from schemas.upscaler import Upscaler, find_upscaler
+from schemas.size import Size, asked_size, resolve_size
+from schemas.upscaler import Upscaler, find_upscaler, unknown_upscaler
 
 
 def upscaler_of(upscale: Upscaling) -> Upscaler:
@@ -29,14 +29,16 @@ def original_size(manifest: Manifest, template: str, size: str) -> Size | None:
     chosen = manifest.templates[template]
     if chosen.upscale is None or chosen.parent is None:
         model = find_model(manifest.image_of(template).model or "")
-        assert model is not None, "a checked manifest names live models"
-        return None if size == "auto" else resolve_size(size, model)
+        if size == "auto":
+            return None
+        return asked_size(size) if model is None else resolve_size(size, model)  # of one that is gone by now
     start = original_size(manifest, chosen.parent, _size_of_parent(manifest, chosen.parent, size))
     if start is None:
         raise ValueError(
             f"'{chosen.parent}' leaves its size to the provider; name one that can be made larger"
         )
-    if refusal := upscaler_of(chosen.upscale).refusal_of(start):
+    upscaler = find_upscaler(chosen.upscale.model)
+    if upscaler is not None and (refusal := upscaler.refusal_of(start)):
         raise ValueError(f"the pictures of '{chosen.parent}' are {start}; {refusal}")
     return Size(start.width * chosen.upscale.factor, start.height * chosen.upscale.factor)
 
@@ -73,6 +75,22 @@ def makers_of(manifest: Manifest, template: str) -> str:
     if chosen.upscale is None or chosen.parent is None:
         return model
     return f"{makers_of(manifest, chosen.parent)}, {model}"
+
+
+def gone_maker(manifest: Manifest, template: str) -> str | None:
+    """Why nobody makes the pictures of a template any more, in a manifest that was accepted before; None where they do."""
+    upscale = manifest.templates[template].upscale
+    if upscale is not None:
+        return unknown_upscaler(upscale.model)
+    return refusal_of(manifest.image_of(template).model or "")
+
+
+def gone_problems(manifest: Manifest) -> Iterator[Problem]:
+    """What is wrong by now with a manifest that was accepted before."""
+    for name, template in manifest.templates.items():
+        if refusal := gone_maker(manifest, name):
+            where = "upscale" if template.upscale else "image"
+            yield Problem(f"/templates/{name}/{where}/model", "gone", refusal)
 
 
 def upscaling_problems(manifest: Manifest, name: str) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from schemas.pricing import Quote, quote, quote_call
 from schemas.rendering import cell_values, output_key, row_values
 from schemas.size import Size
 from schemas.template import TemplateError, parsed
-from schemas.upscaling import is_edit, makers_of, original_size
+from schemas.upscaling import gone_maker, is_edit, makers_of, original_size
 from workers.linker import Linker
 from workers.order import CHOSEN_PARAMETERS, Order, parameters_of, print_of
 from workers.references import BadReferenceError, ReferenceKeeper
@@ -51,6 +51,8 @@ class Preparer:
             UnavailableError: storage does not answer; the claim should be released.
         """
         cell = campaign.expansion.cell(claim.index)
+        if gone := gone_maker(campaign.manifest, cell.template):
+            return Failure.of(FailureClass.INVALID_REQUEST, gone)
         row = await self._documents.planned_row(claim.tenant, claim.batch_id, cell.row)
         values = cell_values(campaign.manifest, cell, row_values(row.row))
         try:

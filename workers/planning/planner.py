@@ -41,6 +41,7 @@ from schemas.plan import (
     PlanUnchanged,
 )
 from schemas.pricing import micros, usd
+from schemas.upscaling import gone_problems
 from workers.catalogs.record import row_problem
 from workers.planning.checker import RowChecker, row_of
 from workers.planning.finder import MAX_PROBLEMS, FileFinder, NeededFile
@@ -152,6 +153,8 @@ class Planner:
 
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
+        if gone := list(gone_problems(manifest)):
+            raise ManifestError(gone)
         draft.source = await self._opener.open(job.tenant, manifest, scratch)
         draft.checker = RowChecker(
             manifest, draft.source.mapping, partial(self._opener.refusal_of, job.tenant)

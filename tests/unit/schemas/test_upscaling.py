@@ -8,12 +8,12 @@ import pytest
 
 from schemas.errors import ManifestError
 from schemas.finish import Crop
-from schemas.manifest import Manifest
+from schemas.manifest import ACCEPTED, Manifest
 from schemas.manifest_check import check_manifest
 from schemas.pricing import price_list, quote_call
 from schemas.size import Size
 from schemas.upscaler import upscalers
-from schemas.upscaling import finish_of, is_edit, makers_of, original_size
+from schemas.upscaling import finish_of, gone_problems, is_edit, makers_of, original_size
 
 HERO = {"prompt": "A mug", "sizes": ["1024x1024"]}
 
@@ -168,3 +168,21 @@ def test_every_upscaler_has_a_price_that_is_the_same_at_most() -> None:
         assert price.likely_usd_micros == price.high_usd_micros > 0
     assert quote_call("nobody") is None
     assert "sha256" in price_list()
+
+
+def test_of_an_accepted_manifest_models_that_are_gone_are_named_and_the_rest_is_as_it_was() -> None:
+    gone = {
+        **written(upscale={"model": "enlarger-1"}),
+        "image": {"model": "dall-e-3", "quality": "low", "format": "jpeg"},
+    }
+    assert problems(gone).keys() == {"/image/model", "/templates/large/upscale/model"}
+
+    manifest = Manifest.model_validate(gone, context=ACCEPTED)
+
+    assert {problem.pointer: problem.code for problem in gone_problems(manifest)} == {
+        "/templates/hero/image/model": "gone",
+        "/templates/large/upscale/model": "gone",
+    }
+    assert original_size(manifest, "large", "1024x1024") == Size(4096, 4096)
+    assert finish_of(manifest, "large", "1024x1024") == finish_of(checked(), "large", "1024x1024")
+    assert list(gone_problems(checked())) == []
