@@ -82,9 +82,9 @@ class Rescuer:
         return count
 
     async def expire(self) -> int:
-        """Ends batches whose deadline has passed. How many there were."""
-        overdue = await self._batches.overdue(self._clock.now_ms())
-        for batch_id in overdue:
+        """Ends batches whose deadline has passed, and those that somebody began to close. How many there were."""
+        overdue = {*await self._batches.overdue(self._clock.now_ms()), *await self._batches.closing()}
+        for batch_id in sorted(overdue):
             tenant = await self._batches.owner_of(batch_id)
             if tenant is None:
                 continue

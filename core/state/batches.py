@@ -19,6 +19,9 @@ from schemas.pricing import usd
 from schemas.rendition import Result
 
 IDEMPOTENCY_KEPT_S = 72 * 3600
+CLOSING = b"closing"
+"""What `lua/close.lua` answers while parts are left."""
+
 _COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
 
 
@@ -163,14 +166,24 @@ class BatchStore:
         return await self._read([found.decode() for found in ids])
 
     async def close(self, batch: Batch, *, reason: str) -> Batch:
-        """Ends a batch early; `reason` is cancelled or expired.
+        """Ends a batch early; `reason` is cancelled or expired. Goes on with one that somebody began to close.
 
         Raises:
             ConflictError: it had already ended, or is to expire before its deadline.
+            UnavailableError: Redis did not answer; nothing new starts if the first part was done, and asking again is safe.
+        Cancelled: a worker goes on with it.
         """
-        if not await self._scripts.run("close", batch.id, reason):
+        answer = await self._scripts.run("close", batch.id, reason)
+        if not answer:
             raise ConflictError(f"The batch is {batch.state}; only one that has not ended can be {reason}.")
+        while answer == CLOSING:
+            answer = await self._scripts.run("close", batch.id, reason)
         return await self.get(batch.tenant, batch.id)
+
+    async def closing(self) -> list[str]:
+        """Ids of the batches that somebody began to close and has not closed yet."""
+        with translated():
+            return sorted(found.decode() for found in await command(self._client, "SMEMBERS", keys.CLOSING))
 
     async def cancel(self, tenant: str, batch_id: str) -> Batch:
         """Nothing new starts; what is in flight is paid and is kept.

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from core.record import ATTEMPTS_PER_LIFE, Course, PlannedBatch, Steering
 from core.state import keys
+from core.state.batches import CLOSING
 from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack
 from schemas.task import TaskState
@@ -134,7 +135,8 @@ class RestoreStore:
             finished_at_ms: when it ended, if nothing of it is left.
         """
         if course is Course.CANCELLED:
-            await self._scripts.run("close", batch_id, "cancelled", "1")
+            while await self._scripts.run("close", batch_id, "cancelled", "1") == CLOSING:
+                pass
         return await self._step(
             batch_id, "open", is_paused=course is Course.PAUSED, finished_at=finished_at_ms
         )

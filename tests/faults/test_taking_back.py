@@ -127,3 +127,20 @@ async def test_tasks_that_were_lost_together_twice_go_on_apart(world: World, res
     counts = (await world.look(batch)).counts
     assert (counts["queued"], counts["waiting"]) == (1, 2)
     assert len(await world.claim(3)) == 1
+
+
+async def test_a_batch_that_somebody_began_to_close_and_left_is_closed_at_the_next_round(
+    world: World, rescuer: Rescuer
+) -> None:
+    await world.lane()
+    batch = await world.batch(3)
+    for claim in await world.claim(3):
+        await world.walk(claim, "sent", "waiting", delay_us=10**9)
+    await world.batches._scripts.run("close", batch.id, "cancelled", "", 1)
+    assert (await world.look(batch)).state == "cancelling"
+
+    assert await rescuer.expire() == 1
+
+    found = await world.look(batch)
+    assert (found.state, found.counts["cancelled"]) == ("cancelled", 3)
+    assert await rescuer.expire() == 0

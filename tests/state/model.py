@@ -64,7 +64,7 @@ class ModelBatch:
     children: dict[int, int]
     state: str = "running"
     overdue: bool = False
-    closed_as: str | None = None
+    closing: str | None = None
     prints: dict[str, int] = field(default_factory=dict)
     capped: set[str] = field(default_factory=set)
 
@@ -80,7 +80,7 @@ class ModelBatch:
 
     def settle_state(self) -> None:
         """What the batch is once a move is made."""
-        if not self.open and self.state not in ("cancelled", "completed"):
+        if not self.open and not self.closing and self.state not in ("cancelled", "completed"):
             self.prints.clear()
             self.state = "cancelled" if self.state == "cancelling" else "completed"
         elif self.open and self.state == "completed":
@@ -109,7 +109,7 @@ class ModelBatch:
             return "stale"
         if to is TaskState.CLAIMED or to not in TRANSITIONS[task.state]:
             return "illegal"
-        if (to is TaskState.SENT or is_again) and self.state == "cancelling":
+        if (to is TaskState.SENT or is_again) and (self.state == "cancelling" or (is_again and self.closing)):
             return "cancelled"
         return (
             "duplicate" if to is TaskState.SENT and self._has_twin(index, move.get("fingerprint")) else "ok"
@@ -164,15 +164,19 @@ class ModelBatch:
         if move.get("fail") and untouched:
             child.state, child.failure = TaskState.FAILED, "parent_failed"
 
-    def close(self, reason: str) -> bool:
-        if self.state not in ("running", "paused"):
-            return False
-        state = TaskState.FAILED if reason == "expired" else TaskState.CANCELLED
-        for task in self.tasks:
-            if task.state in (TaskState.QUEUED, TaskState.WAITING):
-                task.state, task.due = state, None
-                task.failure = "expired" if reason == "expired" else None
-        if reason == "cancelled":
-            self.state = "cancelling"
+    def close(self, reason: str, due: list[int], most: int) -> str:
+        """Ends the first `most` of what is due, and all the rest where there is no more. What the script must answer."""
+        may_begin = self.closing not in (reason, "cancelled")
+        if may_begin and self.state in ("running", "paused"):
+            self.closing = reason
+            self.state = "cancelling" if reason == "cancelled" else self.state
+        if self.closing is None:
+            return ""
+        is_last = len(due) < most
+        ending = [task for task in self.tasks if task.state in (TaskState.QUEUED, TaskState.WAITING)]
+        for task in ending if is_last else [self.tasks[index] for index in due[:most]]:
+            task.failure = "expired" if self.closing == "expired" else None
+            task.state, task.due = TaskState.FAILED if task.failure else TaskState.CANCELLED, None
+        self.closing = None if is_last else self.closing
         self.settle_state()
-        return True
+        return "closing" if self.closing else self.state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.state import keys
+from core.state.batches import CLOSING
 from schemas.batch import Batch
 from schemas.claim import Claim
 from schemas.errors import ConflictError
@@ -232,3 +233,83 @@ async def test_closing_a_million_tasks_is_as_quick_as_closing_one(world: World) 
     found = await world.batches.cancel("acme", batch.id)
     assert found.counts["cancelled"] == 999_997
     assert len(await world.redis.keys("*")) < 25
+
+
+async def waiting(world: World, tasks: int) -> Batch:
+    """A batch all of whose tasks were tried once, and wait."""
+    await world.lane()
+    batch = await world.batch(tasks)
+    for claim in await world.claim(tasks):
+        await world.walk(claim, "sent", "waiting", delay_us=10**9, cost=2)
+    return batch
+
+
+async def close_part(world: World, batch: Batch, most: int, reason: str = "cancelled") -> str:
+    """One call of those that close a batch."""
+    answer: bytes = await world.batches._scripts.run("close", batch.id, reason, "", most)
+    return answer.decode()
+
+
+async def test_a_batch_is_closed_in_parts_and_each_task_ends_once(world: World) -> None:
+    batch = await waiting(world, 5)
+    found = []
+    for answer in ("closing", "closing", "cancelled"):
+        assert await close_part(world, batch, 2) == answer
+        after = await world.look(batch)
+        found.append((after.state, after.counts["cancelled"], after.counts["waiting"]))
+    assert found == [("cancelling", 2, 3), ("cancelling", 4, 1), ("cancelled", 5, 0)]
+    assert await world.redis.hgetall(keys.ENDINGS) == {b"cancelled": b"5"}
+    after = await world.look(batch)
+    assert (after.spent_usd_micros, after.held_usd_micros) == (10, 0)
+
+
+async def test_nothing_starts_once_the_first_part_of_a_closing_was_done(world: World) -> None:
+    batch = await waiting(world, 5)
+    assert await close_part(world, batch, 2) == "closing"
+    await world.time_passes()
+    assert await world.claim(9) == []
+
+
+async def test_a_closing_whose_caller_died_is_named_and_whoever_goes_on_with_it_ends_it(world: World) -> None:
+    batch = await waiting(world, 5)
+    await close_part(world, batch, 2)
+    assert await world.batches.closing() == [batch.id]
+    found = await world.batches.close(batch, reason="expired")  # as a worker asks, whatever the reason was
+    assert (found.state, found.counts["cancelled"], await world.batches.closing()) == ("cancelled", 5, [])
+
+
+async def test_a_late_result_between_two_parts_is_kept_and_the_batch_ends_with_the_last_part(
+    world: World,
+) -> None:
+    await world.lane()
+    batch = await world.batch(3)
+    claims = await world.claim(2)
+    for claim in claims:
+        await world.walk(claim, "sent", "waiting", delay_us=10**9)
+    assert await close_part(world, batch, 1) == "closing"
+    (left,) = [claim for claim in claims if (await world.task(claim)).state == "waiting"]
+
+    assert await late_result(world, left, cost=7) == "ok"
+
+    assert (await world.look(batch)).state == "cancelling"
+    assert await close_part(world, batch, 1) == "cancelled"
+    found = await world.look(batch)
+    assert (found.counts["done"], found.counts["cancelled"], found.spent_usd_micros) == (1, 2, 7)
+
+
+async def test_a_cancellation_ends_what_an_expiry_has_not_ended_yet(world: World) -> None:
+    batch = await waiting(world, 5)
+    await world.redis.hset(keys.batch(batch.id), "deadline", LONG_AGO_MS)
+    assert await close_part(world, batch, 2, "expired") == "closing"
+    found = await world.batches.cancel("acme", batch.id)
+    assert (found.state, found.counts["cancelled"]) == ("cancelled", 3)
+    assert found.failures_by_class == {"expired": 2}
+
+
+async def test_no_part_of_a_closing_holds_redis_up_for_long(world: World) -> None:
+    """By what a part does, not by a clock."""
+    batch, ended = await waiting(world, 1_200), [0]
+    while await world.batches._scripts.run("close", batch.id, "cancelled") == CLOSING:
+        ended.append((await world.look(batch)).counts["cancelled"])
+    ended.append((await world.look(batch)).counts["cancelled"])
+    assert ended == [0, 500, 1_000, 1_200]

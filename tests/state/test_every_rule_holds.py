@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from core.state import keys
 from core.state.connection import connect
 from schemas.claim import Claim
 from schemas.manifest import Priority
@@ -239,15 +240,21 @@ class Machine(RuleBasedStateMachine):
         assert self.run(self.world.claims.lost()) == []
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data(), reason=st.sampled_from(["cancelled", "expired"]))
-    def close(self, data: st.DataObject, reason: str) -> None:
+    @rule(data=st.data(), reason=st.sampled_from(["cancelled", "expired"]), most=st.sampled_from([1, 2, 500]))
+    def close(self, data: st.DataObject, reason: str, most: int) -> None:
+        """One part of it, after which anything else may happen before the next."""
         name = data.draw(st.sampled_from(sorted(self.model)))
         batch = self.model[name]
         if reason == "expired" and batch.state in ("running", "paused"):
             batch.overdue = True
             self.sync.hset(f"darkroom:batch:{name}", "deadline", 1)
-        answer = self.run(self.world.batches._scripts.run("close", name, reason))
-        assert bool(answer) == batch.close(reason)
+        due = self._due(name)
+        answer = self.run(self.world.batches._scripts.run("close", name, reason, "", most))
+        assert answer.decode() == batch.close(reason, due, most)
+
+    def _due(self, name: str) -> list[int]:
+        """What is due of a batch, in the order in which it is taken."""
+        return [int(index) for lane in LANES for index in self.sync.zrange(keys.due(name, lane), 0, -1)]
 
     @rule()
     def time_passes(self) -> None:

@@ -81,7 +81,12 @@ class SteeredMachine(Machine):
         action_id, store = f"action_{next(self.numbers)}", ActionStore(self.client)
         action = BulkAction(action_id, model.tenant, name, ActionState.RUNNING, len(chosen), 0, 0, doubt, 1)
         self.run(store.create(action, chosen))
+        due = self._due(name)
         state = self.run(store.advance(action_id))
+        if model.closing == "expired":  # that comes first
+            model.close("expired", due, 500)
+            assert state is ActionState.RUNNING
+            return
         if model.state == "cancelling":
             assert state is ActionState.STOPPED
             return

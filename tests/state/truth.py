@@ -69,7 +69,9 @@ class Truth:
         for group in GROUPS:
             assert number(fields.get(f"n_{group}")) == groups[group], f"{name} counts {group} wrong"
         assert fields["state"].decode() == batch.state
-        assert (batch.state == "completed") == (batch.open == 0 and batch.state != "cancelled")
+        has_ended = batch.open == 0 and batch.closing is None and batch.state != "cancelled"
+        assert (batch.state == "completed") == has_ended
+        assert (name in (self.at(keys.CLOSING) or set())) == (batch.closing is not None)
         assert number(fields.get("open")) == batch.open
         assert number(fields.get("held")) == sum(task.hold for task in batch.tasks)
         assert number(fields.get("spent")) == sum(task.cost for task in batch.tasks)

@@ -40,14 +40,14 @@ local function is_repeated(move, task)
   return tonumber(task.fence or 0) == move.fence
 end
 
-local function refusal(move, task, batch_state)
+local function refusal(move, task, batch_state, closing)
   if is_repeated(move, task) then return { status = 'ok', fence = move.late and tonumber(task.fence) or nil } end
   local is_again = move.to == 'queued' and ENDED[task.state]
   if not (move.from or {})[task.state] and (move.from or is_again) then return { status = 'stale' } end
   if task.state == 'done' then return { status = move.late and 'surplus' or 'stale', asset = task.asset } end
   if not move.late and tonumber(task.fence or 0) ~= move.fence then return { status = 'stale' } end
   if move.to == 'claimed' or not NEXT[task.state][move.to] then return { status = 'illegal', state = task.state } end
-  if (move.to == 'sent' or is_again) and batch_state == 'cancelling' then return { status = 'cancelled' } end
+  if (move.to == 'sent' or is_again) and is_shut(batch_state, closing, is_again) then return { status = 'cancelled' } end
   if move.to ~= 'sent' then return end
   local twin, same_as = twin_of(move, now)
   if twin then return { status = 'duplicate', same_as = same_as, state = twin.state, asset = twin.asset } end
@@ -83,12 +83,12 @@ local function see_to_batch(move, from)
 end
 
 local function apply(move)
-  local batch_state, lanes = unpack(redis.call('HMGET', batch_key(move.batch), 'state', 'lanes'))
+  local batch_state, lanes, closing = unpack(redis.call('HMGET', batch_key(move.batch), 'state', 'lanes', 'closing'))
   if not lanes then return { status = 'stale' } end
   if move.to == 'surplus' then return post_surplus(move, now) end
   move.late = move.late and move.to == 'spooled'
   local task = load_task(move.batch, move.index)
-  local refused = refusal(move, task, batch_state)
+  local refused = refusal(move, task, batch_state, closing)
   if refused then return refused end
 
   local key, from = task_key(move.batch, move.index), task.state

@@ -1,5 +1,5 @@
 -- Makes tasks again that somebody chose: the next part of a bulk action. The part leaves the list with it, so that
--- a call that is repeated goes on with the one behind it.
+-- a call that is repeated goes on with the one behind it. A batch that is being closed is closed first, as the parts go.
 --
 -- ARGV[1] bulk action; each of its parts is msgpack: [[index, parent | nil]]
 -- Returns its state: running | completed | stopped: its batch was cancelled, or lost, meanwhile
@@ -73,9 +73,13 @@ local function open_batch(queued)
 end
 
 if action.state ~= 'running' then return finish(action.state or 'stopped') end
-local state = redis.call('HGET', batch_key(batch), 'state')
+local state, closing = unpack(redis.call('HMGET', batch_key(batch), 'state', 'closing'))
 local is_shut = state == 'cancelling' or state == 'planning' -- of one that is being brought back from storage
 if is_shut or (state == 'cancelled' and action.has_opened) then return finish('stopped') end
+if closing then
+  close_part(batch, PART, now)
+  return 'running'
+end
 local part = redis.call('LPOP', key .. ':parts')
 local moved, queued = replay(part and cmsgpack.unpack(part) or {})
 if queued > 0 then open_batch(queued) end

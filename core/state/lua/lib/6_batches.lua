@@ -32,11 +32,12 @@ local function counts_as_open(batch, index, task)
   return not dependent or redis.call('ZSCORE', due_key(batch, group), int(index))
 end
 
--- A batch ends when nothing that could run is left. A cancelled one stays so while a late result is put away.
+-- A batch ends when nothing that could run is left, one that is being closed with its last part. A cancelled one stays so
+-- while a late result is put away.
 local function close_batch(batch, now)
   local key = batch_key(batch)
-  local state = redis.call('HGET', key, 'state')
-  if state == 'cancelled' then return end
+  local state, closing = unpack(redis.call('HMGET', key, 'state', 'closing'))
+  if state == 'cancelled' or closing then return end
   state = state == 'cancelling' and 'cancelled' or 'completed'
   redis.call('HSET', key, 'state', state, 'finished_at', int(now / 1000))
   redis.call('HDEL', key, 'limited_by')
@@ -54,6 +55,9 @@ local function closing_of(batch, now)
     return { state = 'failed', failure = { class = 'expired' } }
   end
 end
+
+-- Whether nothing of a batch leaves any more, or nothing of it is made again until all of it has ended.
+local function is_shut(state, closing, is_again) return state == 'cancelling' or (closing and is_again) end
 
 local function reopen(batch)
   if redis.call('HGET', batch_key(batch), 'state') == 'paused' then return end
