@@ -131,10 +131,15 @@ class PictureKeeper:
         return moved
 
     async def _own_receipt(self, order: Order, asset: str) -> Receipt | None:
-        """The receipt of a stored picture, if it is that of this very attempt."""
-        receipt = await self.persist(
-            lambda: self._documents.find_receipt(order.tenant, order.batch_id, asset)
-        )
+        """The receipt of a stored picture, if it is that of this very attempt. Where it cannot be read this picture is kept
+        beside the other: an attempt is posted once in any case."""
+        try:
+            receipt = await self.persist(
+                lambda: self._documents.find_receipt(order.tenant, order.batch_id, asset)
+            )
+        except ValueError:
+            _log.warning("receipt.damaged", batch=order.batch_id, asset=asset)
+            return None
         return receipt if receipt is not None and receipt.attempt == order.attempt else None
 
     async def _end(self, order: Order, fence: int, delivery: Delivery, stored: Stored, cost: int) -> bool:

@@ -129,7 +129,12 @@ class ReferenceKeeper:
         task = await self._tasks.get(batch, index)
         if task.state is TaskState.SKIPPED and task.same_as is not None:
             task = await self._tasks.get(batch, task.same_as)
-        receipt = task.asset_key and await self._documents.find_receipt(tenant, batch_id, task.asset_key)
+        try:
+            receipt = task.asset_key and await self._documents.find_receipt(tenant, batch_id, task.asset_key)
+        except ValueError as error:
+            raise BadReferenceError(
+                f"the receipt of task {index}, which this picture is made from, is damaged"
+            ) from error
         if not receipt or receipt.original is None:
             raise BadReferenceError(f"task {index}, which this picture is made from, has no picture")
         key = owned_key(tenant, batch_id, receipt.original.key)

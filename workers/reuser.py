@@ -37,8 +37,13 @@ class Reuser:
         return None if found is None else await self._take(entry, order, found)
 
     async def reuse_twin(self, entry: SpoolEntry, order: Order, asset: str) -> Done | Lost | None:
-        """Takes the original of another picture of the same batch; None when it is not there. Raises as `reuse` does."""
-        receipt = await self._documents.find_receipt(order.tenant, order.batch_id, asset)
+        """Takes the original of another picture of the same batch; None when it is not there, or nobody can tell where it
+        is. Raises as `reuse` does."""
+        try:
+            receipt = await self._documents.find_receipt(order.tenant, order.batch_id, asset)
+        except ValueError:
+            _log.warning("receipt.damaged", batch=order.batch_id, asset=asset)
+            return None
         if receipt is None or receipt.original is None:
             return None
         found = Print(order.batch_id, asset, receipt.original.key, receipt.original.sha256)

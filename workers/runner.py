@@ -17,7 +17,7 @@ from schemas.errors import UnavailableError
 from schemas.failure import Charged, Failure, FailureClass
 from schemas.image import Answer
 from schemas.manifest import OnDoubt, Reuse
-from schemas.verdict import GiveUp, RetryIn, Verdict
+from schemas.verdict import RetryIn, Verdict
 from workers.admission.feedback import lesson_of
 from workers.images.exchange import Client
 from workers.keeper import BadPicture, PictureKeeper
@@ -119,26 +119,16 @@ class AttemptRunner:
         reuse = campaign.manifest.reuse
         fingerprint = None if reuse is Reuse.NEVER else prepared.order.fingerprint
         moved = await self._move(claim, "sent", fingerprint=fingerprint, reuse=reuse.value)
+        if moved.asset is not None and not campaign.finishes_alike(claim.index, moved.same_as):
+            # A twin has the picture, and this task wants it finished otherwise: its original is taken for $0.
+            if kept := await self.reuser.reuse_twin(entry, prepared.order, moved.asset):
+                return kept
+            await asyncio.to_thread(entry.write_order, prepared.order)  # it is not to be had, so it is bought
+            asked_s, moved = self.clock.monotonic(), await self._move(claim, "sent")
         if moved.status == "ok" and self.clock.monotonic() - asked_s <= SEND_WITHIN_S:
             return None
-        kept = await self._finish_anew(claim, campaign, prepared, moved)
         entry.remove()
-        return kept or not_sent(moved, claim.attempt, prepared.order.likely_usd_micros)
-
-    async def _finish_anew(
-        self, claim: Claim, campaign: Campaign, prepared: Prepared, moved: Moved
-    ) -> Verdict | None:
-        """Where a twin has the picture and this task wants it finished otherwise: its original is taken for $0."""
-        if (
-            moved.same_as is None
-            or moved.asset is None
-            or campaign.finishes_alike(claim.index, moved.same_as)
-        ):
-            return None
-        entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
-        kept = await self.reuser.reuse_twin(entry, prepared.order, moved.asset)
-        gone = f"The original of task {moved.same_as}, which has the same prompt, is not in storage any more."
-        return kept or GiveUp(Failure.of(FailureClass.BAD_REFERENCE, gone))
+        return not_sent(moved, claim.attempt, prepared.order.likely_usd_micros)
 
     async def _generate(self, claim: Claim, prepared: Prepared) -> Answer:
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)

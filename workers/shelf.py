@@ -33,8 +33,10 @@ class Campaign:
         """Children that can start once `cell` is done."""
         return list(self.expansion.children_of(cell))
 
-    def finishes_alike(self, index: int, other: int) -> bool:
-        """Whether two tasks that have the same original make the same picture of it."""
+    def finishes_alike(self, index: int, other: int | None) -> bool:
+        """Whether two tasks that have the same original make the same picture of it; so it is without another one."""
+        if other is None:
+            return True
         cells = (self.expansion.cell(index), self.expansion.cell(other))
         return cells[0].size == cells[1].size or len(set(map(self.finish_of, cells))) == 1
 

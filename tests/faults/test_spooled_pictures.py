@@ -11,7 +11,7 @@ from PIL import Image
 from redis.asyncio import Redis
 
 from core.clock import SystemClock
-from core.documents import Documents
+from core.documents import Documents, picture_key
 from core.state import keys
 from core.state.connection import command
 from core.storage.folder import FolderStore
@@ -191,6 +191,25 @@ async def test_two_pictures_of_one_task_are_both_kept_and_both_paid_for(
     assert surplus.surplus
     task = await look(world, first)
     assert (task.asset_key, task.cost_usd_micros) == ("row/hero.png", COST)
+
+
+async def test_a_late_picture_is_kept_and_paid_for_also_where_the_other_ones_receipt_is_damaged(
+    world: World, keeper: PictureKeeper, documents: Documents, spool: Spool
+) -> None:
+    first = await sent(world)
+    folder = spool.open("w1")
+    late = spooled(folder, first, "teal")
+    await world.move(first, "parked", failure={"class": "doubtful"})
+    await world.move(first, "queued")
+    (second,) = await world.claim()
+    await world.move(second, "sent")
+    await kept(keeper, spooled(folder, second, "coral"))
+    receipt = f"{picture_key(first.tenant, first.batch_id, 'row/hero.png')}.json"
+    await documents.store.put_bytes(receipt, b"{", media_type="application/json", overwrite=True)
+
+    assert isinstance(await kept(keeper, late), Lost)
+
+    assert await money(world, first) == (2 * COST, 0, COST)
 
 
 async def test_a_useless_picture_left_in_a_spool_is_settled_once(

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from core.clock import SystemClock
-from core.documents import Documents, Print, owned_key
+from core.documents import Documents, Print, owned_key, picture_key
 from core.state import keys
 from core.state.lanes import LaneStore, Learned, Lesson
 from core.state.tasks import Moved
@@ -47,20 +47,25 @@ assert MODEL is not None
 COST = cost_usd_micros(MODEL, USAGE)
 
 
+def campaign_of(*sizes: str) -> Campaign:
+    made = check_manifest(
+        {
+            "name": "n",
+            "image": {"model": "gpt-image-2", "quality": "low"},
+            "templates": {"hero": {"prompt": "A cup"}},
+            "sizes": list(sizes or ("1024x1024",)),
+        }
+    )
+    return Campaign(made, Expansion(made, 1))
+
+
 class Bench:
     """In the place of everything that an attempt needs and these tests do not look at."""
 
     server = ("127.0.0.1", None)
 
     def __init__(self, order: Order) -> None:
-        made = check_manifest(
-            {
-                "name": "n",
-                "image": {"model": "gpt-image-2", "quality": "low"},
-                "templates": {"hero": {"prompt": "A cup"}},
-            }
-        )
-        self.campaign = Campaign(made, Expansion(made, 1))
+        self.campaign = campaign_of()
         self.order = order
         self.refusal: Failure | None = None
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
@@ -209,6 +214,28 @@ async def test_a_picture_that_cannot_serve_again_is_not_taken_for_the_answer_to_
     assert await runner.reuser.reuse(entry, order) is None
 
     assert (list(folder.pictures()), entry.delivery()) == ([], None)
+
+
+@pytest.mark.parametrize("receipt", [b'{"original": ', b'{"asset": 7}', None])
+async def test_a_picture_whose_twin_left_a_damaged_receipt_or_none_is_bought(
+    world: World, late: AttemptRunner, bench: Bench, order: Order, tmp_path: Path, receipt: bytes | None
+) -> None:
+    bench.campaign = campaign_of("amazon_main", "walmart")
+    await world.lane()
+    await world.batch(2)
+    first, second = await world.claim(2)
+    await world.move(first, "sent", fingerprint=order.fingerprint)
+    await world.walk(first, "spooled", "stored", "done", cost=10)
+    if receipt is not None:
+        store = FolderStore(tmp_path / "store", threads=2)
+        key = f"{picture_key(first.tenant, first.batch_id, 'picture.png')}.json"
+        await store.put_bytes(key, receipt, media_type="application/json", overwrite=True)
+        await store.aclose()
+
+    await late.run(second, 0.0)
+
+    task = await world.task(second)
+    assert (task.sends, task.cost_usd_micros) == (1, COST)  # of a useless picture, here
 
 
 def test_a_duplicate_waits_longer_each_time_for_its_twin() -> None:
