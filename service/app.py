@@ -63,7 +63,8 @@ def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = to
             await asyncio.gather(left_over, return_exceptions=True)
 
     app = _assembled(lifespan)
-    app.add_middleware(RequestObserver, metrics=metrics, traces=traces, clock=clock, chance=chance)
+    key = settings.service.bootstrap_key
+    app.add_middleware(RequestObserver, metrics=metrics, traces=traces, clock=clock, chance=chance, key=key)
     return app
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 
 from schemas.errors import UnauthorizedError
 from service.equipment import Desk
@@ -31,9 +32,21 @@ async def tenant_of(
         )
     if credentials is None:
         raise UnauthorizedError("This needs a key; send it as `Authorization: Bearer <key>`.")
-    if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
+    if not is_known(key, credentials.credentials):
         raise UnauthorizedError("This key is not known here.")
     return DEFAULT_TENANT
+
+
+def is_known(key: SecretStr | None, given: str) -> bool:
+    """Whether what was given is the key, compared in constant time. Where there is none, nothing is."""
+    known = key.get_secret_value() if key is not None else ""
+    return known != "" and hmac.compare_digest(given.encode(), known.encode())
+
+
+def is_let_in(key: SecretStr | None, authorization: str) -> bool:
+    """The same of a whole `Authorization` header, for what is decided before a request is looked into."""
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and is_known(key, given)
 
 
 Tenant = Annotated[str, Depends(tenant_of)]

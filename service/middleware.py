@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
+from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,7 @@ from core.telemetry.logs import naming_trace
 from core.telemetry.metrics import ServiceMetrics
 from core.telemetry.traces import Fact, Traces, valid_parent
 from schemas.ids import new_id
+from service.auth import is_let_in
 from service.equipment import Chance
 from service.problems import ProblemError, problem_response
 
@@ -33,16 +35,28 @@ class _Seen:
 
 
 class RequestObserver:
-    """Gives each request an id, counts and times it, and turns what nobody caught into a problem."""
+    """Gives each request an id, counts and times it, and turns what nobody caught into a problem.
+
+    Args:
+        key: of callers; who sends another one, or none, decides nothing about traces.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: ServiceMetrics, traces: Traces, clock: Clock, chance: Chance
+        self,
+        app: ASGIApp,
+        *,
+        metrics: ServiceMetrics,
+        traces: Traces,
+        clock: Clock,
+        chance: Chance,
+        key: SecretStr | None,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._traces = traces
         self._clock = clock
         self._chance = chance
+        self._key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,11 +83,16 @@ class RequestObserver:
 
     @contextmanager
     def _traced(self, scope: Scope) -> Iterator[None]:
-        """A span around a request of the API, below that of the caller if there is one; its trace stands in the log."""
+        """A span around a request of the API; its trace stands in the log.
+
+        Below the caller's, who decides with it whether all of this is written: only where the caller is let in.
+        """
         if not scope["path"].startswith("/v1/"):
             yield
             return
-        parent = valid_parent(Headers(scope=scope).get("traceparent"))
+        headers = Headers(scope=scope)
+        is_trusted = is_let_in(self._key, headers.get("authorization", ""))
+        parent = valid_parent(headers.get("traceparent")) if is_trusted else None
         facts: dict[str, Fact] = {"http.request.method": scope["method"]}
         traced = self._traces.span(scope["method"], kind="server", under=parent, facts=facts)
         with traced, naming_trace(self._traces.trace_id):

@@ -188,6 +188,26 @@ def test_what_a_caller_does_not_want_traced_is_not(traced: tuple[House, Receiver
     assert {span.trace for span in found if span.trace.startswith("dead")} == set()
 
 
+@pytest.mark.parametrize(
+    "sent", [{}, {"authorization": "Bearer guessed"}, {"authorization": "Basic guessed"}]
+)
+def test_who_is_not_let_in_decides_nothing_about_traces(
+    traced: tuple[House, Receiver], sent: dict[str, str]
+) -> None:
+    house, received = traced
+    for mark, flag in (("aaaa", "1"), ("bbbb", "0")):  # neither that it is traced, nor that it is not
+        parent = CALLER.replace("4bf9", mark)[:-1] + flag
+        address = f"{house.service.url}/v1/batches/{mark}"
+        before = len(refused(received.spans()))
+        assert httpx.get(address, headers={"traceparent": parent, **sent}).status_code == 401
+        found = received.wait_for(lambda found, seen=before: len(refused(found)) > seen)  # type: ignore[misc]
+        assert [span for span in found if span.trace.startswith(mark)] == []
+
+
+def refused(spans: list[Seen]) -> list[Seen]:
+    return [span for span in spans if span.facts.get("http.response.status_code") == 401]
+
+
 def test_health_and_figures_are_not_traced(traced: tuple[House, Receiver]) -> None:
     house, received = traced
     for path in ("/livez", "/readyz", "/metrics"):
