@@ -46,6 +46,7 @@ from workers.images.exchange import Client
 from workers.images.upscaler import UpscalerClient
 from workers.jobs import PlanCarrier, jobs_worker
 from workers.keeper import PictureKeeper
+from workers.lane_keeper import LaneKeeper
 from workers.lease import LeaseKeeper
 from workers.linker import Linker
 from workers.patience import Patience
@@ -84,7 +85,7 @@ class WorkerProcess:
     fetcher: Fetcher
     references: ReferenceKeeper
     finisher: Finisher
-    lanes: LaneStore
+    lanes: LaneKeeper
     lease: LeaseKeeper
     reports: dict[str, UsageReport]
     rescuer: Rescuer
@@ -103,10 +104,12 @@ class WorkerProcess:
         """Works until `stop` is set, then drains. How many paid calls were still running when time was up."""
         for problem in await check(self.redis):
             _log.warning("redis.misconfigured", problem=problem)
-        await self._round(self._name_unserved)
+        await self._round(self.lanes.configure_lanes)
+        await self._round(self.lanes.name_unserved)
         self.lease.start()
         rescue = self._rounds(
-            self._configure_lanes,
+            self.lanes.configure_lanes,
+            self.lanes.name_unserved,
             self.rescuer.take_back,
             self.rescuer.expire,
             self.watcher.look_at_slots,
@@ -154,28 +157,6 @@ class WorkerProcess:
         self.metrics.spool_files.set(files)
         self.metrics.spool_bytes.set(size_bytes)
         self.metrics.spool_oldest_seconds.set(oldest_s)
-
-    async def _configure_lanes(self) -> int:
-        """Writes the configured limits where they are new, or where Redis was emptied."""
-        for name, lane in self.settings.lanes.items():
-            limits = {
-                "requests": lane.requests_per_minute,
-                "images": lane.images_per_minute,
-                "tokens": lane.tokens_per_minute,
-            }
-            known = {dimension: limit for dimension, limit in limits.items() if limit is not None}
-            await self.lanes.configure(
-                name, limits=known, max_concurrency=lane.max_concurrency, group=lane.group
-            )
-        return len(self.settings.lanes)
-
-    async def _name_unserved(self) -> int:
-        """Says which work nobody takes any more. How many lanes and groups have such work."""
-        await self._configure_lanes()
-        unserved = await self.lanes.unserved()
-        for lane, batches in unserved.items():
-            _log.warning("flows.unserved", lane=lane, batches=batches)
-        return len(unserved)
 
     async def _round(self, work: Callable[[], Awaitable[int]]) -> None:
         try:
@@ -335,7 +316,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         fetcher=fetcher,
         references=references,
         finisher=finisher,
-        lanes=lanes,
+        lanes=LaneKeeper(lanes, settings.lanes),
         lease=lease,
         recorder=Recorder(records=RecordStore(redis), documents=documents),
         rescuer=Rescuer(

@@ -15,6 +15,10 @@ from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack
 from schemas.image import LimitReading
 
+SERVED_S = 600
+"""A lane that no worker has named as its own for so long is served by nobody. Each does so in every round, which are five
+minutes apart at most."""
+
 
 class Call(StrEnum):
     """How a call counts for the health of its lane: the breaker, the retry budget."""
@@ -157,19 +161,20 @@ class LaneStore:
 
     async def unserved(self) -> dict[str, int]:
         """How many batches have work that no lane takes, by the name it waits under: a lane was moved into a group, or
-        out of one, after they were planned."""
+        out of one, after they were planned, or no worker has it in its settings any more."""
         with translated():
+            now_s, _ = await self._client.time()
             names = sorted(name.decode() for name in await command(self._client, "SMEMBERS", keys.LANES))
             async with self._client.pipeline(transaction=False) as pipe:
                 for name in names:
-                    pipe.hmget(keys.lane(name), ["configuration", "group"])
+                    pipe.hmget(keys.lane(name), ["served_at", "group"])
                     pipe.zcard(f"{keys.lane(name)}:ready")
                     pipe.zcard(f"{keys.lane(name)}:asleep")
                 answers = await pipe.execute()
         served = {
             group.decode() if group else name
-            for name, (configuration, group) in zip(names, answers[::3], strict=True)
-            if configuration
+            for name, (served_at, group) in zip(names, answers[::3], strict=True)
+            if now_s - int(served_at or 0) / 1000 < SERVED_S
         }
         waiting = zip(names, answers[1::3], answers[2::3], strict=True)
         return {

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from core.state import keys
-from core.state.lanes import Lesson
+from core.state.lanes import SERVED_S, Lesson
 from core.state.overview import overview
 from schemas.claim import Claim
 from tests.state.world import Block, World
+from workers.lane_keeper import LaneKeeper
 
 GROUP = "pool"
 
@@ -129,3 +132,47 @@ async def test_a_lane_without_work_is_not_missed(world: World) -> None:
     await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
     await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000, group=GROUP)
     assert await world.lanes.unserved() == {}
+
+
+async def no_longer_named(world: World, lane: str) -> None:
+    """No worker has had the lane in its settings for a while."""
+    seconds, _ = await world.redis.time()
+    await world.redis.hset(keys.lane(lane), "served_at", (seconds - SERVED_S) * 1000)
+
+
+async def test_work_of_a_lane_that_is_in_nobodys_settings_any_more_is_named(world: World) -> None:
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
+    await world.batch({"alone": [Block(2)]})
+    assert await world.lanes.unserved() == {}
+
+    await no_longer_named(world, "alone")
+    assert await world.lanes.unserved() == {"alone": 1}
+
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
+    assert await world.lanes.unserved() == {}
+
+
+async def test_work_of_a_group_is_named_once_the_last_of_its_lanes_is_gone(world: World) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(2)]})
+    await no_longer_named(world, "east")
+    assert await world.lanes.unserved() == {}
+    await no_longer_named(world, "west")
+    assert await world.lanes.unserved() == {GROUP: 1}
+
+
+async def test_a_worker_tells_of_work_that_nobody_serves_once_for_as_long_as_it_lasts(world: World) -> None:
+    await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
+    await world.batch({"alone": [Block(2)]})
+    keeper = LaneKeeper(world.lanes, {})
+
+    with capture_logs() as told:
+        for _ in range(2):
+            await no_longer_named(world, "alone")
+            assert [await keeper.name_unserved() for _ in range(2)] == [1, 1]
+            await world.lanes.configure("alone", limits={"images": 60}, max_concurrency=1000)
+            assert await keeper.name_unserved() == 0
+
+    assert [(line["event"], line["lane"], line["batches"]) for line in told] == [
+        ("flows.unserved", "alone", 1)
+    ] * 2

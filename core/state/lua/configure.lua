@@ -1,4 +1,5 @@
--- Writes a lane's configured limits when the configuration is new; what was learned since then is kept.
+-- Writes a lane's configured limits when the configuration is new; what was learned since then is kept. It also says that
+-- somebody serves the lane.
 --
 -- ARGV[1] msgpack: lane, group, digest, max_concurrency, limits {dimension = per_minute},
 --   breaker {open_us = first wait, window_us = how far back it looks}, empty for the defaults
@@ -6,7 +7,7 @@
 local ask = cmsgpack.unpack(ARGV[1])
 local key = lane_key(ask.lane)
 redis.call('SADD', PREFIX .. 'lanes', ask.lane, ask.group)
-redis.call('HSET', key, 'group', ask.group)
+redis.call('HSET', key, 'group', ask.group, 'served_at', int(now_us() / 1000))
 if redis.call('HGET', key, 'configuration') == ask.digest then return 0 end
 redis.call('HDEL', key, 'limit:requests', 'limit:images', 'limit:tokens', 'paused_until', 'paused_for', 'open_us',
   'window_us', 'broken_until', 'broken_for', 'probe')
