@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,15 @@ from workers.shelf import Campaign
 MAX_FETCHES = 5
 """Tries of a task whose reference's server does not answer, before the reference counts as bad."""
 
+MAX_READS = 20
+"""The same where a file of it cannot be written or read here: with the pauses some ten minutes, on whichever worker has its
+turn. Storage that does not answer is no such trouble, and is waited for without end."""
+
+OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+)
+"""What no single task is to blame for, so that it is never counted against one: disk, open files, memory, processes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -49,6 +59,7 @@ class Preparer:
 
         Raises:
             UnavailableError: storage does not answer; the claim should be released.
+            OSError: this machine has no room, memory or file left; the same.
         """
         cell = campaign.expansion.cell(claim.index)
         if gone := gone_maker(campaign.manifest, cell.template):
@@ -62,6 +73,13 @@ class Preparer:
         except BadReferenceError as error:
             again = error.transient and claim.fetches + 1 < MAX_FETCHES
             return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, str(error))
+        except OSError as error:
+            if error.errno in OF_THE_MACHINE:
+                raise
+            again = claim.fetches + 1 < MAX_READS
+            reason = error.strerror or type(error).__name__
+            message = f"A file that the picture starts from cannot be used on the worker: {reason}."
+            return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, message)
         except (TemplateError, ValueError) as error:
             return Failure.of(FailureClass.BAD_ROW, f"Row '{row.row.key}': {error}.")
         request = _request(claim, campaign.manifest, cell, prompt, references)

@@ -1,10 +1,12 @@
-"""References whose server does not answer: how often that is tried, whatever else a task was claimed for."""
+"""References that cannot be had now: how often that is tried, whatever else a task was claimed for."""
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from schemas.failure import Failure, FailureClass
 from schemas.manifest_check import check_manifest
 from tests.studio import manifest
 from workers.linker import Linker
-from workers.preparer import MAX_FETCHES, Preparer
+from workers.preparer import MAX_FETCHES, MAX_READS, Preparer
 from workers.references import BadReferenceError, ReferenceKeeper
 from workers.shelf import Campaign
 
@@ -25,13 +27,13 @@ ASKED = manifest("cup", references=["https://pictures.example/cup.png"])
 
 
 class Unanswered(ReferenceKeeper):
-    """References of a server that is away."""
+    """References of a server that is away, unless they fail otherwise."""
 
     def __init__(self) -> None:
-        pass
+        self.error: Exception = BadReferenceError("The server did not answer.", transient=True)
 
     async def named(self, *about: Any) -> Any:
-        raise BadReferenceError("The server did not answer.", transient=True)
+        raise self.error
 
 
 def claim(*, attempt: int, fetches: int) -> Claim:
@@ -42,13 +44,18 @@ def claim(*, attempt: int, fetches: int) -> Claim:
 
 
 @pytest.fixture
-async def preparer(tmp_path: Path) -> AsyncIterator[Preparer]:
+def references() -> Unanswered:
+    return Unanswered()
+
+
+@pytest.fixture
+async def preparer(tmp_path: Path, references: Unanswered) -> AsyncIterator[Preparer]:
     store = FolderStore(tmp_path, threads=1)
     documents = Documents(store)
     row = Row(number=1, key="row-0", title="cup")
     await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})])
     linker = Linker(store, lanes=(), expires_s=60)
-    yield Preparer(documents, cast(ReferenceKeeper, Unanswered()), linker)
+    yield Preparer(documents, references, linker)
     await store.aclose()
 
 
@@ -72,3 +79,40 @@ async def test_a_reference_counts_as_bad_after_so_many_tries_of_bringing_it(
 
     assert isinstance(found, Failure)
     assert found.failure_class is becomes
+
+
+def failing_by(number: int) -> OSError:
+    return OSError(number, os.strerror(number), "/spool/references/ab")
+
+
+@pytest.mark.parametrize(
+    ("fetches", "becomes"),
+    [
+        (0, FailureClass.NOT_SENT),
+        (MAX_READS - 2, FailureClass.NOT_SENT),
+        (MAX_READS - 1, FailureClass.BAD_REFERENCE),
+    ],
+)
+async def test_a_file_that_cannot_be_read_here_ends_its_task_after_so_many_tries_without_naming_a_place(
+    preparer: Preparer, references: Unanswered, fetches: int, becomes: FailureClass
+) -> None:
+    references.error = failing_by(errno.EIO)
+    made = check_manifest(ASKED)
+
+    found = await preparer.prepare(
+        claim(attempt=fetches + 1, fetches=fetches), Campaign(made, Expansion(made, 1))
+    )
+
+    assert isinstance(found, Failure)
+    assert (found.failure_class, "/spool" in found.message) == (becomes, False)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
+async def test_what_the_whole_machine_suffers_from_is_never_counted_against_a_task(
+    preparer: Preparer, references: Unanswered, number: int
+) -> None:
+    references.error = failing_by(number)
+    made = check_manifest(ASKED)
+
+    with pytest.raises(OSError, match="ab"):
+        await preparer.prepare(claim(attempt=999, fetches=999), Campaign(made, Expansion(made, 1)))
