@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.faults.row import Row
-from tests.faults.rows import connections, deaths, fairness, money, provider, redis, storage
+from tests.faults.rows import connections, deaths, fairness, money, provider, redis, storage, upscales
 
-_MODULES = (deaths, redis, provider, connections, storage, money, fairness)
+_MODULES = (deaths, upscales, redis, provider, connections, storage, money, fairness)
 
 ROWS = tuple(found for module in _MODULES for found in vars(module).values() if isinstance(found, Row))
 
