@@ -47,11 +47,17 @@ def _usd_micros(value: Any) -> Any:
 
 
 UsdMicros = Annotated[int, BeforeValidator(_usd_micros), Field(ge=0)]
-HttpAddress = Annotated[
-    str, Field(pattern=r"^https?://[A-Za-z0-9._~:/%+\[\]-]+$"), AfterValidator(lambda text: text.rstrip("/"))
-]
-Sentinel = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$")]
-S3Place = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$")]
+_HTTP_ADDRESS = r"^https?://[A-Za-z0-9._~:/%+\[\]-]+$"
+_SENTINEL = r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$"
+_S3_PLACE = r"^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$"
+_PATTERNS = {
+    _HTTP_ADDRESS: "this is not an address such as https://pictures.example",
+    _SENTINEL: "this is not an address such as sentinel-1:26379",
+    _S3_PLACE: "this is not a place such as s3://bucket/folder",
+}
+HttpAddress = Annotated[str, Field(pattern=_HTTP_ADDRESS), AfterValidator(lambda text: text.rstrip("/"))]
+Sentinel = Annotated[str, Field(pattern=_SENTINEL)]
+S3Place = Annotated[str, Field(pattern=_S3_PLACE)]
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
@@ -308,7 +314,7 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        problems += [complaint(found, Settings) for found in error.errors(include_input=False)]
+        problems += [complaint(found, Settings, _PATTERNS) for found in error.errors(include_input=False)]
     if settings is None or problems:
         raise SettingsError("\n".join(["The settings have problems:", *(f"  {each}" for each in problems)]))
     return settings

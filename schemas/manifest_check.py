@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.combining import combination_problems
+from schemas.echo import is_echo
 from schemas.errors import ManifestError, Problem, escaped
 from schemas.finish_plan import plan_finish
 from schemas.image import ImageFormat
@@ -18,6 +19,7 @@ from schemas.preset import find_preset
 from schemas.size import resolve_size
 from schemas.template import parsed
 from schemas.upscaling import upscaled_size_problems, upscaling_problems
+from schemas.wording import names_beside, nearest, sentence
 
 MAX_PROBLEMS = 100
 MAX_ROUNDS = 4
@@ -32,41 +34,25 @@ def check_manifest(data: Any) -> Manifest:
     """
     problems: dict[Problem, None] = {}
     manifest: Manifest | None = None
+    meant: list[str] = []
     for _ in range(MAX_ROUNDS):
         try:
             manifest = Manifest.model_validate(data)
             break
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-            broken = [problem.pointer for problem in problems]
-            problems |= {new: None for new in map(_problem, found) if not _follows(new, broken)}
+            meant += _pointers_meant(found)
+            broken = [*(problem.pointer for problem in problems), *meant]
+            problems |= dict.fromkeys(_originals(list(map(_problem, found)), broken))
             data = _mended(data, found)
     if manifest is not None:
-        broken = [problem.pointer for problem in problems]
+        broken = [*(problem.pointer for problem in problems), *meant]
         problems |= dict.fromkeys(
-            problem for problem in _semantic_problems(manifest) if not _follows(problem, broken)
+            problem for problem in _semantic_problems(manifest) if not is_echo(problem, broken)
         )
     if problems or manifest is None:
         raise ManifestError(list(problems)[:MAX_PROBLEMS], truncated=len(problems) > MAX_PROBLEMS)
     return manifest
-
-
-def _follows(problem: Problem, broken: Iterable[str]) -> bool:
-    """Whether a problem may be nothing but the echo of a malformed field."""
-    for pointer in broken:
-        if f"{problem.pointer}/".startswith(f"{pointer}/"):
-            return True
-        if pointer.startswith("/variants") and (
-            problem.code == "unknown_field" or problem.pointer.startswith("/combinations")
-        ):
-            return True
-        if problem.pointer.startswith("/catalog/mapping") and pointer.startswith(f"{problem.pointer}/"):
-            return True
-        if problem.code == "unknown" and pointer.startswith("/templates/") and pointer.count("/") == 2:
-            return True
-        if problem.code == "mask_alone" and pointer == problem.pointer.replace("/mask", "/references"):
-            return True
-    return False
 
 
 _STAND_INS: dict[str, Any] = {
@@ -127,22 +113,37 @@ def _copied(data: Any) -> Any:
     return list(data) if isinstance(data, list | tuple) else data
 
 
+def _originals(found: list[Problem], broken: list[str]) -> Iterator[Problem]:
+    """Those that are no echo, neither of what was broken before nor of what stands below them and was found with them."""
+    for problem in found:
+        below = [other.pointer for other in found if other.pointer.startswith(f"{problem.pointer}/")]
+        if not is_echo(problem, [*broken, *below]):
+            yield problem
+
+
 def _problem(found: Any) -> Problem:
     parts = _path(found)
     row = parts[2] + 1 if parts[:2] == ["catalog", "rows"] and len(parts) > 2 else None
     pointer = "".join(f"/{escaped(str(part))}" for part in parts)
-    kind, message = found["type"], found["msg"].removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        message = f"'{parts[-1]}' is not a field of a manifest here"
-    elif kind == "missing":
-        message = f"'{parts[-1]}' is required"
-    elif kind in ("model_type", "dict_type"):
-        message = "this has to be an object with fields"
-    elif kind in ("list_type", "tuple_type"):
-        message = "this has to be a list"
-    elif kind == "too_short":
-        message = f"it needs at least {found['ctx']['min_length']}; it has {found['ctx']['actual_length']}"
-    return Problem(pointer, kind, message, row)
+    meant = _meant(found)
+    return Problem(
+        pointer, found["type"], sentence(found) + (f"; did you mean '{meant}'?" if meant else ""), row
+    )
+
+
+def _meant(found: Any) -> str | None:
+    """The field that was likely meant by a name that no field has."""
+    if found["type"] != "extra_forbidden":
+        return None
+    loc = found["loc"] if found["loc"][0] == "finish" else _path(found)  # of a step its kind decides
+    return nearest(str(loc[-1]), names_beside(Manifest, loc))
+
+
+def _pointers_meant(found: Iterable[Any]) -> Iterator[str]:
+    """Places that are empty because the name of what should stand there was misspelled."""
+    for error in found:
+        if meant := _meant(error):
+            yield f"{_problem(error).pointer.rpartition('/')[0]}/{meant}"
 
 
 def _path(found: Any) -> list[Any]:

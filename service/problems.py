@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from schemas.errors import DarkroomError, ManifestError, Problem, escaped
+from schemas.wording import sentence
 
 MEDIA_TYPE = "application/problem+json"
 MAX_LISTED = 100
@@ -209,8 +210,8 @@ def _misread(error: RequestValidationError) -> ProblemError:
     problems = []
     for found in error.errors():
         place = "/".join(escaped(str(part)) for part in found["loc"])
-        sentence = "there is no such parameter here" if found["type"] == "extra_forbidden" else found["msg"]
-        problems.append(Problem(f"/{place}", found["type"], sentence))
+        says = "there is no such parameter here" if found["type"] == "extra_forbidden" else sentence(found)
+        problems.append(Problem(f"/{place}", found["type"], says))
     return ProblemError(
         "bad_request", "; ".join(str(problem) for problem in problems[:3]) + ".", problems=problems
     )

@@ -14,6 +14,7 @@ from schemas.batch import Batch
 from schemas.errors import NotFoundError, Problem, TooLargeError, escaped
 from schemas.ids import is_id
 from schemas.manifest import Manifest
+from schemas.wording import sentence
 from service.auth import Tenant
 from service.bodies import FORM_TYPE, media_type_of, only_parts, opened_form, read_body, save_part
 from service.equipment import Desk, Equipment
@@ -94,8 +95,10 @@ async def sent_model(request: Request, desk: Equipment, model: type[Asked]) -> A
         return model.model_validate_json(content)
     except ValidationError as error:
         problems = [
-            Problem("".join(f"/{escaped(str(part))}" for part in found["loc"]), found["type"], found["msg"])
-            for found in error.errors(include_url=False, include_input=False, include_context=False)
+            Problem(
+                "".join(f"/{escaped(str(part))}" for part in found["loc"]), found["type"], sentence(found)
+            )
+            for found in error.errors(include_url=False, include_input=False)
         ]
         told = "; ".join(str(problem) for problem in problems[:3])
         raise ProblemError("bad_request", f"{told}.", problems=problems) from None

@@ -11,6 +11,7 @@ from core.parsing.json_text import parse_json
 from core.parsing.yaml_text import parse_yaml
 from schemas.errors import ManifestError, Problem, escaped
 from schemas.mapping import FieldSource, Mapping
+from schemas.wording import sentence
 
 MAX_BYTES = 256 * 1024
 _POINTER = "/catalog/mapping"
@@ -31,10 +32,7 @@ def read_mapping(path: Path, name: str) -> dict[str, FieldSource]:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise ManifestError(
-            [
-                Problem(_place(each["loc"]), each["type"], f"'{name}': {_sentence(each['msg'])}")
-                for each in found
-            ]
+            [Problem(_place(each["loc"]), each["type"], f"'{name}': {sentence(each)}") for each in found]
         ) from error
 
 
@@ -48,10 +46,6 @@ def _data_of(path: Path, name: str) -> Any:
         raise ManifestError(
             [Problem(_POINTER, each.code, f"'{name}': {each.detail}") for each in error.problems]
         ) from error
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

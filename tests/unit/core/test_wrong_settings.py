@@ -31,7 +31,7 @@ def test_a_name_that_no_setting_has_and_an_amount_that_is_none_are_said_at_once(
     assert amount.startswith(
         "DARKROOM_BUDGETS__TENANT_MONTH_USD: 'lots' is not an amount in dollars; write digits"
     )
-    assert name == "DARKROOM_WORKER__DRAIN: there is no such setting; look for a misspelled name"
+    assert name == "DARKROOM_WORKER__DRAIN: there is no such setting; did you mean DARKROOM_WORKER__DRAIN_S?"
 
 
 LANE = {"api_key": "k", "references": "url"}
@@ -80,6 +80,34 @@ def test_a_group_that_does_not_exist_is_told_with_the_one_that_was_meant(
         "DARKROOM_WORKR__SLOTS: there is no such group of settings; did you mean DARKROOM_WORKER__SLOTS?",
         f"{budget}: there is no such group of settings; did you mean DARKROOM_BUDGETS__HOUSE_DAY_USD?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        ("DARKROOM_WORKER__SLOT", "there is no such setting; did you mean DARKROOM_WORKER__SLOTS?"),
+        (
+            "DARKROOM_LANES__MAIN__API_KYE",
+            "there is no such setting; did you mean DARKROOM_LANES__MAIN__API_KEY?",
+        ),
+        (
+            "DARKROOM_REDIS__X",
+            "there is no such setting here; there are url, sentinels, master_name",
+        ),
+        ("DARKROOM_WORKER__SLOTS", "this has to be a whole number"),
+        ("DARKROOM_WORKER__DRAIN_S", "this has to be a number"),
+        ("DARKROOM_FETCH__ALLOW_HTTP", "this has to be true or false"),
+        ("DARKROOM_TELEMETRY__LOG_LEVEL", "this has to be 'debug', 'info', 'warning' or 'error'"),
+        ("DARKROOM_REDIS__SENTINELS__0", "this is not an address such as sentinel-1:26379"),
+        ("DARKROOM_STORAGE__PUBLIC_URL", "this is not an address such as https://pictures.example"),
+        ("DARKROOM_FETCH__S3_SOURCES__0", "this is not a place such as s3://bucket/folder"),
+    ],
+)
+def test_a_setting_that_is_misspelled_or_holds_something_else_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, says: str
+) -> None:
+    monkeypatch.setenv(variable.removesuffix("__0"), "so so")
+    assert f"{variable}: {says}" in complaints()
 
 
 def test_settings_that_will_not_do_are_told_on_standard_error(

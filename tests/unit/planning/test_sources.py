@@ -53,9 +53,13 @@ ALIASES_THAT_GROW = "a0: &a0 {x: 1}\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "pointer", "says"),
     [
-        ("titel: Name", "/catalog/mapping/titel", "'map': Input should be"),
+        (
+            "titel: Name",
+            "/catalog/mapping/titel",
+            "'map': there is no field 'titel' here; did you mean 'title'?",
+        ),
         ("title: {path: name}", "/catalog/mapping/title/path", "'map': not a JSONPath"),
-        ("- a", "/catalog/mapping", "'map': Input should be a valid dictionary"),
+        ("- a", "/catalog/mapping", "'map': this has to be an object with fields"),
         ("{a", "/catalog/mapping", "nothing closes the bracket"),
         ("title: 'a", "/catalog/mapping", "'map': line 1"),
         ("title: a\ntitle: b", "/catalog/mapping", "'map': line 2: the key 'title' was already written"),

@@ -105,8 +105,8 @@ def test_what_this_version_cannot_do_is_refused_by_name(data: dict[str, Any], po
 @pytest.mark.parametrize(
     ("data", "pointer", "says"),
     [
-        (changed(naem="x"), "/naem", "'naem' is not a field"),
-        (template(promt="x"), "/templates/hero/promt", "'promt' is not a field"),
+        (changed(naem="x"), "/naem", "no field 'naem' here; did you mean 'name'?"),
+        (template(promt="x"), "/templates/hero/promt", "no field 'promt' here; did you mean 'prompt'?"),
         (changed(image__model="gpt-image-9"), "/image/model", "no model 'gpt-image-9'"),
         (changed(image__model="dall-e-3"), "/image/model", "use gpt-image-2.5-flare"),
         (
@@ -123,7 +123,7 @@ def test_what_this_version_cannot_do_is_refused_by_name(data: dict[str, Any], po
         (changed(sizes=["square", "1024x1024"], reuse="never"), "/sizes/1", "same picture as square"),
         (changed(sizes=[]), "/sizes", "it needs at least 1; it has 0"),
         (changed(sizes="square"), "/sizes", "this has to be a list"),
-        (changed(samples=0), "/samples", "greater than or equal to 1"),
+        (changed(samples=0), "/samples", "at least 1"),
         (changed(spend__cap_usd="0"), "/spend/cap_usd", "more than 0 dollars"),
         (changed(spend__cap_usd="-5"), "/spend/cap_usd", "more than 0 dollars"),
         (changed(spend__cap_usd="NaN"), "/spend/cap_usd", "more than 0 dollars"),
@@ -135,14 +135,14 @@ def test_what_this_version_cannot_do_is_refused_by_name(data: dict[str, Any], po
         (changed(spend__cap_usd="1", sizes=["auto"]), "/sizes/0", "'auto' has no price"),
         (changed(metadata={str(n): "x" for n in range(17)}), "/metadata", "at most 16"),
         (changed(templates={}), "/templates", "at least 1"),
-        (changed(templates={"a b": {"prompt": "x"}}), "/templates/a b", "match pattern"),
+        (changed(templates={"a b": {"prompt": "x"}}), "/templates/a b", "a name is up to 64 letters"),
         (changed(variants={"season": {}}), "/variants/season", "at least 1"),
         (changed(variants={"s": {"x": {"light": [1]}}}), "/variants/s/x/light", "a text, a number"),
         (changed(catalog={}), "/catalog", "either `source` or `rows`"),
         (changed(catalog={"rows": []}), "/catalog/rows", "at least 1"),
         (changed(catalog={"rows": [{"a": 1}, 7]}), "/catalog/rows/1", "object"),
         (changed(catalog={"rows": [{"sku": 1}], "dialect": "csv"}), "/catalog/dialect", "no dialect"),
-        (template(prompt="x" * 32_001), "/templates/hero/prompt", "at most 32000"),
+        (template(prompt="x" * 32_001), "/templates/hero/prompt", "not be longer than 32000"),
         (template(prompt="{{ row.title"), "/templates/hero/prompt", "expected '}}'"),
         (template(prompt="{{ title }}"), "/templates/hero/prompt", "'title' is not known here"),
         (template(prompt="{{ row.title | fancy }}"), "/templates/hero/prompt", "no filter 'fancy'"),
@@ -150,9 +150,9 @@ def test_what_this_version_cannot_do_is_refused_by_name(data: dict[str, Any], po
         (template(references=["a"] * 17), "/templates/hero/references", "at most 16"),
         (template(**{"from": "nobody"}), "/templates/hero/from", "no template 'nobody'"),
         (template(**{"from": "hero"}), "/templates/hero/from", "made from itself"),
-        (template(parent="hero"), "/templates/hero/parent", "not a field"),
+        (template(parent="hero"), "/templates/hero/parent", "no field 'parent' here"),
         (changed(output__key="{{ variant.season.light }}"), "/output/key", "no axis 'season'"),
-        (changed(deadline="2027-01-01T00:00:00"), "/deadline", "timezone"),
+        (changed(deadline="2027-01-01T00:00:00"), "/deadline", "a moment with its time zone"),
         (changed(darkroom=2), "/darkroom", "1"),
         ([], "", "object"),
         ({}, "/image/model", "'model' is required"),
@@ -284,3 +284,36 @@ def test_a_manifest_is_not_changed_by_being_checked() -> None:
     problems(data)
 
     assert data == before
+
+
+BASE = {"name": "x", "image": {"model": "gpt-image-2"}, "templates": {"hero": {"prompt": "a"}}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (
+            {"templates": {"hero": {"promt": "a"}}},
+            {"/templates/hero/promt": "there is no field 'promt' here; did you mean 'prompt'?"},
+        ),
+        (
+            {"image": {"modle": "gpt-image-2"}},
+            {"/image/modle": "there is no field 'modle' here; did you mean 'model'?"},
+        ),
+        ({"catalog": {"source": 7}}, {"/catalog/source": "this has to be a text; put a number, "}),
+        ({"sizes": [7]}, {"/sizes/0": "this has to be a text; put a number, "}),
+        ({"templates": {"hero": 7}}, {"/templates/hero": "this has to be an object with fields"}),
+        (
+            {"image": {"model": "gpt-image-2", "format": "gif", "compression": 7}},
+            {"/image/format": "this has to be 'png', 'jpeg' or 'webp'"},
+        ),
+    ],
+)
+def test_what_only_follows_from_another_problem_is_not_told_beside_it(
+    wrong: dict[str, Any], told: dict[str, str]
+) -> None:
+    with pytest.raises(ManifestError) as refused:
+        check_manifest({**BASE, **wrong})
+    found = {problem.pointer: problem.detail for problem in refused.value.problems}
+    assert list(found) == list(told)
+    assert all(found[pointer].startswith(says) for pointer, says in told.items())

@@ -51,7 +51,7 @@ def template(**fields: Any) -> dict[str, Any]:
         ({}, "/templates/hero/prompt", "either `prompt` or `parts`"),
         ({"prompt": "x", "parts": {"use": "x"}}, "/templates/hero/prompt", "either `prompt` or `parts`"),
         ({"parts": {}}, "/templates/hero/parts", "at least one part: use, audience"),
-        ({"parts": {"ligth": "x"}}, "/templates/hero/parts/ligth", "not a field"),
+        ({"parts": {"ligth": "x"}}, "/templates/hero/parts/ligth", "did you mean 'light'?"),
         ({"parts": {"light": "{{ x"}}, "/templates/hero/parts/light", "expected '}}'"),
         ({"parts": {"light": "{{ variant.a.b }}"}}, "/templates/hero/parts/light", "no axis 'a'"),
         ({"parts": {"light": "{% if row.a %}x"}}, "/templates/hero/parts/light", "endif"),
