@@ -11,10 +11,10 @@ from typing import Any
 from cli.client import ServiceClient, problems_of
 from cli.commands.watching import outcome_of, watch_interruptibly, write_batch
 from cli.exits import ExitCode, WrongUsageError
-from cli.manifests import LocalManifest
+from cli.manifests.local import LocalManifest
+from cli.manifests.uploader import Uploader
 from cli.output import Output, counted, is_terminal, say, write, write_record
 from cli.progress import dollars, duration
-from cli.uploader import Uploader
 from schemas.errors import ConflictError, DarkroomError, ManifestError, Problem, SpendRefusedError
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cli.places import Places
+from cli.manifests.places import Places
 from schemas.errors import Problem
 
 TEXT = b"""\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cli.client import ServiceClient, sha256_of
-from cli.manifests import LocalManifest
+from cli.manifests.local import LocalManifest
 from cli.output import say
 
 MANY_FILES = 20

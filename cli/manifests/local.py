@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from cli.client import Content, Document
-from cli.places import Places
+from cli.manifests.places import Places
 from schemas.errors import DarkroomError, Problem
 
 MISSING, UNSAFE = "missing_file", "unsafe_path"
