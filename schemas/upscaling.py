@@ -128,11 +128,28 @@ def upscaled_size_problems(manifest: Manifest, name: str, parent: str) -> Iterat
         if size in seen:
             yield Problem(pointer, "duplicate", f"{size} is named twice")
         elif size not in manifest.sizes_of(parent) and find_preset(size) is None:
-            detail = f"'{parent}' is not made in {size}; name one of its sizes, or a preset to finish for"
-            yield Problem(pointer, "unknown", detail)
+            yield _not_made(manifest, name, parent, (pointer, size))
         else:
             seen.add(size)
             yield from _size_problems(manifest, name, parent, size)
+
+
+def _not_made(manifest: Manifest, name: str, parent: str, size: tuple[str, str]) -> Problem:
+    """A size that there is nothing to start from in; where it is the whole manifest's, the upscale lacks its own.
+
+    Args:
+        size: where it stands, and what it is.
+    """
+    pointer, written = size
+    if manifest.templates[name].sizes is not None:
+        detail = f"'{parent}' is not made in {written}; name one of its sizes, or a preset to finish for"
+        return Problem(pointer, "unknown", detail)
+    made = ", ".join(manifest.sizes_of(parent))
+    detail = (
+        f"without `sizes` of its own it is made in {written}, as the whole manifest says, and '{parent}' is not; "
+        f"give it `sizes`: of those of '{parent}' ({made}), or presets to finish for"
+    )
+    return Problem(f"/templates/{name}", "unknown", detail)
 
 
 def _size_problems(manifest: Manifest, name: str, parent: str, size: str) -> Iterator[Problem]:

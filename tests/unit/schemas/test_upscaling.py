@@ -137,6 +137,17 @@ def test_a_size_that_its_parent_is_not_made_in_is_refused_and_one_that_is_named_
     assert said.keys() == {"/templates/large/sizes/1", "/templates/large/sizes/2"}
 
 
+def test_an_upscale_without_sizes_of_its_own_is_told_to_name_some_where_it_stands() -> None:
+    data = written(hero={"sizes": ["1280x720", "square"]})
+    data["templates"]["large"].pop("sizes", None)
+    for sizes in ({}, {"sizes": ["1536x1024"]}):
+        said = problems({**data, **sizes})
+        assert list(said) == ["/templates/large"]
+        assert (
+            "give it `sizes`: of those of 'hero' (1280x720, square), or presets" in said["/templates/large"]
+        )
+
+
 def test_a_larger_picture_is_too_large_to_be_made_larger_again() -> None:
     data = written()
     data["templates"]["huge"] = {"from": "large", "upscale": {}}
