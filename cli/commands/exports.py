@@ -25,6 +25,8 @@ _FILES: dict[Export, tuple[str, dict[str, str]]] = {
     Export.FEED_CSV: ("feeds/pictures.csv", {}),
 }
 
+_SHEETS = (".html", ".png")
+
 
 def export(
     service: ServiceClient, batch_id: str, kind: Export, to: Path | None, leave_out: LeftOut | None
@@ -41,10 +43,23 @@ def export(
         raise WrongUsageError("A zip archive is nothing to look at: name a file with --to.")
     if to is not None and to.is_dir():
         raise WrongUsageError(f"{to} is a folder; --format makes a file: name it.")
-    if kind is Export.CONTACT_SHEET and to is not None and to.suffix.lower() == ".png":
-        name = "contact-sheet.png"
+    if kind is Export.CONTACT_SHEET and to is not None:
+        name = _sheet(to)
     _take_all(service, batch_id, (name, query), to)
     return ExitCode.DONE
+
+
+def _sheet(to: Path) -> str:
+    """
+    Raises:
+        WrongUsageError: a sheet is not made as such a file.
+    """
+    ending = to.suffix.lower()
+    if ending not in _SHEETS:
+        raise WrongUsageError(
+            f"A contact sheet is made as {' or '.join(_SHEETS)}; {to} is neither: name it so."
+        )
+    return f"contact-sheet{ending}"
 
 
 def _take_all(
@@ -74,6 +89,7 @@ def _take(
             _write(response.iter_bytes(), to)
             say(f"{to} is written.")
         _tell_of_checks(int(response.headers.get("Darkroom-Failed-Checks", "0")), file[1].get("leave_out"))
+        _tell_of_addresses(response.headers.get("Darkroom-Addresses"))
         address = response.links.get("next", {}).get("url", "")
         return next(iter(parse_qs(urlsplit(address).query).get("start", [])), None)
 
@@ -84,6 +100,15 @@ def _tell_of_checks(failed: int, leave_out: str | None) -> None:
     fail = "fails a check of its" if failed == 1 else "fail a check of their"
     told = "left out" if leave_out else "in it all the same; --leave-out fail makes it without"
     say(f"{counted(failed, 'picture')} of this batch {fail} channel: {told}.")
+
+
+def _tell_of_addresses(reach: str | None) -> None:
+    if reach == "local":
+        say(
+            "Its addresses are files on the machine of the service, which no shop can read: set "
+            "DARKROOM_STORAGE__PUBLIC_URL there to the https:// address under which its folder is served, or keep "
+            "pictures in S3 (DARKROOM_STORAGE__URL)."
+        )
 
 
 def _write(pieces: Iterable[bytes], to: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Literal
 from urllib.parse import quote
 
 from core.documents import picture_key
@@ -16,6 +17,14 @@ where the credentials that signed them do.
 
 Source: https://docs.aws.amazon.com/cli/latest/reference/s3/presign.md (at most 604,800 s) and, of credentials that end,
 https://repost.aws/knowledge-center/presigned-url-s3-bucket-expiration, stored copies read 2026-11-21."""
+
+
+def reach_of(pictures: Pictures) -> Literal["public", "signed", "local"]:
+    """Who reads what stands in a feed: everybody, whoever has the link while it lasts, or this machine alone."""
+    if pictures.public_url is not None:
+        return "public"
+    lies_at = pictures.documents.picture_url(pictures.batch.tenant, pictures.batch.id, "any.png")
+    return "local" if lies_at.startswith("file:") else "signed"
 
 
 async def address_of(pictures: Pictures, picture: Picture) -> str:

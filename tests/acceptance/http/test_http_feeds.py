@@ -35,6 +35,13 @@ async def feed(service: Service, batch: Batch, name: str) -> list[dict[str, str]
     return list(csv.DictReader(io.StringIO(answer.text, newline=""), delimiter=delimiter))
 
 
+async def reach(service: Service, batch: Batch) -> set[str]:
+    """Who reads the addresses, as each kind of feed says it."""
+    names = ("shopify.csv", "merchant.tsv", "pictures.csv")
+    answers = [await service.get(f"/v1/batches/{batch.id}/feeds/{name}") for name in names]
+    return {answer.headers["Darkroom-Addresses"] for answer in answers}
+
+
 def sample(name: str) -> list[Row]:
     catalog = open_catalog(SAMPLES / name, name=name, dialect="auto", key=None, limits=CatalogLimits())
     rows = list(catalog.rows())
@@ -183,6 +190,7 @@ async def test_addresses_are_public_where_the_storage_is(shop: Service) -> None:
     line, _ = await feed(shop, batch, "pictures.csv")
 
     assert line["url"] == f"{PUBLIC}/tenants/default/batches/{batch.id}/pictures/Gr%C3%B6%C3%9Fe%2042/0.png"
+    assert await reach(shop, batch) == {"public"}
 
 
 async def test_addresses_of_a_folder_say_where_the_pictures_lie(service: Service) -> None:
@@ -191,6 +199,7 @@ async def test_addresses_of_a_folder_say_where_the_pictures_lie(service: Service
     line, _ = await feed(service, batch, "pictures.csv")
 
     assert line["url"].startswith("file:///") and line["url"].endswith("/pictures/row-1/0.png")
+    assert await reach(service, batch) == {"local"}
 
 
 async def test_addresses_of_a_bucket_are_links_that_last_a_week(
@@ -206,6 +215,7 @@ async def test_addresses_of_a_bucket_are_links_that_last_a_week(
         async with serve(storage={"url": "s3://pictures/shop", "endpoint_url": endpoint}) as service:
             batch = await made(service, rows_of("Shirt"))
             (line, _) = await feed(service, batch, "pictures.csv")
+            assert await reach(service, batch) == {"signed"}
     finally:
         server.stop()
 

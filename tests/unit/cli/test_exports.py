@@ -27,11 +27,11 @@ def test_each_format_is_a_file_of_the_service(
 ) -> None:
     service.exports = {address: [b"what the service made\n"]}
 
-    said = run("results", ID, "--format", kind, "--to", tmp_path / "new" / "file")
+    said = run("results", ID, "--format", kind, "--to", tmp_path / "new" / "file.html")
 
     assert (said.code, said.out) == (0, "")
-    assert (tmp_path / "new" / "file").read_bytes() == b"what the service made\n"
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+    assert (tmp_path / "new" / "file.html").read_bytes() == b"what the service made\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file.html"]
 
 
 def test_without_a_path_a_file_goes_to_standard_output(service: Any, run: Any) -> None:
@@ -54,6 +54,39 @@ def test_contact_sheets_are_fetched_to_the_last(service: Any, run: Any, tmp_path
     assert said.code == 0
     found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert found == {f"look.{ending}": b"first", f"look-2.{ending}": b"second", f"look-3.{ending}": b"third"}
+
+
+@pytest.mark.parametrize("name", ["sheet.jpg", "sheet.pdf", "sheet"])
+def test_a_contact_sheet_is_not_made_as_a_file_that_it_is_not(
+    service: Any, run: Any, tmp_path: Path, name: str
+) -> None:
+    said = run("results", ID, "--format", "contact-sheet", "--to", tmp_path / name)
+
+    assert (said.code, service.asked, list(tmp_path.iterdir())) == (2, [], [])
+    assert (
+        said.err == f"A contact sheet is made as .html or .png; {tmp_path / name} is neither: name it so.\n"
+    )
+
+
+@pytest.mark.parametrize("ending", [".PNG", ".html"])
+def test_the_ending_of_a_contact_sheet_says_how_it_is_made(
+    service: Any, run: Any, tmp_path: Path, ending: str
+) -> None:
+    service.exports = {f"contact-sheet{ending.lower()}": [b"x"]}
+
+    assert run("results", ID, "--format", "contact-sheet", "--to", tmp_path / f"sheet{ending}").code == 0
+
+
+@pytest.mark.parametrize(("reach", "is_told"), [("local", True), ("signed", False), ("public", False)])
+def test_a_feed_whose_addresses_no_shop_can_read_is_written_with_what_to_do_about_it(
+    service: Any, run: Any, reach: str, is_told: bool
+) -> None:
+    service.exports, service.export_headers = {"feeds/merchant.tsv": [b"id"]}, {"Darkroom-Addresses": reach}
+
+    said = run("results", ID, "--format", "merchant")
+
+    assert (said.code, said.out) == (0, "id")
+    assert ("DARKROOM_STORAGE__PUBLIC_URL" in said.err) == is_told
 
 
 def test_a_folder_is_no_file(service: Any, run: Any, tmp_path: Path) -> None:
