@@ -71,15 +71,25 @@ def complain(error: DarkroomError) -> None:
         say("There are more problems than are listed here.")
 
 
-def write_records(records: Iterable[Json], columns: Mapping[str, str], output: Output) -> None:
-    """Many of a kind. `columns` is heading -> dotted path into a record; only tables leave anything out."""
+def write_records(
+    records: Iterable[Json], columns: Mapping[str, str], output: Output, *, none: str = ""
+) -> None:
+    """Many of a kind. `columns` is heading -> dotted path into a record; only tables leave anything out.
+
+    Args:
+        none: what a person is told in place of an empty table.
+    """
     if output is Output.JSONL:
         for record in records:
             write(json.dumps(record, ensure_ascii=False))
     elif output is Output.JSON:
         write(json.dumps(list(records), ensure_ascii=False, indent=2))
     else:
-        _write_table(list(columns), [[cell(record, path) for path in columns.values()] for record in records])
+        rows = [[cell(record, path) for path in columns.values()] for record in records]
+        if rows or not none or not is_terminal(sys.stdout):
+            _write_table(list(columns), rows)
+        if none and not rows:
+            say(none)
 
 
 def write_record(record: Json, lines: Mapping[str, str], output: Output) -> None:

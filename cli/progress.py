@@ -26,13 +26,22 @@ ENDED = ("done", "failed", "parked", "skipped", "cancelled")
 
 
 class Pace:
-    """Pictures a minute over the last minute. Told the time, in seconds of any clock that never goes back."""
+    """Pictures made a minute over the last minute. Told the time, in seconds of any clock that never goes back.
+
+    What was skipped, cancelled, or taken from an earlier batch took no call. Of the last the batch has no count: pictures
+    that came while nothing was spent are taken for them.
+    """
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
+        self._last: Progress | None = None
+        self._made = 0
 
-    def add(self, now_s: float, ended: int) -> None:
-        self._seen.append((now_s, ended))
+    def add(self, now_s: float, progress: Progress) -> None:
+        if self._last is not None:
+            self._made += progress.made_since(self._last)
+        self._last = progress
+        self._seen.append((now_s, self._made))
         while len(self._seen) > 2 and self._seen[1][0] <= now_s - WINDOW_S:
             self._seen.popleft()
 
@@ -69,6 +78,15 @@ class Progress:
     @property
     def total(self) -> int:
         return self.count("total")
+
+    def made_since(self, earlier: Progress) -> int:
+        """Pictures that calls have ended for."""
+        names = ("failed", "parked") if self.spent == earlier.spent else ("done", "failed", "parked")
+        return max(0, sum(self.count(name) - earlier.count(name) for name in names))
+
+    @property
+    def spent(self) -> str:
+        return str((self.batch.get("cost") or {}).get("spent", ""))
 
     def count(self, name: str) -> int:
         return int((self.batch.get("counts") or {}).get(name, 0))

@@ -18,6 +18,7 @@ BATCH_COLUMNS = {
     "state": "state",
     "total": "counts.total",
     "done": "counts.done",
+    "skipped": "counts.skipped",
     "failed": "counts.failed",
     "parked": "counts.parked",
     "spent": "cost.spent",
@@ -44,7 +45,7 @@ TASK_COLUMNS = {
 
 
 def ls(service: ServiceClient, limit: int, output: Output) -> ExitCode:
-    write_records(service.batches(limit), BATCH_COLUMNS, output)
+    write_records(service.batches(limit), BATCH_COLUMNS, output, none="There are no batches.")
     return ExitCode.DONE
 
 
@@ -63,9 +64,17 @@ def show(service: ServiceClient, batch_id: str, chosen: ShowOptions) -> ExitCode
     if chosen.failed and chosen.check:
         raise WrongUsageError("What failed has no picture to check: give --failed or --check.")
     if chosen.failed:
-        write_records(_unfinished(service, batch_id), TASK_COLUMNS, chosen.output)
-    elif chosen.tasks or chosen.check:
-        write_records(service.tasks(batch_id, check=chosen.check), TASK_COLUMNS, chosen.output)
+        none = (
+            f"No picture of this batch failed or is in doubt. All of them: darkroom show {batch_id} --tasks"
+        )
+        write_records(_unfinished(service, batch_id), TASK_COLUMNS, chosen.output, none=none)
+    elif chosen.check:
+        none = f"No picture of this batch has checks that came to '{chosen.check.value}' at worst."
+        found = service.tasks(batch_id, check=chosen.check)
+        write_records(found, TASK_COLUMNS, chosen.output, none=none)
+    elif chosen.tasks:
+        none = "This batch has no pictures yet: it is being planned, or was rejected."
+        write_records(service.tasks(batch_id), TASK_COLUMNS, chosen.output, none=none)
     else:
         write_batch(service.batch(batch_id), chosen.output)
     return ExitCode.DONE

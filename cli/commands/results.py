@@ -32,7 +32,8 @@ def results(service: ServiceClient, batch_id: str, output: Output, folder: Path 
         for line in lines:
             write(line)
     else:
-        write_records((json.loads(line) for line in lines), TASK_COLUMNS, output)
+        none = "No picture of this batch has ended yet."
+        write_records((json.loads(line) for line in lines), TASK_COLUMNS, output, none=none)
     return ExitCode.DONE
 
 

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 LOOK_EVERY_S = 1.0
 SILENCE_S = 60.0
 """How long a service that stopped answering is waited for: a restart takes less."""
+_STATES = {"skipped": "skipped (the same as others, and not paid twice)"}
+"""Of states whose names say too little."""
 ENDED_STATES = {"rejected", "cancelled", "completed"}
 
 
@@ -61,7 +63,7 @@ def watch(
     with display_on_stderr() as display:
         while True:
             now_s = clock()
-            pace.add(now_s, Progress(batch, None).ended)
+            pace.add(now_s, Progress(batch, None))
             remark = (
                 "the service does not answer, trying again" if now_s - answered_s > 2 * LOOK_EVERY_S else ""
             )
@@ -138,7 +140,7 @@ def batch_lines(batch: Json) -> dict[str, str]:
         "state": batch["state"]
         + (f" (nothing starts: {batch['limited_by']})" if batch.get("limited_by") else ""),
         "pictures": ", ".join(
-            f"{count} {name}" for name, count in counts.items() if count or name == "total"
+            f"{count} {_STATES.get(name, name)}" for name, count in counts.items() if count or name == "total"
         ),
         "cost": f"{spent(batch)} spent, {dollars(cost['held'])} held, {dollars(cost['estimated'])} estimated",
         "created": batch.get("created_at") or "",

@@ -60,6 +60,22 @@ def test_watching_tells_counts_pace_cost_and_time_left(capsys: pytest.CaptureFix
     assert len(lines) < 16  # a line every five seconds, and the end
 
 
+def test_the_pace_counts_what_was_made_and_not_what_was_there_already(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of 120 pictures 60 are the same as others, 40 of earlier batches, and one a second is made or fails."""
+    looks = []
+    for second in range(16):
+        found = look("running", done=min(40, 10 * second) + max(0, second - 8))
+        found["counts"] |= {"skipped": min(60, 6 * second), "failed": min(second, 8)}
+        found["cost"]["spent"] = f"{max(0, second - 8):.2f}"
+        looks.append(found)
+    Watched([*looks, look("completed", 120)]).watch()
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("40/120 done, 5 failed, 30 skipped, 60 images/min") for line in lines)
+    assert any(line.startswith("47/120 done, 8 failed, 60 skipped, 60 images/min") for line in lines)
+
+
 def test_a_terminal_shows_a_bar_and_the_same_words_on_a_line_of_their_own() -> None:
     screen = io.StringIO()
     with Live(console=Console(file=screen, force_terminal=True, width=100), auto_refresh=False) as live:
@@ -248,3 +264,43 @@ def test_no_color_and_no_terminal_give_plain_text(service: Any) -> None:
         check=True,
     )
     assert b"\x1b" not in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("ls",), "There are no batches."),
+        (("show", ID, "--failed"), "No picture of this batch failed or is in doubt."),
+        (("show", ID, "--tasks"), "This batch has no pictures yet"),
+        (
+            ("show", ID, "--check", "warn"),
+            "No picture of this batch has checks that came to 'warn' at worst.",
+        ),
+        (("results", ID, "-o", "table"), "No picture of this batch has ended yet."),
+    ],
+)
+def test_an_empty_list_is_said_to_be_empty_and_stays_empty_for_programs(
+    service: Any, run: Any, command: tuple[str, ...], told: str
+) -> None:
+    if command == ("ls",):
+        service.batches = []
+    said = run(*command)
+    assert (said.code, said.out.count("\n")) == (0, 1)  # its headings
+    assert said.err.startswith(told)
+
+    listed = run(*(word for word in command if word not in ("-o", "table")), "-o", "json")
+    assert (listed.code, listed.out, listed.err) == (0, "[]\n", "")
+
+
+def test_a_terminal_is_told_of_an_empty_list_in_a_sentence_alone(
+    service: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.output.is_terminal", lambda _: True)
+    said = run("show", ID, "--failed")
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_skipped_pictures_are_shown_as_what_they_are(service: Any, run: Any) -> None:
+    service.batches[0]["counts"] = {"total": 4, "done": 1, "skipped": 3}
+    assert "4 total, 1 done, 3 skipped (the same as others, and not paid twice)" in run("show", ID).out
+    assert run("ls").out.splitlines()[0].split("\t")[3:6] == ["total", "done", "skipped"]
