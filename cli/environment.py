@@ -60,7 +60,6 @@ def rehearsal_variables(variables: Variables, *, api_url: str, limits: Limits) -
         "DARKROOM_LANES__UPSCALER__BASE_URL": api_url.removesuffix("/v1"),
         "DARKROOM_LANES__UPSCALER__API_KEY": "simulated",
         "DARKROOM_BUDGETS__TENANT_MONTH_USD": "1000000",
-        "DARKROOM_WORKER__DRAIN_S": "20",
     }
 
 

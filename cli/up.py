@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import json
 import os
 import secrets
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +21,9 @@ from pathlib import Path
 
 from cli.environment import Limits, Variables, live_variables, rehearsal_variables, service_variables
 from cli.exits import WrongUsageError
-from cli.output import say
+from cli.output import counted, say
 from cli.processes import Processes, Program, running
+from cli.progress import duration
 from cli.redis_server import answers, config_text, find_server
 from schemas.errors import DarkroomError
 
@@ -83,15 +86,50 @@ def everything(options: UpOptions, variables: Variables) -> Iterator[Running]:
     options = replace(options, data=options.data.resolve(), port=_free_port(options.port))
     _make_folders(options.data)
     key = variables.get("DARKROOM_SERVICE__BOOTSTRAP_KEY") or _kept_key(options.data)
+    _require_settings(options, variables, key)
     with _lock(options.data) as lock, running(variables, keep_open=lock) as processes:
         say("Starting Redis, the service and the workers ...")
         try:
             yield _started(options, processes, variables, key)
         finally:
-            say(
-                "Stopping everything: calls in flight are paid, and are waited for, for as long as "
-                "DARKROOM_WORKER__DRAIN_S says; what is left then is parked. Ctrl-C ends them at once."
-            )
+            say(farewell(_under_way(options.port, key), _drain_s(variables)))
+
+
+def farewell(under_way: int | None, drain_s: float) -> str:
+    """What a person who stops everything should know before it takes a while.
+
+    Args:
+        under_way: pictures that workers have in hand; None: nobody knows.
+    """
+    if under_way == 0:
+        return "Stopping everything; no picture is under way."
+    many = (
+        "What is"
+        if under_way is None
+        else f"{counted(under_way, 'picture')} {'is' if under_way == 1 else 'are'}"
+    )
+    return (
+        f"Stopping everything. {many} under way: waited for, because a real call would be paid, for at most "
+        f"{duration(drain_s)} (DARKROOM_WORKER__DRAIN_S). Ctrl-C ends it at once, and leaves what was sent in doubt."
+    )
+
+
+def _require_settings(options: UpOptions, variables: Variables, key: str) -> None:
+    """Looks at them as the service and the workers will, but for addresses that are not known yet.
+
+    Raises:
+        DarkroomError: they are not usable; with every problem.
+    """
+    redis_url = variables.get("DARKROOM_REDIS__URL", "redis://127.0.0.1:6379/0")
+    told = variables | service_variables(data=options.data, redis_url=redis_url, port=options.port, key=key)
+    if options.live:
+        told = live_variables(told, images_per_minute=options.limits.images_per_minute)
+    else:
+        told = rehearsal_variables(told, api_url="http://127.0.0.1:1/v1", limits=options.limits)
+    argv = (sys.executable, "-m", "core.settings")
+    looked = subprocess.run(argv, env=told, cwd=_folder(options), capture_output=True, text=True, check=False)
+    if looked.returncode != 0:
+        raise DarkroomError(looked.stderr.strip())
 
 
 def _started(options: UpOptions, processes: Processes, variables: Variables, key: str) -> Running:
@@ -157,7 +195,7 @@ class _Start:
         )
 
     def workers(self, variables: Variables) -> None:
-        drain_s = float(variables.get("DARKROOM_WORKER__DRAIN_S", DRAIN_S))
+        drain_s = _drain_s(variables)
         for number in range(1, self._options.workers + 1):
             argv = (sys.executable, "-m", "workers")
             self._run(f"worker-{number}", argv, variables, stage=WORKERS, stop_within_s=drain_s + 10)
@@ -171,10 +209,31 @@ class _Start:
         stage: int,
         stop_within_s: float = 15.0,
     ) -> None:
-        data = self._options.data
-        folder = Path.cwd() if self._options.live else data  # a rehearsal reads nobody's darkroom.toml
-        log = data / "logs" / f"{name}.log"
+        log = self._options.data / "logs" / f"{name}.log"
+        folder = _folder(self._options)
         self._processes.start(Program(name, argv, variables, folder, log, stage, stop_within_s))
+
+
+def _folder(options: UpOptions) -> Path:
+    """Where processes run: a rehearsal reads nobody's darkroom.toml."""
+    return Path.cwd() if options.live else options.data
+
+
+def _drain_s(variables: Variables) -> float:
+    return float(variables.get("DARKROOM_WORKER__DRAIN_S", DRAIN_S))
+
+
+def _under_way(port: int, key: str) -> int | None:
+    """Pictures that workers have in hand; None where the service does not say."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/v1/batches?limit=200", headers={"Authorization": f"Bearer {key}"})
+        batches = json.load(connection.getresponse())["data"]
+        return sum(batch["counts"]["running"] for batch in batches)
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return None
+    finally:
+        connection.close()
 
 
 def _status(port: int, path: str) -> int | None:

@@ -1,7 +1,8 @@
 """Settings: the one door to the environment. Built once per process, frozen, handed down.
 
 Sources, the first wins: arguments, `DARKROOM_<GROUP>__<NAME>`, then `darkroom.toml` in the working directory.
-Every problem is reported at once. `docs/settings.md` is generated from this module.
+Every problem is reported at once. `docs/settings.md` is generated from this module. `python -m core.settings` says what is
+wrong with the settings of the process that would be started in its place, and ends with 2, or with 0.
 """
 
 from __future__ import annotations
@@ -327,3 +328,7 @@ def told_settings() -> Settings | None:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return None
+
+
+if __name__ == "__main__":
+    sys.exit(2 if told_settings() is None else 0)

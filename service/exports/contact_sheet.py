@@ -10,8 +10,10 @@ import asyncio
 import base64
 import html
 import io
-from collections.abc import AsyncIterator
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -22,9 +24,13 @@ from service.exports.thumbnails import Thumbnailer
 
 HTML_PICTURES, PNG_PICTURES = 1000, 200
 _HTML_PX, _PNG_PX = 256, 200
-_COLUMNS, _GAP_PX, _CAPTION_PX, _HEAD_PX = 10, 12, 63, 44
+_GAP_PX, _CAPTION_PX, _HEAD_PX = 12, 80, 44
+_FEWEST_COLUMNS, _MOST_COLUMNS = 3, 10
+_WIDER = 1.8
+"""How many times as many columns as rows a sheet has: with captions about three wide to two high."""
 _STEP_X_PX, _STEP_Y_PX = _PNG_PX + _GAP_PX, _PNG_PX + _CAPTION_PX + _GAP_PX
 _FRAME_PX = 3
+_BETWEEN, _ONE_LINE_CHARS = " · ", 32
 _INK, _PAPER, _EMPTY = "#1c1c1e", "#ffffff", "#e8e8ea"
 _MARKS: dict[Result, str] = {"fail": "#b3261e", "warn": "#8a5a00"}
 """Colours of a frame around the picture, never on it: what is to be looked at may be its corners."""
@@ -113,7 +119,7 @@ def _mark_of(picture: Picture) -> tuple[Result | None, str]:
 
 def _made(picture: Picture) -> str:
     cell = picture.cell
-    return " · ".join([f"#{picture.index}", cell.template, *cell.variant, cell.size])
+    return _BETWEEN.join([f"#{picture.index}", cell.template, *cell.variant, cell.size])
 
 
 def _inline(small: Image.Image) -> str:
@@ -123,7 +129,7 @@ def _inline(small: Image.Image) -> str:
 
 
 async def sheet_png(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) -> bytes:
-    """One picture of all of them, ten in a row, each with its row and what was made of it below."""
+    """One picture of all of them, each with its row and what was made of it below. Few are in few columns."""
     async with thumbnailer.drawing:
         canvas = await asyncio.to_thread(_empty_canvas, pictures, sheet)
         place = 0
@@ -135,22 +141,28 @@ async def sheet_png(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) 
 
 def _empty_canvas(pictures: Pictures, sheet: Sheet) -> Image.Image:
     """As large as the sheet needs, with its head; 200 pictures take 33 MB."""
-    rows = max(1, -(-len(sheet.chosen) // _COLUMNS))
-    canvas = Image.new("RGB", (_GAP_PX + _COLUMNS * _STEP_X_PX, _HEAD_PX + rows * _STEP_Y_PX), _PAPER)
+    columns = _columns(len(sheet.chosen))
+    rows = max(1, -(-len(sheet.chosen) // columns))
+    canvas = Image.new("RGB", (_GAP_PX + columns * _STEP_X_PX, _HEAD_PX + rows * _STEP_Y_PX), _PAPER)
     head = f"{pictures.batch.name} · {_told(pictures, sheet)}"
     _write(canvas, (_GAP_PX, 12), head, size_px=16, width_px=canvas.width - 2 * _GAP_PX)
     return canvas
 
 
+def _columns(pictures: int) -> int:
+    return min(max(ceil(sqrt(pictures * _WIDER)), _FEWEST_COLUMNS), _MOST_COLUMNS)
+
+
 def _draw(canvas: Image.Image, place: int, picture: Picture, small: Image.Image | None) -> None:
-    left = _GAP_PX + place % _COLUMNS * _STEP_X_PX
-    top = _HEAD_PX + place // _COLUMNS * _STEP_Y_PX
+    columns = canvas.width // _STEP_X_PX
+    left = _GAP_PX + place % columns * _STEP_X_PX
+    top = _HEAD_PX + place // columns * _STEP_Y_PX
     result, remark = _mark_of(picture)
     _paste(canvas, (left, top), small, frame=_MARKS[result] if result else None)
-    for line, text in enumerate((picture.row.key, _made(picture))):
+    for line, text in enumerate((picture.row.key, *_two_lines(_made(picture)))):
         _write(canvas, (left, top + _PNG_PX + 6 + line * 17), text, size_px=12, width_px=_PNG_PX)
     if result:
-        _write_mark(canvas, (left, top + _PNG_PX + 40), remark, _MARKS[result])
+        _write_mark(canvas, (left, top + _PNG_PX + 57), remark, _MARKS[result])
 
 
 def _paste(
@@ -167,12 +179,33 @@ def _paste(
 
 
 def _write(canvas: Image.Image, corner: tuple[int, int], text: str, *, size_px: int, width_px: int) -> None:
-    """On one line, and of what does not fit the end: that is where keys differ."""
-    font, line = ImageFont.load_default(size_px), " ".join(text.split())
-    shown = line[-width_px:]
-    while font.getlength(shown) > width_px:
-        shown = f"…{shown[2:]}"
+    """On one line; what does not fit is taken out of the middle, because names differ where they begin and end."""
+    font = ImageFont.load_default(size_px)
+    shown = shortened(" ".join(text.split()), lambda line: font.getlength(line) <= width_px)
     ImageDraw.Draw(canvas).text(corner, shown, _INK, font)
+
+
+def shortened(line: str, fits: Callable[[str], bool]) -> str:
+    """The longest beginning and end that fit with an ellipsis between them, the end being up to twice as long."""
+    if fits(line):
+        return line
+    fitting = bisect_right(range(len(line)), False, key=lambda kept: not fits(_around(line, kept))) - 1
+    return _around(line, max(fitting, 0))
+
+
+def _around(line: str, kept: int) -> str:
+    """`kept` characters of both ends."""
+    begins = kept // 3
+    return f"{line[:begins]}…{line[len(line) - (kept - begins) :]}"
+
+
+def _two_lines(text: str) -> tuple[str, str]:
+    """Broken between two of its parts where it is long, as nearly in the middle as that goes."""
+    parts = text.split(_BETWEEN)
+    if len(text) <= _ONE_LINE_CHARS or len(parts) == 1:
+        return text, ""
+    breaks = [(_BETWEEN.join(parts[:count]), _BETWEEN.join(parts[count:])) for count in range(1, len(parts))]
+    return min(breaks, key=lambda lines: max(map(len, lines)))
 
 
 def _write_mark(canvas: Image.Image, corner: tuple[int, int], text: str, colour: str) -> None:

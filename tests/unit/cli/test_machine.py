@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from cli import redis_server, up
-from cli.environment import Limits, live_variables, rehearsal_variables
+from cli.environment import Limits, inherited, live_variables, rehearsal_variables
 from cli.exits import WrongUsageError
 from cli.processes import Processes
 from schemas.errors import DarkroomError
@@ -110,6 +110,44 @@ def test_live_without_a_key_starts_nothing(tmp_path: Path) -> None:
     ):
         pytest.fail("it started")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("DARKROOM_WORKER__SLOT", "4", "did you mean DARKROOM_WORKER__SLOTS?"),
+        ("DARKROOM_WORKER__DRAIN_S", "soon", "DARKROOM_WORKER__DRAIN_S: this has to be a number"),
+        ("DARKROOM_WORKR__SLOTS", "4", "did you mean DARKROOM_WORKER__SLOTS?"),
+    ],
+)
+def test_settings_that_will_not_do_are_told_before_anything_starts(
+    tmp_path: Path, variable: str, value: str, says: str
+) -> None:
+    with (
+        pytest.raises(DarkroomError) as refused,
+        up.everything(options(tmp_path), inherited() | {variable: value}),
+    ):
+        pytest.fail("it started")
+    assert says in refused.value.detail
+    assert list((tmp_path / "logs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("under_way", "says"),
+    [
+        (0, "Stopping everything; no picture is under way."),
+        (1, "Stopping everything. 1 picture is under way: waited for"),
+        (
+            12,
+            "12 pictures are under way: waited for, because a real call would be paid, for at most 5 min 00 s",
+        ),
+        (None, "What is under way: waited for"),
+    ],
+)
+def test_whoever_stops_everything_is_told_what_is_waited_for_and_how_long(
+    under_way: int | None, says: str
+) -> None:
+    assert says in up.farewell(under_way, 300.0)
 
 
 def test_a_folder_that_is_in_use_is_refused(tmp_path: Path) -> None:
