@@ -2,7 +2,7 @@
 -- first part on nothing of it starts; until the last one what waits is as it was, and `closing` says why it will end.
 
 local CLOSING = PREFIX .. 'closing' -- batches with parts left
-local PART = 500 -- tasks in one script, some 20 us each
+local PART = 500 -- tasks in one script, some 20 to 50 us each
 
 -- What was never touched ends with the last part, by one number, whatever its size.
 local function end_untouched(batch, ending, now)
