@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from core.documents import Documents, PlannedRow
+from core.documents import Documents, PlannedRow, picture_key
 from core.settings import FetchSettings
 from core.state.batches import BatchStore
 from core.state.tasks import TaskStore
 from core.storage.opening import open_store
 from schemas.catalog import EMPTY_ROW
+from tests.state.world import World
 from workers.fetching.fetcher import Fetcher
 from workers.references import BadReferenceError, ReferenceKeeper
 
@@ -249,3 +250,16 @@ async def test_a_file_that_was_cleared_away_is_brought_again(machines: Machines)
     assert (await keeper.named(TENANT, BATCH, row, "logo")).path.read_bytes() == picture()
     (await keeper.named(TENANT, BATCH, row, "logo")).path.unlink()
     assert (await keeper.named(TENANT, BATCH, row, "logo")).path.exists()
+
+
+async def test_a_parent_whose_receipt_is_damaged_is_a_bad_reference_and_says_so(machines: Machines) -> None:
+    world = World(machines.redis)
+    await world.lane()
+    await world.batch(1)
+    (claim,) = await world.claim()
+    await world.finish(claim)
+    key = f"{picture_key(claim.tenant, claim.batch_id, 'picture.png')}.json"
+    await machines.documents.store.put_bytes(key, b"{", media_type="application/json", overwrite=True)
+
+    with pytest.raises(BadReferenceError, match=r"the receipt of task 0, .* is damaged"):
+        await machines.machine().parent(claim.tenant, claim.batch_id, claim.index)
