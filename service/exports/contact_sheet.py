@@ -25,7 +25,7 @@ from service.exports.thumbnails import Thumbnailer
 HTML_PICTURES, PNG_PICTURES = 1000, 200
 _HTML_PX, _PNG_PX = 256, 200
 _GAP_PX, _CAPTION_PX, _HEAD_PX = 12, 80, 44
-_FEWEST_COLUMNS, _MOST_COLUMNS = 3, 10
+_FEWEST_COLUMNS, _MOST_COLUMNS = 4, 10
 _WIDER = 1.8
 """How many times as many columns as rows a sheet has: with captions about three wide to two high."""
 _STEP_X_PX, _STEP_Y_PX = _PNG_PX + _GAP_PX, _PNG_PX + _CAPTION_PX + _GAP_PX
@@ -140,7 +140,7 @@ async def sheet_png(pictures: Pictures, sheet: Sheet, thumbnailer: Thumbnailer) 
 
 
 def _empty_canvas(pictures: Pictures, sheet: Sheet) -> Image.Image:
-    """As large as the sheet needs, with its head; 200 pictures take 33 MB."""
+    """As large as the sheet needs, with its head; 200 pictures take 38 MB."""
     columns = _columns(len(sheet.chosen))
     rows = max(1, -(-len(sheet.chosen) // columns))
     canvas = Image.new("RGB", (_GAP_PX + columns * _STEP_X_PX, _HEAD_PX + rows * _STEP_Y_PX), _PAPER)

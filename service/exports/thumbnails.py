@@ -18,7 +18,7 @@ class Thumbnailer:
     """Makes thumbnails, two at a time in the whole process: a 4K picture takes 33 MB while it is open.
 
     They are opened in threads: Pillow lets the event loop run while it decodes, and a file of another kind than ours, or
-    with more than MAX_PIXELS, is not decoded. `drawing` lets two drawn sheets be made at a time, 33 MB each.
+    with more than MAX_PIXELS, is not decoded. `drawing` lets two drawn sheets be made at a time, 38 MB each.
     """
 
     def __init__(self) -> None:

@@ -220,7 +220,8 @@ async def test_a_contact_sheet_is_drawn_with_each_picture_in_its_place(service: 
 
     assert answer.headers["content-type"] == "image/png"
     with Image.open(io.BytesIO(answer.content)) as sheet:
-        seen = [sheet.getpixel((12 + 100 + 212 * (n % 10), 44 + 100 + 275 * (n // 10))) for n in range(12)]
+        assert sheet.size == (12 + 5 * 212, 44 + 3 * 292)
+        seen = [sheet.getpixel((12 + 100 + 212 * (n % 5), 44 + 100 + 292 * (n // 5))) for n in range(12)]
     expected = [tuple(bytes.fromhex(COLOURS[n % len(COLOURS)][1:])) for n in range(12)]
     assert seen == expected
 
