@@ -132,6 +132,7 @@ def test_what_was_made_is_still_there_after_a_restart(machine: Machine, manifest
     machine.process.send_signal(signal.SIGINT)
     _, err = machine.process.communicate(timeout=60)
     assert (machine.process.returncode, machine.left()) == (0, []), err
+    assert "Stopping everything; no picture is under way." in err
     again = start(machine.data)
     try:
         second = again.run("submit", manifest)
