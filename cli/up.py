@@ -229,7 +229,7 @@ def _under_way(port: int, key: str) -> int | None:
     try:
         connection.request("GET", "/v1/batches?limit=200", headers={"Authorization": f"Bearer {key}"})
         batches = json.load(connection.getresponse())["data"]
-        return sum(batch["counts"]["running"] for batch in batches)
+        return sum(int(batch["counts"]["running"]) for batch in batches)
     except (OSError, http.client.HTTPException, ValueError, KeyError):
         return None
     finally:

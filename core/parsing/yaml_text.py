@@ -230,7 +230,7 @@ def _sentence(error: yaml.YAMLError, text: str, last: Any) -> str:
     return f"{_place(mark)}: {complaint}{tab or _HINTS.get(complaint, '')}"
 
 
-def _unclosed(error: yaml.YAMLError, last: Any) -> str | None:
+def _unclosed(error: Any, last: Any) -> str | None:
     """Where a quote or a bracket begins that nothing closes, or a quote that the next one closes; the parser blames what
     follows."""
     context, began = getattr(error, "context", None) or "", getattr(error, "context_mark", None)
@@ -238,7 +238,7 @@ def _unclosed(error: yaml.YAMLError, last: Any) -> str | None:
         return f"{_place(began)}: nothing closes the quote that begins here"
     if began is not None and context.startswith("while parsing a flow"):
         return f"{_place(began)}: nothing closes the bracket that begins here, up to {_place(error.problem_mark)}"
-    ended: Any = getattr(error, "problem_mark", None)
+    ended = error.problem_mark
     is_quoted = isinstance(last, events.ScalarEvent) and last.style in ("'", '"')
     if is_quoted and last.start_mark.line < last.end_mark.line == ended.line:
         says = f"the quote that begins here goes on to line {ended.line + 1}, with more behind it; close it earlier"

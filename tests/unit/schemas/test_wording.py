@@ -101,7 +101,7 @@ def test_every_pattern_has_a_sentence() -> None:
     assert of_settings == core_settings._PATTERNS.keys()
 
 
-VALUES = (None, [], {}, "", -1, 1e9, "x", True, [1], {"a": 1})
+VALUES: tuple[Any, ...] = (None, [], {}, "", -1, 1e9, "x", True, [1], {"a": 1})
 OF_PYDANTIC = ("Input should", "should have", "String ", "Tuple ", "valid", "Field ", "Extra ", "Value error")
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 
