@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from socket import socket
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from core.memory import return_large_blocks
 from core.settings import ServiceSettings, told_settings
 from core.telemetry.logs import configure
 from schemas.errors import UnavailableError
@@ -22,9 +22,6 @@ from service.app import build, examine, openapi_document
 
 _GRACE_S = 15
 """How long answers under way may take after SIGTERM."""
-
-_M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 256 * 1024
-"""Pictures are larger blocks, and hardly anything else is."""
 
 _USAGE = "usage: python -m service [--openapi]"
 
@@ -65,7 +62,7 @@ class Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: ServiceSettings) -> int:
     """Runs until a signal; the exit code."""
-    _return_large_blocks()
+    return_large_blocks()
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -80,18 +77,6 @@ def serve(app: FastAPI, settings: ServiceSettings) -> int:
     server = Server(config)
     server.run()
     return 0 if server.started else 1
-
-
-def _return_large_blocks() -> None:
-    """Has the blocks of pictures go back to the system when they are free; before there are threads.
-
-    glibc does so at first, but raises its threshold to the largest block that was ever freed, and keeps the next ones:
-    after three archives of 6 MB pictures, read at the same time, the service kept 330 MB. Elsewhere nothing is done.
-
-    Source: https://man7.org/linux/man-pages/man3/mallopt.3.html (M_MMAP_THRESHOLD).
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def main(arguments: list[str]) -> int:

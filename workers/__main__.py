@@ -13,6 +13,7 @@ import sys
 import structlog
 import uvloop
 
+from core.memory import return_large_blocks
 from core.settings import Settings, told_settings
 from core.telemetry.logs import configure
 from schemas.errors import DarkroomError
@@ -32,6 +33,7 @@ def main() -> int:
     if settings is None:
         return 2
     configure(settings.telemetry, process="worker")
+    return_large_blocks()
     try:
         return uvloop.run(_work(settings))
     except DarkroomError as error:

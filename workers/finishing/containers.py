@@ -58,31 +58,28 @@ def has_c2pa(data: bytes) -> bool:
 
 def _labelled_png(data: bytes, xmp: bytes) -> bytes:
     kept = [
-        (name, body)
-        for name, body in _png_chunks(data)
-        if name != b"caBX" and not (name == b"iTXt" and body.startswith(_PNG_XMP))
+        chunk
+        for name, chunk in _png_chunks(data)
+        if name != b"caBX" and not (name == b"iTXt" and chunk[8:].tobytes().startswith(_PNG_XMP))
     ]
     if not kept:
         raise ValueError("the PNG is damaged: it has no picture")
     # Behind the name: not compressed, by no method, in no language, under no translated name.
-    label = (b"iTXt", _PNG_XMP + b"\0\0\0\0" + xmp)
-    return _PNG + b"".join(map(_png_chunk, [kept[0], label, *kept[1:]]))
+    body = b"iTXt" + _PNG_XMP + b"\0\0\0\0" + xmp
+    label = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return b"".join([_PNG, kept[0], label, *kept[1:]])
 
 
-def _png_chunks(data: bytes) -> Iterator[Part]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """The names of the chunks, and the chunks from their length to their CRC: views, as some have thousands."""
     place = len(_PNG)
     while place < len(data):
         length, name = struct.unpack_from(">I4s", _long_enough(data, place + 8), place)
-        end = place + 8 + length
-        yield name, _long_enough(data, end + 4)[place + 8 : end]
+        end = place + 12 + length
+        yield name, memoryview(_long_enough(data, end))[place:end]
         if name == b"IEND":
             return
-        place = end + 4
-
-
-def _png_chunk(part: Part) -> bytes:
-    name, body = part
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        place = end
 
 
 def _labelled_jpeg(data: bytes, xmp: bytes) -> bytes:
