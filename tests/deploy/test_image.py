@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.deploy.composition import read
 from tests.deploy.image import DOCKERFILE, Image, environment, instructions
 from tests.house.tree import PACKAGES, files
 from tests.processes import ROOT
 
 LOCK = ROOT / "deploy" / "requirements.lock"
 HOW = (
-    "uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url "
+    "uv pip compile pyproject.toml --extra otel --universal --python-version 3.11 --generate-hashes --no-emit-index-url "
     "--no-header --no-annotate -c requirements.lock -o deploy/requirements.lock"
 )
 
@@ -54,6 +57,7 @@ def test_what_is_installed_is_locked_and_is_what_is_tested() -> None:
 def test_the_lock_of_the_image_holds_all_that_the_project_needs_and_nothing_for_development() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = [Requirement(line) for line in project["project"]["dependencies"]]
+    asked += [Requirement(line) for line in project["project"]["optional-dependencies"]["otel"]]
     needed: set[tuple[str, ...]] = set()
     while asked:
         requirement = asked.pop()
@@ -72,6 +76,31 @@ def test_the_lock_of_the_image_holds_all_that_the_project_needs_and_nothing_for_
     locked = set(pinned(LOCK))
     assert names - locked == set(), HOW
     assert {"pytest", "mypy", "moto", "openai", "hypothesis"} & locked == set()
+
+
+def test_no_start_has_to_compile_anything(image: Image) -> None:
+    """The base image has no compiled modules, and nobody may write them in a container."""
+    ours = [path for package in PACKAGES for path in (image.site / package).rglob("*.py")]
+    assert ours
+    assert {path for path in ours if not Path(cache_from_source(path)).exists()} == set()
+    last = max(stage for stage, _, _ in instructions())
+    (compiled,) = [rest for stage, word, rest in instructions() if stage == last and "compileall" in rest]
+    assert compiled.split()[-1] == "/usr/local/lib/python3.11"
+
+
+def test_a_new_volume_of_the_spool_belongs_to_who_runs_here() -> None:
+    """A named volume begins as a copy of what the image has in its place, owner and mode included.
+
+    Source: https://docs.docker.com/engine/storage/volumes/#populate-a-volume-using-a-container, 2026-11-21.
+    """
+    (user,) = [rest for _, word, rest in instructions() if word == "USER"]
+    (volume,) = [rest for _, word, rest in instructions() if word == "VOLUME"]
+    (made,) = [rest for _, word, rest in instructions() if "install --directory" in rest]
+    words = shlex.split(made)
+    assert volume in words
+    assert (words[words.index("--owner") + 1], words[words.index("--group") + 1]) == tuple(user.split(":"))
+    worker = read(variables={})["services"]["worker"]
+    assert [where.split(":")[1] for where in worker["volumes"]] == [volume]
 
 
 def test_everything_that_is_copied_is_sent_to_the_builder_and_nothing_else() -> None:

@@ -13,12 +13,13 @@ import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from pydantic import ValidationError
 
-from core.settings import load_settings
+from core.settings import FetchSettings, FinishingSettings, load_settings
 from service.app import openapi_document
 from tests.deploy.composition import DEPLOY
 from tests.deploy.image import environment
 from tests.deploy.kustomization import Object, build
 from tests.house.tree import ROOT
+from workers.inspecting.child import BYTES_PER_PIXEL, OWN_BYTES
 
 FOLDERS = {
     name: DEPLOY / "kubernetes" / name for name in ("base", "overlays/production", "overlays/rehearsal")
@@ -122,6 +123,17 @@ def test_the_spool_outlives_its_pod() -> None:
     spool = told("base", "darkroom-workers")["DARKROOM_SPOOL__DIR"]
     assert Path(spool).is_relative_to(mounted[claim["metadata"]["name"]])
     assert set(spec["persistentVolumeClaimRetentionPolicy"].values()) == {"Retain"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_worker_may_take_what_it_and_its_processes_can_take(folder: str) -> None:
+    (worker,) = pods(folder)["darkroom-workers"]["containers"]
+    processes = int(told(folder, "darkroom-workers")["DARKROOM_FINISHING__PROCESSES"])
+    finishing = processes * FinishingSettings().memory_bytes
+    inspecting = OWN_BYTES + FetchSettings().max_picture_pixels * BYTES_PER_PIXEL
+    own = 2**20 * (int(told(folder, "darkroom-workers")["DARKROOM_WORKER__SLOTS"]) + 512)
+    assert worker["resources"]["limits"] == {"memory": "4Gi"}
+    assert finishing + inspecting + own <= 4 * 2**30
 
 
 def test_no_probe_kills_a_worker_whose_calls_are_paid() -> None:
