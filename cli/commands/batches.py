@@ -35,6 +35,7 @@ TASK_COLUMNS = {
     "spent": "cost.spent",
     "same as": "same_as",
     "class": "failure.class",
+    "charged": "failure.charged",
     "message": "failure.message",
     "advice": "failure.advice",
     "picture": "asset.key",

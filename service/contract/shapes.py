@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.state.actions import ActionState
 from schemas.batch import BatchState
-from schemas.failure import FailureClass
+from schemas.failure import Charged, FailureClass
 from schemas.manifest import Priority
 from schemas.plan import PlanProblem
 from schemas.rendition import Result
@@ -146,6 +146,10 @@ class TaskFailure(Answer):
     """Why a task did not end in a picture, and what to do about it."""
 
     failure_class: FailureClass = Field(alias="class")
+    charged: Charged = Field(
+        description="Whether the provider took money for the call that failed. `unknown`: what the task says it has spent "
+        "for it is the price that we expect, or its money is still held."
+    )
     message: str | None
     advice: str
     code: str | None

@@ -64,11 +64,14 @@ class TaskDescriber:
 
 
 def _failure(facts: dict[str, Any]) -> TaskFailure:
+    """What nothing was sent for is kept without `charged`: then the class says it."""
     failure_class = FailureClass(facts["class"])
+    rule = FAILURE_RULES[failure_class]
     return TaskFailure(
         failure_class=failure_class,
+        charged=facts.get("charged", rule.charged),
         message=facts.get("message"),
-        advice=FAILURE_RULES[failure_class].advice,
+        advice=rule.advice,
         code=facts.get("code"),
         param=facts.get("param"),
         http_status=facts.get("http_status"),

@@ -16,7 +16,7 @@ RESTING = ENDED | {TaskState.PARKED}
 
 _BEFORE = ("index", "state", "template", "row", "row_key")
 _AFTER = ("size", "sample", "attempts", "sends", "cost_usd", "key", "url", "link", "sha256", "same_as")
-_FAILURE = ("class", "message", "advice", "code", "param", "http_status", "request_id", "stage")
+_FAILURE = ("class", "charged", "message", "advice", "code", "param", "http_status", "request_id", "stage")
 
 
 async def resting(pictures: Pictures) -> AsyncIterator[list[TaskAnswer]]:

@@ -24,7 +24,7 @@ async def test_the_table_says_what_the_lines_say(service: Service) -> None:
         "code": "moderation_blocked",
         "stage": "input",
     }
-    await service.world.walk(failed, "sent", "failed", failure=failure, cost=0)
+    await service.world.walk(failed, "sent", "failed", failure={**failure, "charged": "no"}, cost=0)
 
     rows = await table(service, batch)
 
@@ -43,6 +43,7 @@ async def test_the_table_says_what_the_lines_say(service: Service) -> None:
         assert row["updated_at"] == line["updated_at"]
     assert rows[0]["url"] == lines[0]["asset"]["url"] and rows[0]["failure_class"] == ""
     assert rows[1]["failure_advice"] == lines[1]["failure"]["advice"] and rows[1]["key"] == ""
+    assert rows[1]["failure_charged"] == lines[1]["failure"]["charged"] == "no"
 
 
 async def test_every_cell_of_the_table_is_in_quotes_and_it_is_saved_under_a_name(service: Service) -> None:

@@ -72,6 +72,7 @@ async def test_a_failed_task_shows_its_failure_with_advice_and_every_field(servi
     assert "safety system" in failure.pop("advice")
     assert failure == {
         "class": "moderation_blocked",
+        "charged": "unknown",
         "message": "refused",
         "code": "moderation_blocked",
         "param": None,
@@ -79,6 +80,18 @@ async def test_a_failed_task_shows_its_failure_with_advice_and_every_field(servi
         "request_id": None,
         "stage": "input",
     }
+
+
+@pytest.mark.parametrize("charged", ["no", "yes", "unknown"])
+async def test_a_failure_says_whether_the_money_of_its_task_was_taken(service: Service, charged: str) -> None:
+    batch = await service.running()
+    (claim,) = await service.world.claim()
+    failure = {"class": "moderation_blocked", "stage": "output", "charged": charged}
+    await service.world.walk(claim, "sent", "failed", failure=failure, cost=5_955)
+
+    task = (await service.get(f"/v1/batches/{batch.id}/tasks/0")).json()
+
+    assert (task["cost"]["spent"], task["failure"]["charged"]) == ("0.005955", charged)
 
 
 async def test_a_waiting_task_says_when_it_is_due(service: Service) -> None:
@@ -99,6 +112,7 @@ async def test_an_untouched_task_of_a_cancelled_batch_shows_why_it_ended(service
     task = (await service.get(f"/v1/batches/{batch.id}/tasks/3")).json()
 
     assert (task["state"], task["failure"]["class"]) == ("cancelled", "cancelled")
+    assert task["failure"]["charged"] == "no"
 
 
 async def test_tasks_are_listed_page_by_page(service: Service) -> None:

@@ -173,9 +173,11 @@ def test_every_page_is_followed(service: Any, run: Any) -> None:
 
 def test_failed_lists_failures_and_doubts_only(service: Any, run: Any) -> None:
     failure = {"class": "moderation_blocked", "message": "refused\x1b[2J", "advice": "change the prompt"}
+    failure |= {"charged": "unknown"}
     service.tasks = [task(0), task(1, "parked"), task(2, "failed", failure=failure)]
     said = run("show", ID, "--failed")
     assert [line.split("\t")[0] for line in said.out.splitlines()[1:]] == ["2", "1"]
+    assert "moderation_blocked\tunknown\t" in said.out
     assert "change the prompt" in said.out
     assert "\x1b" not in said.out
 
