@@ -72,6 +72,10 @@ class Receipt(BaseModel):
     `checks` are the rules of `preset`, and `finishing` where that could not be done: then the asset is the original,
     with its label at most. `provider_c2pa`: the original carries a signed manifest of the provider; null where it
     could not be looked into. `source_type`, `contains_synthetic_performer` and `china` are what its label discloses.
+
+    `provider` is whose model it was, and whose `price_list` names the cost; `lane` is the account that was asked.
+    `operation`: generation | edit | upscale; a text, since a later version may have more of them. Older receipts have
+    neither.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -86,7 +90,9 @@ class Receipt(BaseModel):
     size: str
     sample: int
     lane: str
+    provider: str | None = None
     model: str
+    operation: str | None = None
     parameters: dict[str, Any]
     request_id: str | None
     usage: dict[str, int] | None

@@ -13,6 +13,7 @@ from pydantic import NonNegativeInt
 from schemas.image import Usage
 from schemas.model import Dated, Model, Quality, data_file
 from schemas.size import Size
+from schemas.upscaler import provider_of
 
 AUTO = "auto"
 DEAREST_SIZE = Size(2880, 2880)
@@ -36,12 +37,13 @@ _DOLLARS = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
 
 
 @cache
-def price_list() -> str:
-    """Which prices these are: the date they were last compared with the provider's, and the digest of their table."""
-    tables = data_file("prices")
-    digest = hashlib.sha256(str(tables).encode()).hexdigest()
-    newest = max(entry["checked_on"] for entries in tables.values() for entry in entries)
-    return f"prices of {newest}, sha256 {digest[:12]}"
+def price_list(provider: str) -> str:
+    """Whose prices these are, when they were last compared with the provider's own, and the digest of their entries."""
+    tables = data_file("prices").values()
+    entries = [entry for table in tables for entry in table if provider_of(entry["models"][0]) == provider]
+    digest = hashlib.sha256(str(entries).encode()).hexdigest()
+    newest = max(entry["checked_on"] for entry in entries)
+    return f"{provider} prices of {newest}, sha256 {digest[:12]}"
 
 
 class Price(Dated):

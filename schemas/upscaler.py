@@ -62,6 +62,12 @@ def find_upscaler(name: str) -> Upscaler | None:
     return _upscalers().get(name)
 
 
+def provider_of(model: str) -> Adapter:
+    """Whose model or upscaler this is, and who prices it."""
+    upscaler = find_upscaler(model)
+    return upscaler.adapter if upscaler else "openai"
+
+
 def unknown_upscaler(name: str) -> str | None:
     """Why this upscaler cannot be asked for, and which can; None for one that can."""
     if name in _upscalers():

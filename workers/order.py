@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from schemas.asset import Receipt, StoredFile
-from schemas.image import ImageFormat, Usage
+from schemas.image import ImageFormat, Operation, Usage
 from schemas.manifest import ImageSettings
 from schemas.model import find_model
 from schemas.pricing import cost_usd_micros, price_list, usd
-from schemas.upscaler import find_upscaler
+from schemas.upscaler import find_upscaler, provider_of
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -121,9 +121,17 @@ def print_of(
     return fingerprint_of(prompt=prompt, sample=sample, **facts)
 
 
+def operation_of(order: Order) -> Operation:
+    """What kind of call it was: only an upscale has a factor, and only an edit starts from pictures."""
+    if "factor" in order.parameters:
+        return "upscale"
+    return "edit" if order.references else "generation"
+
+
 def receipt_of(order: Order, delivery: Delivery, picture: StoredFile, **about: Any) -> Receipt:
     """What is kept beside the picture, whose asset key is `picture.key`; `about` is whatever else a receipt says."""
     cost, estimated = cost_of(order, delivery)
+    provider = provider_of(order.model)
     fields = msgspec.structs.asdict(order)
     known = {name: value for name, value in fields.items() if name in Receipt.model_fields}
     return Receipt.model_validate(
@@ -133,11 +141,13 @@ def receipt_of(order: Order, delivery: Delivery, picture: StoredFile, **about: A
             **about,
             "task": order.index,
             "asset": picture.key,
+            "provider": provider,
+            "operation": operation_of(order),
             "request_id": delivery.request_id,
             "usage": delivery.usage,
             "cost_usd": usd(cost),
             "cost_estimated": estimated,
-            "price_list": price_list(),
+            "price_list": price_list(provider),
             "created_at": delivery.created_at,
             "latency_s": round(delivery.latency_s, 3),
             "reused_from": delivery.reused_from,

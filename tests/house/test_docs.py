@@ -16,6 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from core.settings import BudgetSettings
 from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOverview
 from core.telemetry.metrics import ServiceMetrics, WorkerMetrics
+from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.manifest_check import check_manifest
 from service.routes.gauges import QueueFigures
@@ -79,6 +80,13 @@ def test_the_manifests_in_the_documents_are_accepted_and_fit_the_schema(place: i
     manifest = json.loads(json.dumps(manifests()[place], default=str))
     check_manifest(manifest)
     Draft202012Validator(json.loads(page("manifest.schema.json"))).validate(manifest)
+
+
+def test_every_field_of_a_receipt_is_told_once() -> None:
+    rows = table(page("exports.md"), "about | fields")
+    told = [name for _, fields in rows for name in re.findall(r"`(\w+)`", fields)]
+    kinds = ["generation", "edit", "upscale"]
+    assert sorted(told) == sorted([*Receipt.model_fields, *kinds])
 
 
 # Telemetry

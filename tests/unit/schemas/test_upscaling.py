@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from schemas.manifest import ACCEPTED, Manifest
 from schemas.manifest_check import check_manifest
 from schemas.pricing import price_list, quote_call
 from schemas.size import Size
-from schemas.upscaler import upscalers
+from schemas.upscaler import provider_of, upscalers
 from schemas.upscaling import finish_of, gone_problems, is_edit, makers_of, original_size
 
 HERO = {"prompt": "A mug", "sizes": ["1024x1024"]}
@@ -178,7 +179,6 @@ def test_every_upscaler_has_a_price_that_is_the_same_at_most() -> None:
         assert price is not None
         assert price.likely_usd_micros == price.high_usd_micros > 0
     assert quote_call("nobody") is None
-    assert "sha256" in price_list()
 
 
 def test_of_an_accepted_manifest_models_that_are_gone_are_named_and_the_rest_is_as_it_was() -> None:
@@ -197,3 +197,12 @@ def test_of_an_accepted_manifest_models_that_are_gone_are_named_and_the_rest_is_
     assert original_size(manifest, "large", "1024x1024") == Size(4096, 4096)
     assert finish_of(manifest, "large", "1024x1024") == finish_of(checked(), "large", "1024x1024")
     assert list(gone_problems(checked())) == []
+
+
+def test_a_price_list_is_that_of_one_provider() -> None:
+    """It changes with the prices of that provider alone."""
+    lists = {name: price_list(name) for name in ("openai", "stability")}
+    for name, told in lists.items():
+        assert re.fullmatch(rf"{name} prices of \d{{4}}-\d\d-\d\d, sha256 [0-9a-f]{{12}}", told)
+    assert len({told.partition(" ")[2] for told in lists.values()}) == 2
+    assert {provider_of(one.name) for one in upscalers()} == {"stability"}

@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
-from schemas.asset import StoredFile
+from schemas.asset import Receipt, StoredFile
+from schemas.pricing import price_list
 from workers.order import Delivery, Order, cost_of, fingerprint_of, receipt_of
 
 
@@ -41,9 +43,33 @@ def test_a_receipt_holds_what_was_ordered_what_came_and_what_it_cost(
         60,
         999,
     )
-    assert re.fullmatch(r"prices of \d{4}-\d\d-\d\d, sha256 [0-9a-f]{12}", receipt.price_list)
+    assert re.fullmatch(r"openai prices of \d{4}-\d\d-\d\d, sha256 [0-9a-f]{12}", receipt.price_list)
     assert receipt.references == ("r" * 64,)
     assert "prompt" not in receipt.model_dump() or not receipt.model_dump()["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"references": []}, ("openai", "generation")),
+        ({"references": ["r" * 64]}, ("openai", "edit")),
+        (
+            {"model": "stable-fast-upscale", "parameters": {"factor": 4, "size": "4096x4096"}},
+            ("stability", "upscale"),
+        ),
+    ],
+)
+def test_a_receipt_names_who_was_asked_for_what_and_whose_prices_it_has(
+    order: Order, delivery: Delivery, changes: dict[str, Any], told: tuple[str, str]
+) -> None:
+    picture = StoredFile(key="sku-1/hero.png", sha256="b" * 64, format="webp", width=60, height=40, bytes=999)
+
+    receipt = receipt_of(msgspec.structs.replace(order, **changes), delivery, picture)
+
+    assert (receipt.provider, receipt.operation) == told
+    assert receipt.price_list == price_list(told[0])
+    older = receipt.model_dump(mode="json", exclude={"provider", "operation"})
+    assert Receipt.model_validate(older).provider is None
 
 
 def test_whatever_decides_a_picture_decides_its_fingerprint() -> None:
