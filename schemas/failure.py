@@ -91,13 +91,17 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
     FailureClass.MODERATION_BLOCKED: FailureRule(
         Charged.UNKNOWN,
         Reaction.FINAL,
-        "The provider's safety system refused this prompt or picture; change it.",
+        "The provider's safety system refused this prompt or picture; change it and submit again.",
     ),
     FailureClass.INVALID_REQUEST: FailureRule(
-        Charged.NO, Reaction.FINAL, "The provider refused a parameter; see the message for its name."
+        Charged.NO,
+        Reaction.FINAL,
+        "The provider refused a parameter; change the one that the message names and submit again.",
     ),
     FailureClass.SERVER_ERROR: FailureRule(
-        Charged.NO, Reaction.RETRY, "The provider failed; it is tried again within the retry budget."
+        Charged.NO,
+        Reaction.RETRY,
+        "The provider failed; it is tried again within the retry budget. If that did not help, replay it later.",
     ),
     FailureClass.DOUBTFUL: FailureRule(
         Charged.UNKNOWN,
@@ -108,7 +112,7 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
     FailureClass.BAD_OUTPUT: FailureRule(
         Charged.YES,
         Reaction.RETRY_PAID,
-        "The provider charged for an answer that is not the picture that was asked for.",
+        "The provider charged for an answer that is not the picture that was asked for; replay it, which is paid again.",
     ),
     FailureClass.STORAGE: FailureRule(
         Charged.YES,
@@ -116,23 +120,34 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
         "The picture is paid for and safe in the spool; storing it is repeated.",
     ),
     FailureClass.BAD_ROW: FailureRule(
-        Charged.NO, Reaction.FINAL, "The template cannot be filled from this row."
+        Charged.NO,
+        Reaction.FINAL,
+        "The template cannot be filled from this row; mend the row or the template and submit again.",
     ),
     FailureClass.BAD_REFERENCE: FailureRule(
-        Charged.NO, Reaction.FINAL, "A reference picture is missing or is not a picture the provider takes."
+        Charged.NO,
+        Reaction.FINAL,
+        "A reference picture is missing or is not a picture the provider takes; put back what is missing and replay it, "
+        "or name another one and submit again.",
     ),
     FailureClass.PARENT_FAILED: FailureRule(
         Charged.NO, Reaction.FINAL, "The picture this one is made from failed; replay that one first."
     ),
     FailureClass.OVER_BUDGET: FailureRule(
-        Charged.NO, Reaction.FINAL, "The budget does not cover it; raise the cap."
+        Charged.NO, Reaction.FINAL, "The budget does not cover it; raise the cap and replay it."
     ),
-    FailureClass.EXPIRED: FailureRule(Charged.NO, Reaction.FINAL, "The deadline passed before it started."),
-    FailureClass.CANCELLED: FailureRule(Charged.NO, Reaction.FINAL, "The batch was cancelled."),
+    FailureClass.EXPIRED: FailureRule(
+        Charged.NO,
+        Reaction.FINAL,
+        "The deadline passed before it started; replay it, or submit again with a later deadline.",
+    ),
+    FailureClass.CANCELLED: FailureRule(
+        Charged.NO, Reaction.FINAL, "The batch was cancelled; replay it if it is wanted after all."
+    ),
     FailureClass.POISON: FailureRule(
         Charged.UNKNOWN,
         Reaction.FINAL,
-        "Workers died three times while running it; look at the row and its references.",
+        "Workers died three times while running it; look at the row and its references, then replay it.",
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from pathlib import PurePosixPath
 from unicodedata import category
 
@@ -131,6 +132,16 @@ def test_a_folder_of_a_key_is_never_called_like_a_picture_or_a_receipt(text: str
 def test_every_failure_class_has_a_rule_and_advice() -> None:
     assert set(FAILURE_RULES) == set(FailureClass)
     assert all(rule.advice.endswith(".") for rule in FAILURE_RULES.values())
+
+
+BY_ITSELF = {FailureClass.NOT_SENT, FailureClass.RATE_LIMITED, FailureClass.SLOW_DOWN, FailureClass.STORAGE}
+
+
+@pytest.mark.parametrize("failure_class", [one for one in FailureClass if one not in BY_ITSELF])
+def test_the_advice_of_what_does_not_mend_itself_says_what_to_do(failure_class: FailureClass) -> None:
+    asked = r"\b(replay (it|that one)|submit again|top it up|mend it|you replay)\b"
+
+    assert re.search(asked, FAILURE_RULES[failure_class].advice)
 
 
 def test_a_failure_is_charged_as_its_class_says_unless_the_facts_say_otherwise() -> None:
