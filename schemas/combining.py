@@ -142,7 +142,7 @@ def _has(found: Sequence[int], rule: Mapping[int, int]) -> bool:
 
 def combination_problems(manifest: Manifest) -> Iterator[Problem]:
     """Rules that name what is not there, do not fit together, or leave too many or none."""
-    broken = [*_unknown(manifest), *_unpaired(manifest)]
+    broken = [*_unknown(manifest), *_unpaired(manifest), *_idle(manifest)]
     yield from broken
     if broken:
         return
@@ -185,6 +185,17 @@ def _unpaired(manifest: Manifest) -> Iterator[Problem]:
             counts = ", ".join(f"{axis} {length}" for axis, length in lengths.items())
             yield Problem(pointer, "unequal", f"paired axes have as many choices each; these have: {counts}")
         seen |= set(pair)
+
+
+def _idle(manifest: Manifest) -> Iterator[Problem]:
+    """`include` where nothing is left out: whoever wrote it believes that it chooses."""
+    rules = manifest.combinations
+    if rules.include and not (rules.paired or rules.exclude):
+        detail = (
+            "every combination is made already, so `include` adds none; it puts back what `zip` or `exclude` leave out. "
+            "To make these alone, name the others in `exclude`"
+        )
+        yield Problem("/combinations/include", "adds_nothing", detail)
 
 
 def _no_axis(pointer: str, axis: str, axes: Mapping[str, Any]) -> Problem:

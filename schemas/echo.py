@@ -28,6 +28,7 @@ def _echoes(problem: Problem, pointer: str) -> bool:
             pointer.startswith(f"{place}/") and place.startswith("/catalog/mapping"),
             pointer.startswith("/variants")
             and (code == "unknown_field" or place.startswith("/combinations")),
+            pointer.startswith("/combinations") and code == "adds_nothing",
             pointer.startswith("/templates/") and pointer.count("/") == 2 and code == "unknown",
             pointer.endswith(_CONFLICTING) and code == "conflict",
             pointer == place.replace("/mask", "/references") and code == "mask_alone",

@@ -116,7 +116,13 @@ def test_the_axes_that_a_text_looks_at_are_known(reads: list[str], axes: tuple[s
         ({"zip": [["a", "b"], ["b", "a"]]}, "/combinations/zip/1", "paired only once"),
         ({"zip": [["a"]]}, "/combinations/zip/0", "at least 2"),
         ({"exclude": [{"d": "1"}]}, "/combinations/exclude/0/d", "there is no axis 'd'"),
-        ({"include": [{"a": "9"}]}, "/combinations/include/0/a", "'a' has no '9'; it has 1, 2, 3"),
+        (
+            {"include": [{"a": "9"}], "exclude": [{"a": "1"}]},
+            "/combinations/include/0/a",
+            "'a' has no '9'; it has 1, 2, 3",
+        ),
+        ({"include": [{"a": "1"}]}, "/combinations/include", "`include` adds none"),
+        ({"include": [{"a": "1"}], "exclude": 7}, "/combinations/exclude", "has to be a list"),
         ({"exclude": [{}]}, "/combinations/exclude/0", "at least 1"),
         (
             {"exclude": [{"a": "1"}, {"a": "2"}, {"a": "3"}]},
