@@ -327,7 +327,7 @@ class Manifest(Shape):
     spend: Spend = Spend()
     reuse: Reuse = Reuse.BATCH
     deadline: AwareDatetime | None = None
-    notify: tuple[str, ...] = ()
+    notify: tuple[()] = ()
 
     def image_of(self, template: str) -> ImageSettings:
         """The image settings of a template: its own where it has them, the manifest's elsewhere. Those of an upscale are

@@ -23,6 +23,8 @@ from schemas.wording import names_beside, nearest, sentence
 
 MAX_PROBLEMS = 100
 MAX_ROUNDS = 4
+LATER = ("notify", "schedule", "draft", "canary")
+"""Fields of the manifest that a later version has; one that uses them is refused by name, never ignored."""
 
 
 def check_manifest(data: Any) -> Manifest:
@@ -125,6 +127,9 @@ def _problem(found: Any) -> Problem:
     parts = _path(found)
     row = parts[2] + 1 if parts[:2] == ["catalog", "rows"] and len(parts) > 2 else None
     pointer = "".join(f"/{escaped(str(part))}" for part in parts)
+    if parts[:1] and parts[0] in LATER:
+        detail = f"`{parts[0]}` is not available in this version; leave it out"
+        return Problem(f"/{parts[0]}", "not_supported_yet", detail)
     meant = _meant(found)
     return Problem(
         pointer, found["type"], sentence(found) + (f"; did you mean '{meant}'?" if meant else ""), row
@@ -154,7 +159,7 @@ def _path(found: Any) -> list[Any]:
 
 
 def _semantic_problems(manifest: Manifest) -> Iterator[Problem]:
-    yield from _not_yet(manifest)
+    yield from _inline_problems(manifest)
     yield from combination_problems(manifest)
     for name, template in manifest.templates.items():
         yield from (
@@ -165,17 +170,8 @@ def _semantic_problems(manifest: Manifest) -> Iterator[Problem]:
     yield from _unread(manifest, "/output/key", manifest.output.key)
 
 
-def _not_yet(manifest: Manifest) -> Iterator[Problem]:
-    """Fields of the contract that this version knows by name and does not act on: refused, never ignored."""
-    refused = {
-        "/notify": bool(manifest.notify),
-    }
-    for pointer, used in refused.items():
-        if used:
-            name = pointer.rsplit("/", 1)[-1]
-            yield Problem(
-                pointer, "not_supported_yet", f"`{name}` is not available in this version; leave it out"
-            )
+def _inline_problems(manifest: Manifest) -> Iterator[Problem]:
+    """What says how to read a file, where there is none."""
     if manifest.catalog is not None and manifest.catalog.rows:
         if manifest.catalog.dialect is not Dialect.AUTO:
             yield Problem("/catalog/dialect", "not_applicable", "inline rows have no dialect; leave it out")

@@ -10,7 +10,7 @@ import yaml
 
 from schemas.errors import ManifestError
 from schemas.manifest import Manifest
-from schemas.manifest_check import check_manifest
+from schemas.manifest_check import LATER, check_manifest
 
 CONTRACT = """
 darkroom: 1
@@ -92,14 +92,13 @@ def test_name_templates_and_model_are_all_that_is_needed() -> None:
     assert (manifest.sizes, manifest.samples, manifest.priority) == (("1024x1024",), 1, "normal")
 
 
-@pytest.mark.parametrize(
-    ("data", "pointer"),
-    [
-        (changed(notify=["hook"]), "/notify"),
-    ],
-)
-def test_what_this_version_cannot_do_is_refused_by_name(data: dict[str, Any], pointer: str) -> None:
-    assert "not available in this version" in problems(data)[pointer]
+@pytest.mark.parametrize("value", [["hook"], [7], "hook", {"every": "0 6 * * 1"}, {}, 3, True])
+@pytest.mark.parametrize("field", LATER)
+def test_what_this_version_cannot_do_is_refused_by_name_and_hides_nothing(field: str, value: Any) -> None:
+    said = problems(changed(spend__cap_usd="x", image__quality="max", **{field: value}))
+
+    assert said.keys() == {f"/{field}", "/spend/cap_usd", "/image/quality"}
+    assert "not available in this version" in said[f"/{field}"]
 
 
 @pytest.mark.parametrize(

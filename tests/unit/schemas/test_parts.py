@@ -42,7 +42,10 @@ def test_parts_read_what_they_read_and_nothing_of_each_other() -> None:
 
 
 def template(**fields: Any) -> dict[str, Any]:
-    return {"name": "n", "image": {"model": "gpt-image-2"}, "templates": {"hero": fields}, "notify": ["x"]}
+    """A template beside a mistake that is found only when everything has the right shape."""
+    catalog = {"rows": [{}], "dialect": "csv"}
+    image = {"model": "gpt-image-2"}
+    return {"name": "n", "image": image, "templates": {"hero": fields}, "catalog": catalog}
 
 
 @pytest.mark.parametrize(
@@ -64,5 +67,5 @@ def test_a_mistake_is_said_once_at_its_place_and_hides_nothing(
         check_manifest(template(**fields))
 
     said = {problem.pointer: problem.detail for problem in refused.value.problems}
-    assert set(said) == {pointer, "/notify"}
+    assert set(said) == {pointer, "/catalog/dialect"}
     assert says in said[pointer]
