@@ -15,7 +15,10 @@ Named = Annotated[Size, BeforeValidator(Size.parse)]
 
 
 class SafeZone(BaseModel):
-    """How far from each edge, in pixels, the channel's own buttons and texts may lie."""
+    """How far from each edge, in pixels, the channel's own buttons and texts may lie.
+
+    What stands there is only ever warned of: it is found by its edges, and no channel refuses a picture for it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

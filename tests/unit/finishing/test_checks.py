@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,26 @@ def test_the_cap_of_a_manifest_holds_without_a_preset() -> None:
 @pytest.mark.parametrize(("enlarged", "said"), [(False, "pass"), (True, "fail")])
 def test_an_enlarged_picture_fails_where_the_channel_takes_none(enlarged: bool, said: str) -> None:
     assert result("enlarged", file_of(product()), was_enlarged=enlarged, **ALL)[0] == said
+
+
+def test_what_a_rule_can_come_to_is_what_the_manual_says() -> None:
+    """Over pictures that are bad in every way, and nearly good in every way."""
+    bad = Image.new("RGBA", (50, 50)), noise(50, 50), product(background="navy")
+    nearly = product(0.76, 150, "#f5f5f5"), product(0.7, 150), noise(150, 150)
+    files = [File(file_of(picture, icc_profile=profile("LAB")), enlarged=True) for picture in (*bad, *nearly)]
+    found = {(it.rule, it.result) for file in files for it in check(file, preset(**ALL), max_bytes=1)}
+
+    assert {it for it in found if it[1] != "pass"} == told_in_the_manual() - {("finishing", "fail")}
+
+
+def told_in_the_manual() -> set[tuple[str, str]]:
+    """What the table of rules says that each can come to, beside `pass`."""
+    page = (Path(__file__).parents[3] / "docs" / "manifest.md").read_text()
+    table = page.partition("| rule | `warn` | `fail` |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return {
+        (rule, word) for rule, warn, fail in rows for word, cell in (("warn", warn), ("fail", fail)) if cell
+    }
 
 
 # Colors and transparency
