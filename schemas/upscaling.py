@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.errors import Problem
-from schemas.finish_plan import FinishPlan, plan_finish
+from schemas.finish_plan import FinishPlan, finished_sizes, plan_finish
 from schemas.manifest import Manifest, Upscaling
 from schemas.model import find_model, refusal_of
 from schemas.preset import find_preset
@@ -131,7 +131,9 @@ def upscaled_size_problems(manifest: Manifest, name: str, parent: str) -> Iterat
             yield _not_made(manifest, name, parent, (pointer, size))
         else:
             seen.add(size)
-            yield from _size_problems(manifest, name, parent, size)
+            yield from _size_problems(
+                manifest, name, parent, (pointer if own else f"/templates/{name}", size)
+            )
 
 
 def _not_made(manifest: Manifest, name: str, parent: str, size: tuple[str, str]) -> Problem:
@@ -152,17 +154,59 @@ def _not_made(manifest: Manifest, name: str, parent: str, size: tuple[str, str])
     return Problem(f"/templates/{name}", "unknown", detail)
 
 
-def _size_problems(manifest: Manifest, name: str, parent: str, size: str) -> Iterator[Problem]:
+def _size_problems(manifest: Manifest, name: str, parent: str, size: tuple[str, str]) -> Iterator[Problem]:
+    """
+    Args:
+        size: where it is to be mended, and what it is.
+    """
+    pointer, written = size
     try:
-        original_size(manifest, parent, _size_of_parent(manifest, parent, size))
+        start = original_size(manifest, parent, _size_of_parent(manifest, parent, written))
     except ValueError:
         return  # said where the parent is looked at
     try:
-        original_size(manifest, name, size)
+        larger = original_size(manifest, name, written)
     except ValueError as error:
         yield Problem(f"/templates/{name}/upscale", "illegal_size", str(error))
         return
     try:
-        finish_of(manifest, name, size)
+        plan = finish_of(manifest, name, written)
     except ValueError as error:
-        yield Problem("/finish", "illegal_step", f"{name}, {size}: {error}")
+        yield Problem("/finish", "illegal_step", f"{name}, {written}: {error}")
+        return
+    assert start is not None, "a size that is left to the provider cannot be made larger"
+    assert larger is not None, "what it starts from has a size"
+    if not _is_longer(end := _end(larger, plan), start):
+        yield _for_nothing(manifest, parent, (pointer, written), (start, larger, end))
+
+
+def _end(size: Size, plan: FinishPlan) -> Size:
+    """What a picture of this size is finished to."""
+    return [size, *finished_sizes(size, plan.steps)][-1]
+
+
+def _is_longer(size: Size, other: Size) -> bool:
+    return size.width > other.width or size.height > other.height
+
+
+def _for_nothing(
+    manifest: Manifest, parent: str, size: tuple[str, str], pixels: tuple[Size, Size, Size]
+) -> Problem:
+    """A larger picture that is paid for, and finished to no more than what it started from.
+
+    Args:
+        size: where it is to be mended, and what it is.
+        pixels: what it starts from, what the upscaler sends, and what is left of that.
+    """
+    pointer, written = size
+    start, larger, end = pixels
+    says = f"{written} ends at {end}, no larger than what it starts from: '{parent}' is {start}"
+    if find_preset(written) is None or _is_longer(
+        _end(larger, plan_finish(written, (), upscaled=larger)), start
+    ):
+        return Problem(
+            "/finish", "not_larger", f"{says}; take out the step that makes all {larger} small again"
+        )
+    both = "" if str(start) in manifest.sizes_of(parent) else f", in '{parent}' as well,"
+    advice = f"name a preset with more pixels, or write {start} in its place{both} to keep all {larger}"
+    return Problem(pointer, "not_larger", f"{says}; {advice}")

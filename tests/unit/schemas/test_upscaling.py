@@ -80,6 +80,37 @@ def test_a_picture_that_would_be_finished_too_large_is_found_before_it_is_paid_f
     assert said["/finish"].startswith("large, 1024x1024: upscale: 12288x12288 is too large")
 
 
+@pytest.mark.parametrize("preset", ["square", "1x1_1k"])
+def test_a_preset_that_cuts_a_larger_picture_back_to_what_it_started_from_is_refused(preset: str) -> None:
+    of_its_own = problems(written(sizes=[preset]))
+    inherited = problems({**written(), "sizes": [preset]})
+    assert of_its_own.keys() == {"/templates/large/sizes/0"}
+    assert inherited == {"/templates/large": of_its_own["/templates/large/sizes/0"]}
+    assert "no larger than what it starts from: 'hero' is 1024x1024" in inherited["/templates/large"]
+    assert "write 1024x1024 in its place to keep all 4096x4096" in inherited["/templates/large"]
+
+
+def test_a_size_that_only_a_preset_names_is_to_be_written_out_in_both_templates() -> None:
+    said = problems(written(hero={"sizes": ["square"]}, sizes=["square"]))
+    assert (
+        "write 1024x1024 in its place, in 'hero' as well, to keep all 4096x4096"
+        in said["/templates/large/sizes/0"]
+    )
+    assert original_size(checked(hero={"sizes": ["1024x1024"]}), "large", "1024x1024") == Size(4096, 4096)
+
+
+@pytest.mark.parametrize("size", ["1024x1024", "etsy"])
+def test_a_step_that_makes_a_larger_picture_small_again_is_refused(size: str) -> None:
+    said = problems({**written(sizes=[size]), "finish": [{"step": "resize", "to": "1024x1024"}]})
+    assert said.keys() == {"/finish"}
+    assert "no larger than what it starts from" in said["/finish"]
+
+
+def test_a_picture_that_stays_longer_on_one_edge_than_what_it_started_from_is_made() -> None:
+    finish = [{"step": "crop", "to": "1100x600"}]
+    assert check_manifest({**written(), "finish": finish}).templates.keys() == {"hero", "large"}
+
+
 def test_what_is_made_larger_came_to_be_as_what_it_was_made_of() -> None:
     assert not is_edit(checked(), "large")
     assert is_edit(checked(hero={"references": ["photo.png"]}), "large")
