@@ -169,7 +169,7 @@ class Catalog(Shape):
 
 
 class ImageSettings(Shape):
-    """How pictures are asked for. None means: as the manifest's defaults say, or as the provider does."""
+    """How pictures are asked for. None means: as the provider does it; what a template leaves out is the manifest's."""
 
     model: ModelName | None = None
     lane: Name | None = None
@@ -330,12 +330,17 @@ class Manifest(Shape):
     notify: tuple[()] = ()
 
     def image_of(self, template: str) -> ImageSettings:
-        """The image settings of a template: its own where it has them, the manifest's elsewhere. Those of an upscale are
-        who does it, by which lane and in which format; its factor stands for the quality."""
+        """The image settings of a template: its own where it has them, the manifest's elsewhere. A null of its own leaves a
+        setting to the provider, except the model; a compression goes with the format that it was named for. Those of an
+        upscale are who does it, by which lane and in which format; its factor stands for the quality."""
         if upscale := self.templates[template].upscale:
             named = {"model": upscale.model, "lane": upscale.lane, "quality": f"{upscale.factor}x"}
             return ImageSettings().model_copy(update={**named, "format": upscale.format or self.image.format})
-        own = self.templates[template].image.model_dump(exclude_none=True)
+        own = self.templates[template].image.model_dump(exclude_unset=True)
+        if own.get("model", "") is None:
+            del own["model"]
+        if "format" in own and own["format"] in (None, ImageFormat.PNG):
+            own.setdefault("compression", None)
         return self.image.model_copy(update=own)
 
     def references_of(self, template: str) -> tuple[tuple[str, str], ...]:

@@ -199,7 +199,7 @@ def _image_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
 
     def place(*fields: str) -> str:
         """Where the first of these fields is the template's own, else among the defaults."""
-        mine = next((field for field in fields if getattr(own, field) is not None), None)
+        mine = next((field for field in fields if field in own.model_fields_set), None)
         return f"/templates/{name}/image/{mine}" if mine else f"/image/{fields[0]}"
 
     if image.model is None:

@@ -172,6 +172,34 @@ def test_jpeg_cannot_be_transparent_whoever_of_template_and_defaults_says_so() -
 
 def test_compression_is_not_for_png() -> None:
     assert "png has none" in problems(changed(image__compression=80))["/image/compression"]
+    own = template(image={"format": "png", "compression": 80})
+    assert "png has none" in problems(own)["/templates/hero/image/compression"]
+
+
+@pytest.mark.parametrize("own", [{"format": "png"}, {"format": None}, {"format": "png", "compression": None}])
+def test_a_template_in_png_does_without_the_compression_of_the_whole_manifest(own: dict[str, Any]) -> None:
+    data = template(image=own)
+    data["image"] |= {"format": "webp", "compression": 90}
+
+    assert check_manifest(data).image_of("hero").compression is None
+
+
+def test_a_template_in_another_format_that_has_a_compression_keeps_that_of_the_manifest() -> None:
+    data = template(image={"format": "jpeg"})
+    data["image"] |= {"format": "webp", "compression": 90}
+
+    assert check_manifest(data).image_of("hero").compression == 90
+
+
+def test_a_null_of_a_template_leaves_a_setting_to_the_provider_except_the_model() -> None:
+    data = template(image={"quality": None, "compression": None, "model": None})
+    data["image"] |= {"format": "webp", "quality": "high", "compression": 90}
+    checked = check_manifest(data)
+
+    for manifest in (checked, Manifest.model_validate_json(checked.model_dump_json(exclude_unset=True))):
+        image = manifest.image_of("hero")
+        assert (image.model, image.format) == ("gpt-image-2", "webp")
+        assert (image.quality, image.compression) == (None, None)
 
 
 def test_the_picture_of_the_parent_counts_as_a_reference() -> None:
