@@ -14,6 +14,7 @@ tenants/<tenant>/plans/<plan>/manifest.json
 tenants/<tenant>/prints/<2 digits>/<fingerprint>.json   {batch_id, asset, original, sha256}: the latest of it
 tenants/<tenant>/uploads/names/<sha256 of the name>     {name, sha256, bytes, media_type}
 tenants/<tenant>/uploads/contents/<sha256>
+tenants/<tenant>/uploads/facts/<sha256>.json            what a plan found in it once: pixels and alpha
 ```
 """
 
@@ -36,7 +37,7 @@ from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.errors import AlreadyStoredError, NotFoundError
 from schemas.manifest import ACCEPTED, Manifest
-from schemas.picture import NOT_A_PICTURE, sniff_picture
+from schemas.picture import NOT_A_PICTURE, PictureFacts, sniff_picture
 
 PAGE_ROWS = 500
 _JSON = "application/json"
@@ -171,6 +172,21 @@ class Documents:
         """Uploaded bytes. Raises `NotFoundError`, and `TooLargeError` when there are more of them."""
         return await self.store.get_bytes(upload_key(tenant, sha256), max_bytes=max_bytes)
 
+    async def put_facts(self, tenant: str, sha256: str, facts: PictureFacts) -> None:
+        """Keeps what an uploaded picture is: its bytes never change."""
+        await self.store.put_bytes(
+            _facts_key(tenant, sha256), msgspec.json.encode(facts), media_type=_JSON, overwrite=True
+        )
+
+    async def find_facts(self, tenant: str, sha256: str) -> PictureFacts | None:
+        """What an uploaded picture is, if it was looked into. A document that cannot be read counts as none."""
+        try:
+            return msgspec.json.decode(
+                await self.store.get_bytes(_facts_key(tenant, sha256)), type=PictureFacts
+            )
+        except (NotFoundError, msgspec.DecodeError):
+            return None
+
     async def put_page(self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow]) -> None:
         """Keeps up to PAGE_ROWS rows; page 0 holds rows 0..PAGE_ROWS-1."""
         lines = [
@@ -303,6 +319,10 @@ def picture_key(tenant: str, batch_id: str, asset: str) -> str:
 def upload_key(tenant: str, sha256: str) -> str:
     """Of the bytes of an upload, or of what was fetched and pinned."""
     return f"tenants/{tenant}/uploads/contents/{sha256}"
+
+
+def _facts_key(tenant: str, sha256: str) -> str:
+    return f"tenants/{tenant}/uploads/facts/{sha256}.json"
 
 
 def owned_key(tenant: str, owner_id: str, name: str) -> str:

@@ -10,6 +10,9 @@ MAX_MASK_BYTES = 4 * 1024**2
 MAX_REFERENCES = 16
 """Source: https://platform.openai.com/docs/api-reference/images/createEdit, `image`, 2026-11-20."""
 
+OPAQUE = 255
+"""Alpha of a pixel that nothing is seen through."""
+
 NOT_A_PICTURE = "application/octet-stream"
 
 
@@ -31,13 +34,29 @@ def sniff_picture(head: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What a whole, decoded picture is."""
+    """What a whole, decoded picture is. `lowest_alpha` is that of the pixel that is seen through most, 0 to 255."""
 
     media_type: str
     width: int
     height: int
     has_alpha: bool
+    lowest_alpha: int
 
     @property
     def size(self) -> str:
         return f"{self.width}x{self.height}"
+
+
+def mask_problem(mask: PictureFacts, masked: PictureFacts | None) -> str | None:
+    """Why the provider would refuse this mask, or change nothing, as the end of a sentence.
+
+    Args:
+        masked: the picture that it is for; None where that is not known yet.
+    """
+    if mask.media_type != "image/png" or not mask.has_alpha:
+        return "is not a PNG with an alpha channel, which says what may change"
+    if mask.lowest_alpha == OPAQUE:
+        return "is opaque everywhere, so that nothing may change; make transparent what may"
+    if masked is not None and (mask.width, mask.height) != (masked.width, masked.height):
+        return f"is {mask.size} and the first reference {masked.size}; make them alike"
+    return None

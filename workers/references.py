@@ -17,7 +17,7 @@ from core.state.batches import BatchStore
 from core.state.tasks import TaskStore
 from schemas.errors import NotFoundError
 from schemas.image import Reference
-from schemas.picture import MAX_MASK_BYTES, PictureFacts
+from schemas.picture import MAX_MASK_BYTES, PictureFacts, mask_problem
 from schemas.task import TaskState
 from workers.fetching.errors import FetchError
 from workers.fetching.fetcher import Fetcher
@@ -143,19 +143,15 @@ class ReferenceKeeper:
     async def check_mask(self, mask: Reference, masked: Reference) -> None:
         """
         Raises:
-            BadReferenceError: the provider would refuse this mask for this picture.
+            BadReferenceError: the provider would refuse this mask for this picture, or change nothing.
         """
         facts = await self._looked_at(mask.path, mask.sha256, "the mask")
         other = await self._looked_at(masked.path, masked.sha256, "the first reference")
         size_bytes = (await asyncio.to_thread(mask.path.stat)).st_size
-        if facts.media_type != "image/png" or not facts.has_alpha:
-            raise BadReferenceError("the mask is not a PNG with an alpha channel, which says what may change")
+        if problem := mask_problem(facts, other):
+            raise BadReferenceError(f"the mask {problem}")
         if size_bytes > MAX_MASK_BYTES:
             raise BadReferenceError(f"the mask has {size_bytes:,} bytes; it may have {MAX_MASK_BYTES:,}")
-        if (facts.width, facts.height) != (other.width, other.height):
-            raise BadReferenceError(
-                f"the mask is {facts.size} and the first reference {other.size}; make them alike"
-            )
 
     async def _pin(self, tenant: str, batch_id: str, url: str) -> Upload:
         """What the batch uses for an address: as it found it at first, so that all tasks and tries use the same bytes."""

@@ -1,6 +1,6 @@
 """`python -m workers.inspecting.child MAX_PIXELS`: decodes pictures named on standard input, one JSON object a line.
 
-In: `{"path": ...}`. Out: `{"media_type", "width", "height", "has_alpha"}`, or `{"refusal": a sentence's end}`.
+In: `{"path": ...}`. Out: the fields of `schemas.picture.PictureFacts`, or `{"refusal": a sentence's end}`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ OWN_BYTES = 512 * 1024**2
 """Of the process before it opens anything, with room for a file of the largest size."""
 
 CPU_S = 20
+OPAQUE = 255
 _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
@@ -49,6 +50,7 @@ def looked_at(path: str, max_pixels: int) -> dict[str, object]:
                 return {"refusal": "moves; a still picture is needed"}
             picture.load()
             has_alpha = picture.has_transparency_data
+            lowest_alpha = _lowest_alpha(picture) if has_alpha else OPAQUE
             kind = (picture.format or "").lower()
     except UnidentifiedImageError:
         return {"refusal": "is not a PNG, JPEG or WebP picture"}
@@ -58,7 +60,24 @@ def looked_at(path: str, max_pixels: int) -> dict[str, object]:
         return {"refusal": "takes more memory to decode than a picture may"}
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         return {"refusal": f"is damaged ({type(error).__name__})"}
-    return {"media_type": f"image/{kind}", "width": width, "height": height, "has_alpha": has_alpha}
+    return {
+        "media_type": f"image/{kind}",
+        "width": width,
+        "height": height,
+        "has_alpha": has_alpha,
+        "lowest_alpha": lowest_alpha,
+    }
+
+
+def _lowest_alpha(picture: Image.Image) -> int:
+    """Of a picture that says that something is seen through."""
+    if "A" not in picture.getbands():
+        if picture.mode not in ("1", "L", "P", "RGB"):
+            return 0  # 16 bits of grey, one of which is nothing: whether it is met, Pillow does not tell
+        picture = picture.convert("RGBA")
+    lowest, _ = picture.getchannel("A").getextrema()
+    assert isinstance(lowest, int | float), "one channel has one pair of extremes"
+    return int(lowest)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from schemas.picture import is_folder
 from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 from workers.catalogs.columns import snake
-from workers.planning.finder import NeededFile
+from workers.planning.finder import Masked, NeededFile
 from workers.planning.linter import PromptLinter
 from workers.planning.twins import TwinFinder
 
@@ -202,11 +202,13 @@ class RowChecker:
         self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
     ) -> Iterator[Problem | NeededFile]:
         for pointer, text in self._pictures(name):
-            source = parsed(text)
+            source, masked = parsed(text), self._masked_by(name, pointer)
             place = self._at(row, "", "") if _fields_read(text, whole=True) else Problem(pointer, "", "")
-            for cell in self._cells(name, source.reads):
+            reads = tuple(dict.fromkeys((*source.reads, *(parsed(masked).reads if masked else ()))))
+            for cell in self._cells(name, reads):
+                filled = self._values(cell, values)
                 try:
-                    found = source.render(self._values(cell, values))
+                    found = source.render(filled)
                 except TemplateError as error:
                     yield self._row_problem(row, error, pointer)
                     break
@@ -215,7 +217,15 @@ class RowChecker:
                     says = refusal if place.row is None else f"{pointer}: {refusal}"
                     yield replace(place, code="bad_reference", detail=says)
                 elif "://" not in found or is_folder(found):
-                    yield NeededFile(found, place.pointer, place.row, name, pointer)
+                    first = _masked(masked, filled, row) if masked else None
+                    yield NeededFile(found, place.pointer, place.row, name, pointer, first)
+
+    def _masked_by(self, name: str, pointer: str) -> str | None:
+        """The text of the first picture of a template, where the text at `pointer` is its mask and no parent comes first."""
+        references = self.manifest.references_of(name)
+        if not pointer.endswith("/mask") or not references or self.manifest.templates[name].parent:
+            return None
+        return references[0][1]
 
     def _refusal_of(self, found: str, pointer: str) -> str | None:
         """Why this is no picture that can be had, as far as its name says."""
@@ -278,6 +288,14 @@ class RowChecker:
         column = column or next((own for own in row.raw if snake(own) == name), name)
         detail = f"{error}, and {pointer} needs it; fill it in, or guard it with {{% if %}} or `default`"
         return Problem.at_row(row.number, "empty_field", detail, column=column)
+
+
+def _masked(text: str, values: Mapping[str, Any], row: Row) -> Masked | None:
+    """The picture that a mask is for; None where its text cannot be filled in, which is said of that text."""
+    try:
+        return Masked(parsed(text).render(values), row.number if _fields_read(text, whole=True) else None)
+    except TemplateError:
+        return None
 
 
 def row_of(line: bytes, filled: Mapping[str, None]) -> Row:

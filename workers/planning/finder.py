@@ -20,12 +20,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Masked:
+    """The picture that a mask is for: a name or an address, and the row that chooses it; None where all have the same."""
+
+    name: str
+    row: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class NeededFile:
     """A picture, or a folder of some, that has to be there under this name.
 
     Args:
         pointer: the place to blame if not, with `row`, from 1.
         template: that needs it; `text` is the place of the text that names it.
+        masked: of a mask, what it is for; None where that is made first.
     """
 
     name: str
@@ -33,6 +42,7 @@ class NeededFile:
     row: int | None
     template: str
     text: str
+    masked: Masked | None = None
 
     @property
     def is_mask(self) -> bool:
@@ -99,6 +109,11 @@ class FileFinder:
         """The names behind a name: of a folder its pictures, else itself."""
         return self._folders[name].pictures if name in self._folders else (name,)
 
+    def usable(self, file: NeededFile) -> Upload | None:
+        """The upload of this name, if it is there and nothing is wrong with it as far as was looked."""
+        upload = self.files.get(file.name)
+        return None if file.problem_with(upload, max_bytes=self._max_bytes) else upload
+
     async def find(self, rows: Sequence[Sequence[NeededFile]]) -> None:
         """Looks up what was not met before, side by side; what is wrong is said of each row that needs it."""
         folders = {file.name for needed in rows for file in needed if file.is_folder} - self._folders.keys()
@@ -124,15 +139,15 @@ class FileFinder:
     def _judge(self, needed: Sequence[NeededFile], files: Sequence[NeededFile]) -> None:
         for file in needed:
             if file.is_folder and (refusal := self._folders[file.name].refusal):
-                self._say(file.problem(*refusal))
+                self.say(file.problem(*refusal))
         for file in files:
             if file.is_upload:
-                self._say(file.problem_with(self.files[file.name], max_bytes=self._max_bytes))
+                self.say(file.problem_with(self.files[file.name], max_bytes=self._max_bytes))
         for template, last, count in self._counted(needed):
             self.most[template] = max(self.most[template], count)
             if count > MAX_REFERENCES:
                 says = f"makes it {count} pictures for '{template}'; at most {MAX_REFERENCES} may be sent"
-                self._say(last.problem("too_many", says))
+                self.say(last.problem("too_many", says))
 
     def _counted(self, needed: Sequence[NeededFile]) -> list[tuple[str, NeededFile, int]]:
         """By template with a folder: the last of them, and the most pictures that a task of this row starts from."""
@@ -147,7 +162,8 @@ class FileFinder:
             for name, of_texts in sizes.items()
         ]
 
-    def _say(self, problem: Problem | None) -> None:
+    def say(self, problem: Problem | None) -> None:
+        """Adds what was found to be wrong, if anything was."""
         if problem is not None and len(self.problems) <= MAX_PROBLEMS:
             self.problems[problem] = None
 

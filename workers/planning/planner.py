@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -43,8 +43,10 @@ from schemas.plan import (
 from schemas.pricing import micros, usd
 from schemas.upscaling import gone_problems
 from workers.catalogs.record import row_problem
+from workers.inspecting.inspector import Inspector
 from workers.planning.checker import RowChecker, row_of
 from workers.planning.finder import MAX_PROBLEMS, FileFinder, NeededFile
+from workers.planning.masks import MaskJudge
 from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of
@@ -181,7 +183,10 @@ class Planner:
         unknown = [] if draft.is_full or not draft.rows else list(draft.checker.unknown_fields(attrs))
         draft.problems += unknown
         if not (draft.is_full or unknown or is_too_large):
-            await self._check_pages(job, draft, rows_file, attrs)
+            inspector = Inspector(self._settings.fetch.max_picture_pixels)
+            masks = MaskJudge(job.tenant, self._documents, draft.finder, inspector)
+            async with aclosing(inspector):
+                await self._check_pages(job, draft, masks, rows_file, attrs)
         pricer = Pricer(expansion, draft.checker.tallies, self._settings, draft.finder.most)
         draft.problems += [*pricer.problems(), *draft.finder.problems]
         if not draft.problems:
@@ -213,7 +218,7 @@ class Planner:
         return found
 
     async def _check_pages(
-        self, job: PlanJob, draft: _Draft, rows_file: Path, attrs: dict[str, None]
+        self, job: PlanJob, draft: _Draft, masks: MaskJudge, rows_file: Path, attrs: dict[str, None]
     ) -> None:
         digest = hashlib.sha256()
         with rows_file.open("rb") as lines:
@@ -224,6 +229,7 @@ class Planner:
                 draft.problems += problems
                 assert draft.finder is not None
                 await draft.finder.find(names)
+                await masks.judge(names)
                 if job.batch_id is not None and not (draft.problems or draft.finder.problems):
                     planned = await asyncio.to_thread(_planned, draft, rows, names)
                     if await self._is_wanted(job):

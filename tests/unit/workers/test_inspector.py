@@ -66,6 +66,29 @@ async def test_a_palette_with_a_transparent_colour_has_alpha(inspector: Inspecto
 
 
 @pytest.mark.parametrize(
+    ("mode", "color", "options", "lowest_alpha"),
+    [
+        ("RGB", 0, {}, 255),
+        ("RGBA", (0, 0, 0, 7), {}, 7),
+        ("LA", (0, 9), {}, 9),
+        ("P", 0, {"transparency": 0}, 0),
+        ("P", 1, {"transparency": 0}, 255),
+        ("RGB", (1, 2, 3), {"transparency": (1, 2, 3)}, 0),
+        ("RGB", (1, 2, 3), {"transparency": (3, 2, 1)}, 255),
+        ("L", 5, {"transparency": 5}, 0),
+        ("1", 0, {"transparency": 1}, 255),
+        ("I;16", 5, {"transparency": 6}, 0),
+    ],
+)
+async def test_it_is_told_how_much_is_seen_through_where_most_is(
+    inspector: Inspector, tmp_path: Path, mode: str, color: Any, options: dict[str, Any], lowest_alpha: int
+) -> None:
+    path = tmp_path / "x"
+    Image.new(mode, (3, 3), color).save(path, "png", **options)
+    assert (await inspector.inspect(path)).lowest_alpha == lowest_alpha
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"<html>not found</html>", "not a PNG, JPEG or WebP"),

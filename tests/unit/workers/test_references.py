@@ -223,11 +223,16 @@ async def mask_problem(machines: Machines, mask: bytes) -> str | None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"mode": "RGBA"}, None),
+        ({"mode": "RGBA", "color": "#ff000000"}, None),
         ({"mode": "LA", "color": 0}, None),
         ({"mode": "RGB"}, "not a PNG with an alpha channel"),
         ({"mode": "RGBA", "kind": "webp"}, "not a PNG with an alpha channel"),
-        ({"mode": "RGBA", "size": (8, 8)}, "the mask is 8x8 and the first reference 8x6"),
+        (
+            {"mode": "RGBA", "color": "#ff000000", "size": (8, 8)},
+            "the mask is 8x8 and the first reference 8x6",
+        ),
+        ({"mode": "RGBA", "color": "#ff0000ff"}, "the mask is opaque everywhere, so that nothing may change"),
+        ({"mode": "RGBA", "color": "#ff0000fe"}, None),
     ],
 )
 async def test_a_mask_is_a_png_with_alpha_as_large_as_the_picture_it_masks(
@@ -239,7 +244,7 @@ async def test_a_mask_is_a_png_with_alpha_as_large_as_the_picture_it_masks(
 
 async def test_a_mask_of_more_than_4_mb_is_refused(machines: Machines) -> None:
     large = (
-        picture(mode="RGBA") + b"\0" * 4 * 1024**2
+        picture("#ff000000", mode="RGBA") + b"\0" * 4 * 1024**2
     )  # what follows a PNG's end belongs to the file all the same
     assert "4,194,304" in (await mask_problem(machines, large) or "")
 
