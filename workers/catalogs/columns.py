@@ -40,7 +40,9 @@ _IMAGE_COLUMN = re.compile(
     r"(?:image|photo|picture|img)s?(?:_(?:url|link|src|file)s?)?(?:_?(?P<place>\d+))?(?:_(?:url|link|src)s?)?"
 )
 _LATER_ROLES = ("additional_", "extra_", "other_", "gallery_", "lifestyle_")
-_BETWEEN_IMAGES = re.compile(r"\s*\|\s*|,(?=\s|https?://)\s*|\s*\n\s*")
+_BETWEEN_IMAGES = re.compile(
+    r"\s*\|\s*|,(?=\s|https?://)\s*|\s*\n\s*|(?<![\s;])[\s;]+(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE
+)
 _IMAGE = re.compile(
     r"[a-z][a-z0-9+.-]*://\S+|[^|]*\.(?:avif|bmp|gif|heic|jpe?g|png|tiff?|webp)", re.IGNORECASE
 )
