@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from workers.catalogs.delimited import Fault, Rows
+from workers.catalogs.delimited import NAMED_DELIMITER, Fault, Rows
 from workers.catalogs.sniff import open_text
 
 _OPENING = re.compile(r'(?:^|\t)"')
@@ -28,7 +28,8 @@ def has_quoted_cells(path: Path, encoding: str, max_row_bytes: int) -> bool:
     """
     with open_text(path, encoding) as file:
         lines = _lines_of(file, max_row_bytes)
-        look = _Look(next((line for line in lines if line.strip()), ""))
+        told = (line for line in lines if line.strip() and not NAMED_DELIMITER.match(line))
+        look = _Look(next(told, ""))
         if look.is_header_quoted:
             return True
         for line in lines:

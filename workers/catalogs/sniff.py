@@ -14,6 +14,7 @@ from typing import TextIO
 import orjson
 
 from workers.catalogs.columns import snake
+from workers.catalogs.delimited import NAMED_DELIMITER
 from workers.catalogs.record import refusal
 
 DIALECTS = ("shopify", "woocommerce", "google_merchant", "csv", "tsv", "schema_org", "jsonl", "json")
@@ -92,7 +93,10 @@ def is_json(text: str) -> bool:
 
 
 def find_delimiter(head: str) -> str:
-    """The delimiter under which the first rows agree best with the header in their number of cells."""
+    """The delimiter that a first line names, else under which the first rows agree best with the header in their number of
+    cells."""
+    if named := NAMED_DELIMITER.match(head.lstrip()):
+        return named[1]
     lines = list(StringIO(head, newline=""))
     if len(head) >= _HEAD_CHARS:
         lines = lines[:-1]
@@ -136,7 +140,8 @@ def _pieces(path: Path, encoding: str) -> Iterator[str]:
 
 
 def _agreement(lines: list[str], delimiter: str) -> tuple[bool, float, int]:
-    rows = [row for row in islice(csv.reader(lines, delimiter=delimiter), _SAMPLE_ROWS) if row]
+    found = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    rows = [row for row in islice(found, _SAMPLE_ROWS) if row]
     width = len(rows[0]) if rows else 0
     same = sum(len(row) == width for row in rows)
     return width > 1, same / max(1, len(rows)), width

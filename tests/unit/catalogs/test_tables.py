@@ -87,6 +87,64 @@ def test_every_cell_is_in_a_field_or_an_attribute(read: Any, table: list[list[st
         assert sorted(filter(None, found)) == given_cells
 
 
+@given(data=st.data(), table=tables(_TEXT | _CP1252), delimiter=st.sampled_from(",;|"))
+@settings(max_examples=100, deadline=None)
+def test_spaces_between_quotes_and_delimiters_change_nothing(
+    read: Any, data: st.DataObject, table: list[list[str]], delimiter: str
+) -> None:
+    def cell(text: str) -> str:
+        after = data.draw(st.sampled_from(["", " ", "  "]))
+        before = "" if "\n" in text or "\r" in text else data.draw(st.sampled_from(["", " "]))
+        return before + '"' + text.replace('"', '""') + '"' + after
+
+    header, *rows = table
+    lines = [delimiter.join(header), *(delimiter.join([row[0], *map(cell, row[1:])]) for row in rows)]
+    reading = read("\r\n".join(lines).encode())
+    assert [row.raw for row in reading.rows] == as_read(table)
+    assert reading.problems == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "title"),
+    [
+        ('a, "Two words"', "Two words"),
+        ('a, "Two, words" ', "Two, words"),
+        ('a,"Three, four" ', "Three, four"),
+        ('a,"over ""two"" \nlines" ', 'over "two" \nlines'),
+        ('a, "Best" mug', '"Best" mug'),
+        ('a, 5" x 6" ', '5" x 6"'),
+        ('a,"a "" , b"', 'a " , b'),
+    ],
+)
+def test_quotes_wrap_a_cell_beside_spaces_where_they_can(read: Any, cells: str, title: str) -> None:
+    reading = read(f"sku,title\n{cells}\nb,next\n")
+    assert [row.title for row in reading.rows] == [title, "next"]
+
+
+def test_a_quote_behind_a_space_that_nothing_closes_takes_no_other_row_with_it(read: Any) -> None:
+    assert [row.title for row in read('sku,title\na, "open\nb," next"\n').rows] == ['"open', "next"]
+
+
+def test_a_row_of_which_too_much_was_taken_at_first_gives_the_next_one_back(read: Any) -> None:
+    reading = read('sku,title,mood\na, "x,",y\nb,"q",z"\n')
+    assert [(row.key, row.title, row.attrs["mood"]) for row in reading.rows] == [
+        ("a", "x,", "y"),
+        ("b", "q", 'z"'),
+    ]
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("line", ["sep={}", '"SEP={}"', "\ufeffsep={}"])
+def test_a_first_line_that_names_the_delimiter_is_no_header(read: Any, sign: str, line: str) -> None:
+    text = line.format(sign) + f'\r\nsku{sign}title\r\nA{sign}"x,;|\ty"\r\n'
+    reading = read(text.encode())
+    assert [(row.number, row.key, row.title) for row in reading.rows] == [(1, "A", "x,;|\ty")]
+
+
+def test_a_delimiter_that_is_named_needs_not_be_a_usual_one(read: Any) -> None:
+    assert read("sep=^\nsku^title\nA^x, y; z\n").row.title == "x, y; z"
+
+
 def test_a_table_without_a_line_end_at_its_end_is_whole(read: Any) -> None:
     assert [row.key for row in read("sku,title\nA,x\nB,y").rows] == ["A", "B"]
 
