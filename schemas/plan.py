@@ -77,13 +77,15 @@ class PlanTemplate(_Part):
 
 
 class PlanLint(_Part):
-    """Advice on the prompts of a template: the rule, the first row where it was met, and how often."""
+    """Advice on the prompts of a template: the rule, the first row where it was met, and in how many prompts of how many
+    rows, of those that were looked at."""
 
     rule: str
     message: str
     template: str
     row: int
     count: int
+    rows: int = 0
 
 
 class PlanTwin(_Part):
@@ -133,6 +135,7 @@ class Plan(_Part):
 
     `digest` names everything that decides what is made and what it costs: a submission that names it is refused when
     any of that has changed. `files` names missing uploads first, then the others, up to 10,000 of `files_total`.
+    `lint` is advice on the prompts of `linted_rows` rows, spread over the catalog.
     """
 
     id: str
@@ -147,6 +150,7 @@ class Plan(_Part):
     templates: tuple[PlanTemplate, ...] = ()
     prompts: tuple[dict[str, Any], ...] = ()
     lint: tuple[PlanLint, ...] = ()
+    linted_rows: int = 0
     duplicates: PlanDuplicates = PlanDuplicates()
     unchanged: PlanUnchanged = PlanUnchanged()
     files: tuple[PlanFile, ...] = ()

@@ -132,7 +132,7 @@ def plan_lines(plan: Json) -> dict[str, str]:
         "time": _time(plan.get("duration") or {}),
         "same": _same(plan.get("duplicates") or {}),
         "there": _there(plan.get("unchanged") or {}, tasks["total"]),
-        "advice": "\n".join(map(_advice, plan.get("lint") or [])),
+        "advice": "\n".join((*map(_advice, plan.get("lint") or []), *_looked_at(plan))),
         "prompts": "\n".join(map(_prompt, plan.get("prompts") or [])),
         "missing": _missing(plan.get("files") or []),
         "plan": str(plan.get("id", "")),
@@ -194,8 +194,15 @@ def _alike(duplicates: Json) -> str:
 
 
 def _advice(found: Json) -> str:
-    times = f"{found['count']} prompts, first in row" if found["count"] > 1 else "row"
+    rows = f" of {counted(found['rows'], 'row')}" if found.get("rows") else ""
+    times = f"{found['count']} prompts{rows}, first in row" if found["count"] > 1 else "row"
     return f"{found['template']}: {found['message']} ({found['rule']}; {times} {found['row']})"
+
+
+def _looked_at(plan: Json) -> list[str]:
+    """Of how many rows the prompts were looked at, where others were not."""
+    looked, rows = plan.get("linted_rows") or 0, plan["catalog"]["rows"]
+    return [f"looked at the prompts of {looked} of {counted(rows, 'row')}"] if 0 < looked < rows else []
 
 
 def _prompt(shown: Json) -> str:

@@ -28,6 +28,8 @@ class PromptLinter:
     _turn: int = -1
     _looked: dict[str, int] = field(default_factory=dict)
     _found: dict[tuple[str, str], PlanLint] = field(default_factory=dict)
+    _rows: dict[str, int] = field(default_factory=dict)
+    _turns: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def next_row(self) -> None:
         self._turn += 1
@@ -42,6 +44,7 @@ class PromptLinter:
         if self._turn % -(-self.rows // ROWS_LOOKED_AT) or count >= PROMPTS_LOOKED_AT:
             return
         self._looked[template] = count + 1
+        self._rows[template] = self._rows.get(template, 0) + self._is_new(template)
         for rule in lint(self._facts(template, prompt)):
             earlier = self._found.get((template, rule))
             self._found[template, rule] = PlanLint(
@@ -50,11 +53,23 @@ class PromptLinter:
                 template=template,
                 row=earlier.row if earlier else row,
                 count=earlier.count + 1 if earlier else 1,
+                rows=(earlier.rows if earlier else 0) + self._is_new(template, rule),
             )
+
+    @property
+    def linted_rows(self) -> int:
+        """How many rows were looked at, of the template of which the fewest were."""
+        return min(self._rows.values(), default=0)
 
     def told(self) -> tuple[PlanLint, ...]:
         """What was found, by template and rule, what was met most often first."""
         return tuple(sorted(self._found.values(), key=lambda one: -one.count)[:MAX_TOLD])
+
+    def _is_new(self, *what: str) -> bool:
+        """Whether this is the first time in the present row."""
+        is_new = self._turns.get(what) != self._turn
+        self._turns[what] = self._turn
+        return is_new
 
     def _facts(self, template: str, prompt: str) -> Looked:
         parts = self.manifest.templates[template]

@@ -357,6 +357,7 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         templates=tree_of(manifest, draft.blocks, cost) if draft.blocks else (),
         prompts=tuple(draft.checker.prompts) if draft.checker else (),
         lint=draft.checker.linter.told() if draft.checker else (),
+        linted_rows=draft.checker.linter.linted_rows if draft.checker else 0,
         duplicates=draft.duplicates,
         unchanged=draft.unchanged,
         files=tuple(PlanFile(name=name, sha256=upload.sha256 if upload else None) for name, upload in shown),

@@ -314,7 +314,11 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
             "by_template": {"hero": 2},
             "rows": [{"template": "hero", "row": 4, "same_as_row": 2}],
         },
-        "lint": [{"rule": "vague", "message": "it is vague", "template": "hero", "row": 2, "count": 3}],
+        "lint": [
+            {"rule": "vague", "message": "it is vague", "template": "hero", "row": 2, "count": 3, "rows": 2}
+        ],
+        "linted_rows": 3,
+        "catalog": {**service.plan()["catalog"], "rows": 1500},
         "prompts": [{"template": "hero", "row_key": "A", "variant": "soft", "prompt": "A shirt,\nno text"}],
     }
 
@@ -325,7 +329,8 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
     assert "poster: 2, from hero, m low, lane main, $0.50" in lines
     assert any(line.startswith("cost about $0.50 to $1.00, at most $1.50") for line in lines)
     assert "same 2 pictures are the same as others (hero 2): row 4 as row 2" in lines
-    assert "advice hero: it is vague (vague; 3 prompts, first in row 2)" in lines
+    assert "advice hero: it is vague (vague; 3 prompts of 2 rows, first in row 2)" in lines
+    assert "looked at the prompts of 3 of 1500 rows" in lines
     assert "prompts hero, A, soft: A shirt, no text" in lines
     assert f"digest {DIGEST}" in lines
 

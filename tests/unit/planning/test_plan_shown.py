@@ -113,10 +113,13 @@ async def test_advice_names_the_rule_the_first_row_and_how_often(desk: Desk) -> 
     )
     await desk.upload("products.csv", f"sku,title,words\n{rows}")
 
-    plan = await desk.plan(manifest(templates={"hero": {"prompt": "{{ row.words }}"}}))
+    variants = {"side": {"left": {"word": "left"}, "right": {"word": "right"}}}
+    hero = {"prompt": "{{ row.words }} {{ variant.side.word }}"}
+    plan = await desk.plan(manifest(templates={"hero": hero}, variants=variants))
 
     [found] = plan.lint
-    assert (found.rule, found.template, found.count) == ("vague", "hero", 5)
+    assert (found.rule, found.template, found.count, found.rows) == ("vague", "hero", 10, 5)
+    assert plan.linted_rows == 10
     assert plan.accepted
     assert "name at least one" in found.message
     assert found.row == 2  # the second row has the first of them
@@ -127,7 +130,19 @@ async def test_only_some_rows_of_a_great_many_are_looked_at(desk: Desk) -> None:
 
     plan = await desk.plan(manifest(templates={"hero": {"prompt": "A {{ row.title }}"}}))
 
-    assert [found.count for found in plan.lint] == [100]
+    assert [(found.count, found.rows) for found in plan.lint] == [(100, 100)]
+    assert plan.linted_rows == 100
+
+
+async def test_of_a_template_with_many_prompts_to_a_row_fewer_rows_are_looked_at_and_said(desk: Desk) -> None:
+    await desk.upload("products.csv", catalog(100))
+    templates = {"hero": {"prompt": GOOD}, "many": {"prompt": "A {{ row.title }} {{ variant.side.name }}"}}
+    variants = {"side": {f"side-{n}": {} for n in range(20)}}
+
+    plan = await desk.plan(manifest(templates=templates, variants=variants))
+
+    assert [(found.template, found.count, found.rows) for found in plan.lint] == [("many", 1000, 50)]
+    assert plan.linted_rows == 50
 
 
 async def test_waiting_for_the_last_answers_is_part_of_the_time(desk: Desk) -> None:
