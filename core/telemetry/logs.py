@@ -16,7 +16,7 @@ from core.settings import TelemetrySettings
 
 _SECRET_NAMES = re.compile(r"key$|secret|password|authorization|token$|prompt$|b64|base64", re.IGNORECASE)
 _SECRET_TEXTS = re.compile(
-    r"sk-[A-Za-z0-9_-]{8,}|darkroom_[a-z]+_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|//[^/\s:@]+:[^/\s@]+@"
+    r"sk-[A-Za-z0-9_-]{8,}|\b(?:dk|darkroom_[a-z]+)_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|//[^/\s\"]+@"
     r"|(?i:X-Amz-)[^\s\"']+"
 )
 _INPUT = re.compile(r"input_value=.*?, input_type=", re.DOTALL)

@@ -9,7 +9,7 @@ SECRETS = {
     name: f"canary{name.replace('_', '')}7f3a91c2d4"
     for name in (
         "api_key", "admin_key", "caller_key", "wrong_key", "s3_secret", "redis_password", "link_token",
-        "wrong_password", "collector_key",
+        "wrong_password", "collector_key", "endpoint_password", "kept_key",
     )
 }  # fmt: skip
 PROMPT = "a velvety zephyr orchard canaryprompt5e8b17 under three copper moons"

@@ -28,7 +28,8 @@ from tests.watching.parrot import ANSWERS, parrot
 pytestmark = pytest.mark.timeout(600)
 
 EAST, WEST = "gpt-image-2.6-flare", "gpt-image-2.5-flare"
-NOWHERE = "http://127.0.0.1:9"
+NOWHERE = f"http://:{SECRETS['endpoint_password']}@127.0.0.1:9/dk_{SECRETS['kept_key']}"
+"""botocore names it when it cannot connect: a password without a user, and a key as `darkroom up` makes it."""
 Places = list[tuple[str, bytes]]
 """Where something stands, and what."""
 
@@ -106,7 +107,7 @@ def settings(parrot: str, storage: str, traces: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": SECRETS["s3_secret"],
         "AWS_ACCESS_KEY_ID": "planted",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "DARKROOM_SERVICE__BOOTSTRAP_KEY": SECRETS["caller_key"],
+        "DARKROOM_SERVICE__BOOTSTRAP_KEY": f"dk_{SECRETS['caller_key']}",
         "DARKROOM_SERVICE__SUBMIT_WAIT_S": "10",
         "DARKROOM_STORAGE__URL": f"s3://{BUCKET}/canary",
         "DARKROOM_STORAGE__ENDPOINT_URL": storage,
