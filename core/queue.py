@@ -11,13 +11,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import msgspec
-from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from core.redis_address import RedisAddress
 from schemas.errors import UnavailableError
 
 QUEUE = "darkroom:jobs"
@@ -59,47 +57,24 @@ def in_progress(job_id: str) -> str:
     return f"{in_progress_key_prefix}{job_id}"
 
 
-def redis_settings(address: RedisAddress | str) -> RedisSettings:
-    """arq's connection settings; without retries its worker would die one second after Redis goes away.
-
-    Only what the connection failed of is tried again. A `WatchError` says that another worker took the job: redis-py would
-    repeat the transaction without its watch, and both would run it. Source: redis-py 5.3, asyncio/client.py, 2026-11.
-    """
-    where = RedisAddress.of(address)
-    settings = RedisSettings.from_dsn(where.url)
-    if where.sentinels:
-        settings.host, settings.sentinel, settings.sentinel_master = [*where.sentinels], True, where.primary
-    settings.conn_timeout = 10
-    settings.conn_retries = 30
-    settings.retry_on_timeout = True
-    settings.retry_on_error = [RedisConnectionError, RedisTimeoutError, OSError]
-    return settings
+def over(client: Redis) -> ArqRedis:
+    """arq's client on the connections of another one, which has no use of its own any more."""
+    queue = ArqRedis(
+        client.connection_pool,
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        default_queue_name=QUEUE,
+        expires_extra_ms=EXPIRES_EXTRA_MS,
+    )
+    queue.auto_close_connection_pool = True
+    return queue
 
 
 class JobQueue:
-    """Puts jobs into the queue."""
+    """Puts jobs into the queue; it closes the connections of the client that it was given."""
 
-    def __init__(self, pool: ArqRedis) -> None:
-        self._pool = pool
-
-    @classmethod
-    async def open(cls, address: RedisAddress | str) -> JobQueue:
-        """Connects.
-
-        Raises:
-            UnavailableError: Redis does not answer.
-        """
-        try:
-            pool = await create_pool(
-                redis_settings(address),
-                job_serializer=serialize,
-                job_deserializer=deserialize,
-                default_queue_name=QUEUE,
-                expires_extra_ms=EXPIRES_EXTRA_MS,
-            )
-        except (RedisError, OSError) as error:
-            raise UnavailableError(f"Redis does not answer: {error}"[:300]) from error
-        return cls(pool)
+    def __init__(self, client: Redis) -> None:
+        self._pool = over(client)
 
     async def enqueue_plan(self, job: PlanJob) -> None:
         """Asks for a plan; asking twice for the same one changes nothing.
@@ -114,6 +89,3 @@ class JobQueue:
 
     async def aclose(self) -> None:
         await self._pool.aclose()
-        manager = getattr(self._pool.connection_pool, "sentinel_manager", None)
-        for sentinel in manager.sentinels if manager else ():  # redis-py leaves these open
-            await sentinel.aclose()

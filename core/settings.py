@@ -73,7 +73,8 @@ class RedisSettings(Group):
 
     url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="redis:// or rediss:// address; with `sentinels` only its user, password and database count",
+        description="redis:// or rediss:// (TLS) address, which may end in `?ssl_ca_certs=FILE`; with `sentinels` its host "
+        "and port do not count, and `rediss` is for both",
     )
     sentinels: Annotated[tuple[Sentinel, ...], NoDecode, BeforeValidator(words)] = Field(
         (),

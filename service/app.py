@@ -17,7 +17,7 @@ from core.queue import JobQueue
 from core.settings import Settings
 from core.state.actions import ActionStore
 from core.state.batches import BatchStore
-from core.state.connection import check, connect
+from core.state.connection import check, connect, connect_for_jobs
 from core.state.plans import PlanStore
 from core.state.tasks import TaskStore
 from core.storage.opening import open_store
@@ -126,7 +126,7 @@ async def _opened(
         closing.push_async_callback(store.aclose)
         redis = connect(settings.redis.address)
         closing.push_async_callback(redis.aclose)
-        queue = await JobQueue.open(settings.redis.address)
+        queue = JobQueue(connect_for_jobs(settings.redis.address))
         closing.push_async_callback(queue.aclose)
         thumbnailer = Thumbnailer()
         closing.push_async_callback(thumbnailer.aclose)

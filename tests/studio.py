@@ -16,7 +16,7 @@ from core.documents import Documents, picture_key
 from core.queue import JobQueue, PlanJob
 from core.state import keys
 from core.state.batches import BatchStore, NewBatch
-from core.state.connection import command, connect
+from core.state.connection import command, connect, connect_for_jobs
 from core.state.lanes import LaneStore
 from core.state.overview import overview
 from core.state.tasks import TaskStore
@@ -199,7 +199,7 @@ class Studio:
                 created_at_ms=now_ms,
             )
         )
-        self._queue = self._queue or await JobQueue.open(self.place.redis.url)
+        self._queue = self._queue or JobQueue(connect_for_jobs(self.place.redis.url))
         await self._queue.enqueue_plan(PlanJob(f"plan_{batch_id.removeprefix('batch_')}", tenant, batch_id))
         self._tenants[batch_id] = tenant
         return batch_id

@@ -16,11 +16,12 @@ from core.queue import (
     PlanJob,
     deserialize,
     in_progress,
-    redis_settings,
+    over,
     serialize,
 )
 from core.settings import Settings
 from core.state.batches import BatchStore
+from core.state.connection import connect_for_jobs
 from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
 from schemas.errors import UnavailableError
@@ -110,7 +111,7 @@ def jobs_worker(settings: Settings, plan: Function) -> Worker:
     worker = Worker(
         functions=[plan],
         queue_name=QUEUE,
-        redis_settings=redis_settings(settings.redis.address),
+        redis_pool=over(connect_for_jobs(settings.redis.address)),
         job_serializer=serialize,
         job_deserializer=deserialize,
         expires_extra_ms=EXPIRES_EXTRA_MS,

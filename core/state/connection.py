@@ -49,29 +49,39 @@ class _PrimaryPool(BlockingConnectionPool, SentinelConnectionPool):
 
 
 def connect(address: RedisAddress | str) -> Redis:
-    """An asyncio client. Commands that fail are not repeated: every write is a compare-and-set or safe to lose.
+    """An asyncio client. Commands that fail are not repeated: every write is a compare-and-set or safe to lose."""
+    return Redis.from_pool(_pool(RedisAddress.of(address)))
 
-    When all connections are busy a command waits for one, instead of failing at once.
+
+def connect_for_jobs(address: RedisAddress | str) -> Redis:
+    """A client whose connections arq may have: a command whose connection failed is tried once more.
+
+    Only what the connection failed of is tried again. A `WatchError` says that another worker took the job: redis-py would
+    repeat the transaction without its watch, and both would run it. Source: redis-py 5.3, asyncio/client.py, 2026-11.
     """
-    where = RedisAddress.of(address)
+    again = [RedisConnectionError, RedisTimeoutError, OSError]
+    return Redis.from_pool(_pool(RedisAddress.of(address), retry_on_error=again))
+
+
+def _pool(where: RedisAddress, **more: Any) -> Any:
+    """Connections that are waited for when all are busy, instead of failing at once."""
     settings: dict[str, Any] = {
         **_TIMEOUTS,
         "health_check_interval": 30,
         "max_connections": 50,
         "timeout": _TIMEOUT_S,
+        **more,
     }
     if not where.sentinels:
-        return Redis.from_pool(BlockingConnectionPool.from_url(where.url, **settings))
+        return BlockingConnectionPool.from_url(where.url, **settings, **_checked(where.url))
     told, is_encrypted = _told(where.url)
     pool: Any = _PrimaryPool  # untyped, as the rest of what redis-py has for Sentinels
-    return Redis.from_pool(
-        pool(
-            connection_class=SentinelManagedSSLConnection if is_encrypted else SentinelManagedConnection,
-            service_name=where.primary,
-            sentinel_manager=_sentinels(Sentinel, where),
-            **told,
-            **settings,
-        )
+    return pool(
+        connection_class=SentinelManagedSSLConnection if is_encrypted else SentinelManagedConnection,
+        service_name=where.primary,
+        sentinel_manager=_sentinels(Sentinel, where),
+        **told,
+        **settings,
     )
 
 
@@ -80,7 +90,7 @@ def connect_blocking(address: RedisAddress | str) -> redis.Redis:
     where = RedisAddress.of(address)
     settings: dict[str, Any] = {**_TIMEOUTS, "retry": Retry(ExponentialBackoff(), 2)}
     if not where.sentinels:
-        return redis.Redis.from_url(where.url, **settings)
+        return redis.Redis.from_url(where.url, **settings, **_checked(where.url))
     told, is_encrypted = _told(where.url)
     sentinels = _sentinels(blocking_sentinel.Sentinel, where)
     client: redis.Redis = sentinels.master_for(where.primary, ssl=is_encrypted, **told, **settings)
@@ -88,12 +98,22 @@ def connect_blocking(address: RedisAddress | str) -> redis.Redis:
 
 
 def _sentinels(kind: Any, where: RedisAddress) -> Any:
-    return kind(where.sentinels, sentinel_kwargs=_TIMEOUTS)
+    """They are spoken to as the primary is: encrypted, with the same certificates, or not."""
+    told, is_encrypted = _told(where.url)
+    encryption = {name: value for name, value in told.items() if name.startswith("ssl_")}
+    return kind(where.sentinels, sentinel_kwargs={**_TIMEOUTS, **encryption, "ssl": is_encrypted})
+
+
+def _checked(url: str) -> dict[str, Any]:
+    """That an encrypted server has to be who it is called, which redis-py leaves away; an address may say otherwise."""
+    told: Mapping[str, Any] = {**parse_url(url)}
+    is_verified = told.get("connection_class") is SSLConnection and told.get("ssl_cert_reqs") != "none"
+    return {"ssl_check_hostname": True} if is_verified else {}
 
 
 def _told(url: str) -> tuple[dict[str, Any], bool]:
     """What an address tells but for host and port, which Sentinels know better; and whether it is encrypted."""
-    told: dict[str, Any] = {**parse_url(url)}
+    told: dict[str, Any] = {**_checked(url), **parse_url(url)}
     is_encrypted = told.pop("connection_class", None) is SSLConnection
     return {name: value for name, value in told.items() if name not in {"host", "port"}}, is_encrypted
 

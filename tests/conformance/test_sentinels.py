@@ -13,7 +13,7 @@ import redis as blocking_redis
 from core.queue import JobQueue, PlanJob
 from core.redis_address import RedisAddress
 from core.settings import SettingsError, load_settings
-from core.state.connection import connect, connect_blocking, translated
+from core.state.connection import connect, connect_blocking, connect_for_jobs, translated
 from schemas.errors import UnavailableError
 from tests.conftest import free_port, redis_binary
 from tests.processes import Process, RedisServer, Simulator
@@ -82,7 +82,7 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
 
 async def test_the_primary_is_where_they_say_and_after_its_death_elsewhere(sentinels: Sentinels) -> None:
     client, thread = connect(sentinels.address), connect_blocking(sentinels.address)
-    queue = await JobQueue.open(sentinels.address)
+    queue = JobQueue(connect_for_jobs(sentinels.address))
     await client.set("kept", b"1")
     assert thread.get("kept") == b"1"
     with blocking_redis.Redis(port=sentinels.replica.port, password=PASSWORD) as replica:

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from core.queue import QUEUE, JobQueue, PlanJob, deserialize, serialize
 from core.settings import RedisSettings, Settings, StorageSettings
+from core.state.connection import connect_for_jobs
 from workers.jobs import jobs_worker
 
 JOBS = 40
@@ -37,7 +38,7 @@ def test_a_job_of_anything_else_is_refused() -> None:
 
 @pytest.fixture
 async def queue(redis_url: str) -> AsyncIterator[JobQueue]:
-    queue = await JobQueue.open(redis_url)
+    queue = JobQueue(connect_for_jobs(redis_url))
     yield queue
     await queue.aclose()
 
