@@ -5,6 +5,7 @@ tenants/<tenant>/batches/<batch>/manifest.json
 tenants/<tenant>/batches/<batch>/batch.json             what its plan made of it, written before it starts
 tenants/<tenant>/batches/<batch>/steering.json          its course, cap and priority, once they were changed
 tenants/<tenant>/batches/<batch>/records/<page>.json    tasks of which receipts do not tell all, by the hundred
+tenants/<tenant>/batches/<batch>/ended/<token>/<part>.msgpack   its tasks, by the 2,000, when Redis has them no more
 tenants/<tenant>/batches/<batch>/rows/<page>.jsonl      {row, files {name: sha256}, folders}, PAGE_ROWS a page
 tenants/<tenant>/batches/<batch>/references/<sha256 of the URL>.json   {name, sha256, bytes}: what it was at first
 tenants/<tenant>/batches/<batch>/pictures/<asset key>   and <asset key>.json, its receipt
@@ -31,7 +32,7 @@ import msgspec
 import orjson
 
 from core.pages import RowPages
-from core.record import PlannedBatch, Steering, TaskRecord
+from core.record import KeptHash, PlannedBatch, Steering, TaskRecord
 from core.storage.store import ObjectStore
 from schemas.asset import Receipt
 from schemas.catalog import Row
@@ -237,6 +238,22 @@ class Documents:
         pages = await asyncio.gather(*(self._find_record(key, list[TaskRecord]) for key in keys))
         return [record for page in pages for record in page or ()]
 
+    async def put_ended(
+        self, tenant: str, batch_id: str, token: str, part: int, hashes: Sequence[KeptHash]
+    ) -> None:
+        """Keeps one part of the ended tasks of a batch as Redis has them."""
+        await self.store.put_bytes(
+            _ended_key(tenant, batch_id, token, part),
+            msgspec.msgpack.encode(hashes),
+            media_type="application/msgpack",
+            overwrite=True,
+        )
+
+    async def get_ended(self, tenant: str, batch_id: str, token: str, part: int) -> list[KeptHash]:
+        """One part of the ended tasks of a batch. Raises `NotFoundError`."""
+        text = await self.store.get_bytes(_ended_key(tenant, batch_id, token, part))
+        return msgspec.msgpack.decode(text, type=list[KeptHash])
+
     async def owners(self) -> list[str]:
         """Tenants that have stored anything."""
         return [tenant async for tenant in self.store.list_folders("tenants/")]
@@ -342,6 +359,10 @@ def _name_key(tenant: str, name: str) -> str:
 
 def _page_key(tenant: str, batch_id: str, page: int) -> str:
     return owned_key(tenant, batch_id, f"rows/{page:06d}.jsonl")
+
+
+def _ended_key(tenant: str, batch_id: str, token: str, part: int) -> str:
+    return owned_key(tenant, batch_id, f"ended/{token}/{part:06d}.msgpack")
 
 
 def _pin_key(tenant: str, batch_id: str, url: str) -> str:

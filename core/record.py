@@ -4,7 +4,7 @@ a lost Redis."""
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -89,3 +89,15 @@ class TaskRecord(msgspec.Struct, frozen=True):
     lane: str | None = None
     doubt: str | None = None
     claim_fence: int | None = None
+
+
+class KeptHash(msgspec.Struct, frozen=True, array_like=True):
+    """A hash of a hundred tasks as it stood in Redis: their ends, or what was posted for them.
+
+    Args:
+        fields: names and values by turns.
+    """
+
+    kind: Literal["ended", "posted"]
+    page: int
+    fields: list[bytes]

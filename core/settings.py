@@ -80,6 +80,12 @@ class RedisSettings(Group):
         (),
         description="Sentinels that know the primary, as host:port with commas; none: `url` is the primary",
     )
+    keep_ended_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="days after which the tasks of an ended batch are kept in storage alone, until they are asked for",
+    )
     master_name: str = Field("darkroom", min_length=1, description="name under which the Sentinels know it")
 
     @property

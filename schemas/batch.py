@@ -53,6 +53,7 @@ class Batch:
         problems: of a rejected batch, as in an error answer.
         version: grows with every change; the ETag.
         expects: digest that its plan must have, when the submission named one.
+        put_away: the name under which storage has its tasks, and Redis has not; None: Redis has them.
         trace: the `traceparent` that its tasks are traced under; None: it is not traced.
     """
 
@@ -80,3 +81,4 @@ class Batch:
     version: int
     expects: str | None = None
     trace: str | None = None
+    put_away: str | None = None

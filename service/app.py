@@ -19,6 +19,7 @@ from core.state.actions import ActionStore
 from core.state.batches import BatchStore
 from core.state.connection import check, connect, connect_for_jobs
 from core.state.plans import PlanStore
+from core.state.shelving import ShelvingStore
 from core.state.tasks import TaskStore
 from core.storage.opening import open_store
 from core.storage.store import ObjectStore
@@ -143,6 +144,7 @@ async def _opened(
             tasks=TaskStore(redis),
             plans=PlanStore(redis),
             actions=ActionStore(redis),
+            shelving=ShelvingStore(redis),
             queue=queue,
             thumbnailer=thumbnailer,
             cursors=Cursors(key.get_secret_value().encode() if key else chance(32)),

@@ -16,6 +16,7 @@ from core.settings import Settings
 from core.state.actions import ActionStore
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
+from core.state.shelving import ShelvingStore
 from core.state.tasks import TaskStore
 from core.telemetry.metrics import ServiceMetrics
 from core.telemetry.traces import Traces
@@ -41,6 +42,7 @@ class Equipment:
     tasks: TaskStore
     plans: PlanStore
     actions: ActionStore
+    shelving: ShelvingStore
     queue: JobQueue
     thumbnailer: Thumbnailer
     cursors: Cursors

@@ -18,6 +18,7 @@ from schemas.manifest import Manifest
 from schemas.task import Task, TaskState
 from service.contract.requests import ReplayFilter
 from service.equipment import Equipment
+from service.exports.returning import bring_back
 from service.problems import ProblemError
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class Replayer:
         """
         if batch.state not in _REPLAYABLE:
             raise ConflictError(f"The batch is {batch.state}, so nothing of it can be made again now.")
+        await bring_back(desk, batch)
         return cls(desk, batch, await desk.documents.get_manifest(batch.tenant, batch.id))
 
     async def create(self, wanted: ReplayFilter, *, dry_run: bool) -> BulkAction:

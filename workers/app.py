@@ -30,6 +30,7 @@ from core.state.doubts import DoubtStore
 from core.state.lanes import LaneStore
 from core.state.plans import PlanStore
 from core.state.recording import RecordStore
+from core.state.shelving import ShelvingStore
 from core.state.tasks import TaskStore
 from core.storage.opening import open_store
 from core.telemetry.measured_store import MeasuredStore
@@ -61,6 +62,7 @@ from workers.resolver import Resolver
 from workers.reuser import Reuser
 from workers.runner import AttemptRunner
 from workers.shelf import CampaignShelf
+from workers.shelver import Shelver
 from workers.shift import Shift
 from workers.slots import Slots, SlotsWatcher
 from workers.spool import Spool, SpoolFolder
@@ -90,6 +92,7 @@ class WorkerProcess:
     reports: dict[str, UsageReport]
     rescuer: Rescuer
     recorder: Recorder
+    shelver: Shelver
     resolver: Resolver
     shifts: list[Shift]
     watcher: SlotsWatcher
@@ -117,7 +120,8 @@ class WorkerProcess:
         replay = self._rounds(self.rescuer.replay_spools)  # apart: it waits while storage does not answer
         record = self._rounds(self.recorder.record)  # apart for the same reason
         resolve = self._rounds(self.resolver.resolve)  # apart: it waits for the provider's usage reports
-        works = (rescue, replay, record, resolve, self._carry_jobs())
+        shelve = self._rounds(self.shelver.put_away)  # apart: a large batch takes a while
+        works = (rescue, replay, record, resolve, shelve, self._carry_jobs())
         working = [asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), *works)]
         _log.info("worker.started", lanes=sorted(self.settings.lanes), slots=self.settings.worker.slots)
         stopping = asyncio.create_task(stop.wait())
@@ -212,12 +216,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         metrics,
         clock.monotonic,
     )
-    documents, batches, tasks, plans = (
-        Documents(store),
-        BatchStore(redis),
-        TaskStore(redis),
-        PlanStore(redis),
-    )
+    documents, batches = Documents(store), BatchStore(redis)
+    tasks, plans = TaskStore(redis), PlanStore(redis)
     caps = Caps(settings.budgets.tenant_month_usd, settings.budgets.house_day_usd)
     claims, lanes, fetcher = (
         ClaimStore(redis, caps),
@@ -319,6 +319,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         lanes=LaneKeeper(lanes, settings.lanes),
         lease=lease,
         recorder=Recorder(records=RecordStore(redis), documents=documents),
+        shelver=Shelver(
+            worker=name,
+            shelving=ShelvingStore(redis),
+            batches=batches,
+            documents=documents,
+            keep_days=settings.redis.keep_ended_days,
+            clock=clock,
+        ),
         rescuer=Rescuer(
             worker=name,
             claims=claims,

@@ -294,4 +294,5 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         version=number("version"),
         expects=text("expects"),
         trace=text("trace"),
+        put_away=text("put_away"),
     )

@@ -27,6 +27,9 @@ DOUBTS = f"{PREFIX}doubts"
 ENDINGS = f"{PREFIX}endings"
 """How many tasks ended as what, over all batches, as <done | skipped | cancelled | failure class> -> count."""
 
+SHELVING = f"{PREFIX}shelving"
+"""Who looks for batches to put away this hour."""
+
 ENDED_PER_KEY = 100
 """Ended tasks share a hash by the hundred: one key for all of them instead of one for each."""
 

@@ -69,13 +69,13 @@ class RecordStore:
         """Whose batch it is; None when there is none (any more).
 
         Raises:
-            LookupError: it is being brought back from storage, and stands half here and half there.
+            LookupError: it is being brought back from storage, and stands half here and half there; or it was put away.
         """
         with translated():
-            tenant, restoring = await command(
-                self._client, "HMGET", keys.batch(batch_id), "tenant", "restoring"
+            tenant, restoring, put_away = await command(
+                self._client, "HMGET", keys.batch(batch_id), "tenant", "restoring", "put_away"
             )
-        if restoring is not None:
+        if restoring is not None or put_away is not None:
             raise LookupError(batch_id)
         return tenant.decode() if tenant else None
 

@@ -38,6 +38,7 @@ NAMES = (
     "replay",
     "resolve",
     "restore",
+    "shelve",
     "start",
     "steer",
 )

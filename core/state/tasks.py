@@ -14,6 +14,7 @@ from core.state import keys
 from core.state.connection import command, translated
 from core.state.scripts import Scripts, pack, unpack
 from schemas.batch import Batch
+from schemas.errors import ConflictError, UnavailableError
 from schemas.failure import FailureClass
 from schemas.rendition import Checked, Result
 from schemas.task import IN_FLIGHT, Task, TaskState
@@ -61,6 +62,7 @@ class TaskStore:
             from_state: the state or states that the move was decided on; it is stale when the task has left them.
             move: batch, index, fence, to and what `to` asks for; see `lua/move.lua`.
         Raises:
+            ConflictError: the tasks of this batch were put away.
             TypeError, ValueError: this move cannot be packed; those of others are made.
             UnavailableError: Redis did not answer; the move may or may not have happened, and repeating it is safe.
         Cancelled: the move still happens.
@@ -71,7 +73,12 @@ class TaskStore:
         self._pending.append((packed, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        return await future
+        moved = await future
+        if moved.status == "put_away":
+            raise ConflictError(
+                f"The tasks of batch '{move['batch']}' were put away; they come back when somebody asks for its results."
+            )
+        return moved
 
     async def finish(self, *, asset: str, sha256: str, checks: Checked | None = None, **done: Any) -> Moved:
         """Ends a spooled task with its picture: `stored` and `done`, in one write. The answer to the second of them.
@@ -162,6 +169,7 @@ class TaskStore:
                     found = await self._client.zrangebyscore(members, start, "+inf", 0, step)
                 indexes = [int(index) for index in found]
             if not indexes:
+                await self._read(batch, [])
                 return
             for task in await self._read(batch, indexes):
                 yield task
@@ -173,8 +181,10 @@ class TaskStore:
                 for index in indexes:
                     pipe.hgetall(keys.task(batch.id, index))
                     pipe.hget(keys.ended(batch.id, index), str(index))
-                pipe.hget(keys.batch(batch.id), "untouched_as")
-                *answers, untouched = await pipe.execute()
+                pipe.hmget(keys.batch(batch.id), ["untouched_as", "put_away"])
+                *answers, (untouched, put_away) = await pipe.execute()
+        if put_away is not None:
+            raise UnavailableError(f"The tasks of batch '{batch.id}' were put away just now; ask again.")
         pairs = zip(indexes, answers[::2], answers[1::2], strict=True)
         return [_task(index, live, ended, untouched) for index, live, ended in pairs]
 

@@ -19,6 +19,7 @@ from service.auth import Tenant
 from service.bodies import FORM_TYPE, media_type_of, only_parts, opened_form, read_body, save_part
 from service.equipment import Desk, Equipment
 from service.exports.pictures import Pictures, Shelves
+from service.exports.returning import bring_back
 from service.manifest_text import JSON_TYPES, YAML_TYPES, manifest_data
 from service.problems import ProblemError
 from service.submission import accepted_manifest, fingerprint_of
@@ -55,6 +56,7 @@ async def found_pictures(batch: FoundBatch, desk: Desk) -> Pictures:
     Raises:
         UnavailableError: storage does not answer.
     """
+    await bring_back(desk, batch)
     shelves = Shelves(desk.documents, desk.tasks, desk.settings.storage.public_url)
     return await Pictures.of(shelves, batch)
 

@@ -8,7 +8,7 @@
 --   late (spooled: the paid result of `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task:
 --   it posts what was paid beside the picture that the task has. What has ended is made again only with `from`
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
---   ok | stale: another fence or state by now | illegal: not from this state | cancelled: the batch is
+--   ok | stale: another fence or state by now | illegal: not from this state | cancelled, put_away: the batch is
 --   duplicate: task `same_as`, or one of another batch, has this fingerprint | surplus: the task already has picture `asset`
 
 local now = now_us()
@@ -83,12 +83,12 @@ local function see_to_batch(move, from)
 end
 
 local function apply(move)
-  local batch_state, lanes, closing = unpack(redis.call('HMGET', batch_key(move.batch), 'state', 'lanes', 'closing'))
-  if not lanes then return { status = 'stale' } end
+  local state, lanes, closing, away = stand_of(move.batch)
+  if not lanes or away then return { status = away and 'put_away' or 'stale' } end
   if move.to == 'surplus' then return post_surplus(move, now) end
   move.late = move.late and move.to == 'spooled'
   local task = load_task(move.batch, move.index)
-  local refused = refusal(move, task, batch_state, closing)
+  local refused = refusal(move, task, state, closing)
   if refused then return refused end
 
   local key, from = task_key(move.batch, move.index), task.state

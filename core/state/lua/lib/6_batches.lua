@@ -6,6 +6,11 @@ local function shelve_batch(batch, tenant, fields)
   redis.call('ZADD', PREFIX .. 'tenant:' .. tenant .. ':batches', 0, batch)
 end
 
+-- The state of a batch, its lanes, whether it is being closed, and whether its tasks are put away.
+local function stand_of(batch)
+  return unpack(redis.call('HMGET', batch_key(batch), 'state', 'lanes', 'closing', 'put_away'))
+end
+
 -- A task that was ended before its turn is passed over, once.
 local function is_untouched(batch, index)
   return redis.call('EXISTS', task_key(batch, index)) == 0

@@ -1,0 +1,282 @@
+"""Tasks of batches that ended long ago: they leave Redis for storage, and come back as they were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.documents import Documents
+from core.state import keys
+from core.state.actions import ActionState, ActionStore, BulkAction, Chosen
+from core.state.recording import RecordStore
+from core.state.shelving import ShelvingStore, parts_of
+from core.storage.folder import FolderStore
+from schemas.batch import Batch
+from schemas.claim import Claim
+from schemas.errors import ConflictError, UnavailableError
+from schemas.rendition import Checked
+from schemas.task import TaskState
+from tests.state.truth import SNAPSHOT
+from tests.state.world import World
+from workers.shelver import Shelver
+
+DAY_MS = 24 * 3600 * 1000
+TASKS = 2_250
+"""Two parts, and a hundred that is not full."""
+
+
+@dataclass
+class Tomorrow:
+    """Some days from now."""
+
+    days: int = 2
+    now: int = 0
+
+    def now_ms(self) -> int:
+        return self.now + self.days * DAY_MS
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, delay_s: float) -> None:
+        raise AssertionError("nobody waits here")
+
+
+@dataclass
+class Attic:
+    """A world, its storage, and shelvers."""
+
+    world: World
+    documents: Documents
+    clock: Tomorrow
+
+    @property
+    def store(self) -> ShelvingStore:
+        return ShelvingStore(self.world.redis)
+
+    async def round(self, worker: str = "w1") -> int:
+        """One round of a shelver, whoever had the last one."""
+        await self.world.redis.delete(keys.SHELVING)
+        seconds, _ = await self.world.redis.time()
+        self.clock.now = seconds * 1000
+        return await self.shelver(worker).put_away()
+
+    def shelver(self, worker: str) -> Shelver:
+        return Shelver(
+            worker=worker,
+            shelving=self.store,
+            batches=self.world.batches,
+            documents=self.documents,
+            keep_days=1,
+            clock=self.clock,
+        )
+
+    async def bring_back(self, batch: Batch) -> None:
+        away, part = await self.world.look(batch), 0
+        assert away.put_away is not None
+        following: int | None = 0
+        while following is not None:
+            part = following
+            kept = await self.documents.get_ended(batch.tenant, batch.id, away.put_away, part)
+            following = await self.store.bring_back(away, away.put_away, part, kept)
+
+    async def everything(self) -> dict[bytes, Any]:
+        """All of Redis but when something came back, and whose turn it is."""
+        await self.world.redis.delete(keys.SHELVING)
+        found = await self.world.redis.eval(SNAPSHOT, 0)
+        return {key: _as_value(kind, content) for key, kind, content in found}
+
+    async def per_task(self, batch: Batch) -> list[str]:
+        """Names of the keys that grow with the tasks of a batch."""
+        names = [
+            key.decode() async for key in self.world.redis.scan_iter(f"{keys.batch(batch.id)}:*", count=1000)
+        ]
+        return [
+            name for name in names if any(part in name for part in (":ended:", ":posted:", ":in:", ":task:"))
+        ]
+
+
+def _as_value(kind: bytes, content: Any) -> Any:
+    if kind == b"hash":
+        pairs = dict(zip(content[::2], content[1::2], strict=True))
+        pairs.pop(b"fetched_at", None)
+        return pairs
+    return sorted(content or []) if kind == b"set" else content
+
+
+@pytest.fixture
+async def attic(world: World, tmp_path: Path) -> AsyncIterator[Attic]:
+    store = FolderStore(tmp_path, threads=2)
+    yield Attic(world, Documents(store), Tomorrow())
+    await store.aclose()
+
+
+async def ended(world: World, count: int = 6) -> Batch:
+    """A batch whose tasks came to every end there is, the rest of them to failure."""
+    await world.lane()
+    batch, claims = await world.batch(count), list[Claim]()
+    while len(claims) < count:
+        claims += await world.claim(64)
+    done, warned, twin, *failed = claims
+    await world.finish(done, cost=7)
+    await world.walk(warned, "sent", "spooled")
+    about = {"batch": batch.id, "index": warned.index, "fence": warned.fence, "worker": "w1"}
+    await world.tasks.finish(
+        **about, asset="b.png", sha256="0", checks=Checked(result="warn", warned=("x",)), cost=5
+    )
+    await world.move(twin, "skipped", same_as=0)
+    failure = {"class": "bad_row", "message": "It is bad.", "charged": "no"}
+    await asyncio.gather(*(world.move(claim, "failed", failure=failure) for claim in failed))
+    return await world.look(batch)
+
+
+async def cancelled(world: World) -> Batch:
+    """A batch that was cancelled with most of its tasks untouched."""
+    await world.lane()
+    batch = await world.batch(150)
+    (claim,) = await world.claim(1)
+    await world.finish(claim)
+    return await world.batches.cancel(batch.tenant, batch.id)
+
+
+async def test_what_was_put_away_comes_back_as_it_was(attic: Attic) -> None:
+    world = attic.world
+    batches = [await ended(world, TASKS), await cancelled(world)]
+    before = await attic.everything()
+    shown = [(await world.tasks.page(batch, start=0, limit=5000))[0] for batch in batches]
+
+    assert await attic.round() == 2
+    assert [await attic.per_task(batch) for batch in batches] == [[], []]
+    assert parts_of(batches[0]) == 2
+    away = [await world.look(batch) for batch in batches]
+    assert [(one.counts, one.spent_usd_micros, one.version) for one in away] == [
+        (one.counts, one.spent_usd_micros, one.version) for one in batches
+    ]
+    for batch in batches:
+        await attic.bring_back(batch)
+
+    assert await attic.everything() == before
+    assert [(await world.tasks.page(batch, start=0, limit=5000))[0] for batch in batches] == shown
+
+
+async def test_it_is_put_away_again_when_nobody_has_asked_for_as_long(attic: Attic) -> None:
+    batch = await ended(attic.world)
+    await attic.round()
+    await attic.bring_back(batch)
+    attic.clock.days = 0
+    assert await attic.round() == 0
+    attic.clock.days = 2
+    assert await attic.round() == 1
+    assert await attic.per_task(batch) == []
+
+
+async def test_a_batch_that_ended_a_moment_ago_stays(attic: Attic) -> None:
+    await ended(attic.world)
+    attic.clock.days = 0
+    assert await attic.round() == 0
+
+
+async def test_a_batch_with_a_task_in_doubt_or_at_work_stays(attic: Attic) -> None:
+    world = attic.world
+    await world.lane()
+    doubtful, running = await world.batch(1), await world.batch(2)
+    for claim in await world.claim(2):
+        await world.walk(claim, "sent", "parked")
+    before = await attic.everything()
+    assert await attic.round() == 0
+    assert await attic.everything() == before
+    for batch in (doubtful, running):
+        assert not await attic.store.put_away(await world.look(batch), "token")
+
+
+async def test_one_worker_at_a_time_looks_for_them(attic: Attic) -> None:
+    await ended(attic.world)
+    assert await attic.store.is_my_turn("w2")
+    assert await attic.shelver("w1").put_away() == 0
+
+
+async def test_what_changed_while_it_was_read_stays(attic: Attic) -> None:
+    world = attic.world
+    read = await ended(world)
+    surplus = await world.tasks.move(
+        batch=read.id, index=0, fence=1, to="surplus", worker="w1", attempt=2, cost=3
+    )
+    assert surplus.status == "ok"
+    assert not await attic.store.put_away(read, "token")
+    assert await attic.store.put_away(await world.look(read), "token")
+    assert not await attic.store.put_away(await world.look(read), "another")
+
+
+async def test_a_shelver_that_was_overtaken_spoils_nothing(attic: Attic) -> None:
+    """It reads what the other one drops; what it writes has another name."""
+    world, batch = attic.world, await ended(attic.world)
+    before = await attic.everything()
+    await attic.round("w1")
+    nothing = await attic.store.read(batch, 0)
+    assert nothing == []
+    await attic.documents.put_ended(batch.tenant, batch.id, "of-another", 0, nothing)
+    assert not await attic.store.put_away(batch, "of-another")
+    await attic.store.drop(batch, "of-another")
+    await attic.bring_back(batch)
+    assert await attic.everything() == before
+    assert (await world.tasks.get(batch, 0)).state is TaskState.DONE
+
+
+async def test_a_shelver_that_died_is_followed_by_the_next(attic: Attic) -> None:
+    batch = await ended(attic.world)
+    kept = await attic.store.read(batch, 0)
+    await attic.documents.put_ended(batch.tenant, batch.id, "token", 0, kept)
+    assert await attic.store.put_away(batch, "token")
+    assert await attic.per_task(batch) != []
+
+    assert await attic.round("w2") == 1
+
+    assert await attic.per_task(batch) == []
+    assert (await attic.world.look(batch)).put_away == "token"
+
+
+async def test_nothing_is_dropped_once_it_comes_back(attic: Attic) -> None:
+    batch = await ended(attic.world, TASKS)
+    before = await attic.everything()
+    kept = [await attic.store.read(batch, part) for part in range(2)]
+    await attic.store.put_away(batch, "token")
+    assert await attic.store.bring_back(batch, "token", 0, kept[0]) == 1
+    await attic.store.drop(batch, "token")
+    assert await attic.store.bring_back(batch, "token", 0, kept[0]) == 1
+    assert await attic.store.bring_back(batch, "token", 1, kept[1]) is None
+    assert await attic.store.bring_back(batch, "token", 1, []) is None
+    assert await attic.everything() == before
+
+
+async def test_no_task_moves_and_none_is_read_while_it_is_away(attic: Attic) -> None:
+    world, batch = attic.world, await ended(attic.world)
+    await attic.round()
+    before = await attic.everything()
+    late: dict[str, Any] = {"batch": batch.id, "index": 0, "fence": 1, "worker": "w1", "attempt": 2}
+    moves: list[dict[str, Any]] = [{"to": "spooled", "late": True}, {"to": "surplus", "cost": 9}]
+    for move in moves:
+        with pytest.raises(ConflictError, match="were put away"):
+            await world.tasks.move(**late, **move)
+    with pytest.raises(UnavailableError, match="put away just now"):
+        await world.tasks.get(batch, 0)
+    with pytest.raises(UnavailableError, match="put away just now"):
+        await world.tasks.page(batch, start=0, limit=9, state=TaskState.FAILED)
+    with pytest.raises(LookupError):
+        await RecordStore(world.redis).tenant_of(batch.id)
+    assert await attic.everything() == before
+
+
+async def test_a_replay_that_comes_too_late_stops(attic: Attic) -> None:
+    world, batch = attic.world, await ended(attic.world)
+    actions = ActionStore(world.redis)
+    action = BulkAction("action_1", batch.tenant, batch.id, ActionState.RUNNING, 1, 0, 0, False, 1)
+    await actions.create(action, [Chosen(3, None)])
+    await attic.round()
+
+    assert await actions.advance(action.id) is ActionState.STOPPED
+    assert (await world.look(batch)).counts == batch.counts

@@ -1,0 +1,73 @@
+"""The shelver: puts the tasks of batches that ended long ago into storage and takes them out of Redis."""
+
+from __future__ import annotations
+
+import hashlib
+
+import structlog
+
+from core.clock import Clock
+from core.documents import Documents
+from core.state.batches import BatchStore
+from core.state.shelving import ShelvingStore, parts_of
+from schemas.batch import Batch
+from schemas.errors import NotFoundError
+
+_log = structlog.get_logger()
+
+
+class Shelver:
+    """Repeats its rounds; each is safe to repeat and safe beside other shelvers."""
+
+    def __init__(
+        self,
+        *,
+        worker: str,
+        shelving: ShelvingStore,
+        batches: BatchStore,
+        documents: Documents,
+        keep_days: int,
+        clock: Clock,
+    ) -> None:
+        self._worker = worker
+        self._shelving = shelving
+        self._batches = batches
+        self._documents = documents
+        self._keep_days = keep_days
+        self._clock = clock
+
+    async def put_away(self) -> int:
+        """Puts away what is due, if it is this worker's turn. How many batches that were.
+
+        Raises:
+            UnavailableError: storage or Redis does not answer; the next round goes on.
+        """
+        if not await self._shelving.is_my_turn(self._worker):
+            return 0
+        due = self._shelving.due(days=self._keep_days, now_ms=self._clock.now_ms())
+        return sum([await self._put_away(batch_id) async for batch_id in due])
+
+    async def _put_away(self, batch_id: str) -> bool:
+        """Storage first. Another shelver writes under another name: it may read what this one drops already."""
+        batch = await self._found(batch_id)
+        if batch is None:
+            return False
+        token = batch.put_away or hashlib.sha256(f"{self._worker} {batch.version}".encode()).hexdigest()[:16]
+        if batch.put_away is None:
+            for part in range(parts_of(batch)):
+                kept = await self._shelving.read(batch, part)
+                await self._documents.put_ended(batch.tenant, batch_id, token, part, kept)
+            if not await self._shelving.put_away(batch, token):
+                return False
+        await self._shelving.drop(batch, token)
+        _log.info("batch.put_away", batch=batch_id, tasks=batch.counts["total"])
+        return True
+
+    async def _found(self, batch_id: str) -> Batch | None:
+        """One that is not at rest stays: its parked tasks may move at any time."""
+        tenant = await self._batches.owner_of(batch_id)
+        try:
+            batch = await self._batches.get(tenant or "", batch_id)
+        except NotFoundError:
+            return None
+        return None if batch.counts["parked"] or batch.held_usd_micros else batch
