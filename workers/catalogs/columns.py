@@ -129,7 +129,10 @@ def read_field(field: str, values: Iterable[Any]) -> str | tuple[str, ...] | Non
         return unique(url for value in values for url in _images_in(value))
     if field == "category_path":
         return next((path for value in values if (path := _path_in(value))), ())
-    return next((text for value in values if (text := text_of(value))), None)
+    texts = (text for value in values if (text := text_of(value)))
+    if field == "gtin":  # shops put an apostrophe in front, to have a spreadsheet keep its zeros
+        texts = (digits for text in texts if (digits := text.removeprefix("'")))
+    return next(texts, None)
 
 
 def split_images(cell: str) -> tuple[str, ...]:

@@ -31,6 +31,24 @@ def test_usual_names_become_canonical_fields_in_any_case(read: Any) -> None:
     assert (row.locale, row.parent_id, row.product_id, row.attrs) == ("en", "P", "7", {})
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "woo.csv",
+            'ID,Type,SKU,Name,Parent,Images,"GTIN, UPC, EAN, or ISBN"\n7,simple,A,Mug,,,\'0123456789012\n',
+        ),
+        ("shop.csv", "Handle,Title,Variant SKU,Variant Barcode\na,A,s,'0123456789012\n"),
+        ("plain.csv", "sku,gtin,ean\nA,','0123456789012\n"),
+        ("rows.json", """[{"sku": "A", "gtin": "'0123456789012"}]"""),
+        ("rows.jsonl", """{"sku": "A", "gtin": "'0123456789012"}"""),
+        ("page.json", """{"@type": "Product", "sku": "A", "gtin13": "'0123456789012"}"""),
+    ],
+)
+def test_the_apostrophe_before_a_barcode_goes_in_every_dialect(read: Any, name: str, content: str) -> None:
+    assert read(content, name=name).row.gtin == "0123456789012"
+
+
 def test_the_mapping_says_where_fields_and_key_come_from(read: Any) -> None:
     reading = read("SKU,Name,Title,Photo,Photo 2\nA,n,t,a.jpg,b.jpg\n")
     assert reading.catalog.mapping == {

@@ -143,9 +143,3 @@ def test_any_order_of_rows_gives_every_variant_once_with_all_images(read: Any, e
         assert row.raw["Variant Image"] == f"{handle}-{row.size}.jpg"
         suffix = f"--{row.size}" if families[handle][0] > 1 else ""
         assert row.key == (row.sku if with_sku else handle + suffix)
-
-
-def test_the_apostrophe_before_a_barcode_goes(read: Any) -> None:
-    assert (
-        read("Handle,Title,Variant SKU,Variant Barcode\na,A,s,'0123456789012\n").row.gtin == "0123456789012"
-    )

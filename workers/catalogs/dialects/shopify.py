@@ -151,8 +151,6 @@ class ShopifyReader:
     def _variant(self, record: Record, product: _Product, *, every_sku: bool) -> Draft:
         cells = {column: value or product.common.get(column) for column, value in record.cells.items()}
         draft = self._plan.draft(Record(record.number, cells))
-        if barcode := draft.fields.get("gtin"):  # Shopify's way to have a spreadsheet keep its zeros
-            draft.fields["gtin"] = barcode.removeprefix("'") or None
         own = cells[self._variant_image] if self._variant_image else None
         shared = (url for _, url in sorted(product.images, key=lambda image: image[0])[:MAX_IMAGES])
         draft.fields["image_urls"] = unique(filter(None, (own, *shared)))
