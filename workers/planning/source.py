@@ -10,7 +10,7 @@ from pathlib import Path
 from core.documents import Documents
 from core.settings import FetchSettings
 from schemas.catalog import EMPTY_ROW, Row
-from schemas.errors import ManifestError, Problem
+from schemas.errors import ManifestError, Problem, UnavailableError
 from schemas.manifest import Catalog, Manifest
 from schemas.mapping import FieldSource
 from workers.catalogs.reading import CatalogLimits, open_catalog, rows_of
@@ -67,6 +67,7 @@ class SourceOpener:
 
         Raises:
             ManifestError: there is no such file, or it cannot be read as a catalog.
+            UnavailableError: storage does not answer, ours or that of an `s3://` address.
         """
         catalog = manifest.catalog
         if catalog is None:
@@ -113,6 +114,10 @@ class SourceOpener:
                 source, into=path, max_bytes=most, deadline_s=FETCH_WITHIN_S, tenant=tenant
             )
         except FetchError as error:
+            if error.transient and source.startswith(
+                "s3://"
+            ):  # an opened bucket is there, as our own storage is
+                raise UnavailableError(str(error)) from error
             raise ManifestError([Problem(SOURCE, "not_fetched", str(error))]) from error
         return fetched.final_url.partition("?")[0].rsplit("/", 1)[-1]
 

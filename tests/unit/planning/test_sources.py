@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from core.settings import FetchSettings
-from tests.unit.planning.desk import CSV, PNG, Desk, manifest, said
+from core.state.batches import BatchStore
+from schemas.batch import BatchState
+from schemas.errors import UnavailableError
+from tests.buckets import s3_server
+from tests.faults.proxy import FaultProxy
+from tests.unit.planning.desk import BATCH, CSV, PNG, TENANT, Desk, manifest, said
+from workers.fetching.fetcher import Fetcher
 
 AKENEO = "identifier;label-en_US;family\na;Chair;furniture\n"
 FIELDS = {"sku": "identifier", "title": "label-en_US", "brand": {"value": "Acme"}}
@@ -150,3 +158,44 @@ async def test_references_of_the_batch_belong_to_every_template_after_its_own(de
     assert set(said(plan)) == {"/references/1"}
     assert (good.accepted, dearer.accepted) == (True, True)
     assert float(dearer.cost.likely) > float(good.cost.likely)
+
+
+@pytest.fixture
+def bucket() -> Iterator[FaultProxy]:
+    """The way to a server with a catalog in a bucket."""
+    with s3_server("feeds") as address, FaultProxy(address) as way:
+        client = boto3.client("s3", endpoint_url="http://{}:{}".format(*address), region_name="us-east-1")
+        client.put_object(Bucket="feeds", Key="shop/products.csv", Body=CSV.encode())
+        client.close()
+        yield way
+
+
+async def test_a_catalog_in_a_bucket_that_does_not_answer_is_asked_for_again_and_rejects_nothing(
+    desk: Desk, bucket: FaultProxy
+) -> None:
+    await desk.fetcher.aclose()
+    settings = FetchSettings(s3_sources=("s3://feeds/shop",))
+    desk.fetcher = Fetcher(settings, endpoint_url=f"http://127.0.0.1:{bucket.port}")
+    job = await desk.shelve(manifest(catalog={"source": "s3://feeds/shop/products.csv"}))
+
+    bucket.shut()
+    with pytest.raises(UnavailableError, match="feeds"):
+        await desk.planner().plan(job)
+    waiting = await BatchStore(desk.redis).get(TENANT, BATCH)
+    bucket.open()
+    plan = await desk.planner().plan(job)
+
+    assert waiting.state is BatchState.PLANNING
+    assert plan is not None
+    assert (plan.catalog.rows, said(plan)) == (3, {})
+    assert (await BatchStore(desk.redis).get(TENANT, BATCH)).state is BatchState.RUNNING
+
+
+async def test_a_catalog_that_is_not_in_its_bucket_is_a_problem(desk: Desk, bucket: FaultProxy) -> None:
+    await desk.fetcher.aclose()
+    settings = FetchSettings(s3_sources=("s3://feeds/shop",))
+    desk.fetcher = Fetcher(settings, endpoint_url=f"http://127.0.0.1:{bucket.port}")
+
+    plan = await desk.plan(manifest(catalog={"source": "s3://feeds/shop/gone.csv"}))
+
+    assert "no such object" in said(plan)["/catalog/source"]
