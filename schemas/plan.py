@@ -38,9 +38,10 @@ class PlanCost(_Part):
 
 
 class PlanDuration(_Part):
-    """Seconds at the limits of the lane that takes longest, with the time that its pictures take of late, until the last
-    answer is there; and the limit that binds (None: the lanes declare no limit). `slots_needed` is how many calls run side
-    by side to use all of it, and no more than there are pictures."""
+    """About how many seconds the lane that takes longest needs at its limits, with the time that its pictures take of late,
+    until the last answer is there (None: the lanes declare no limit). What is `unchanged` takes none. `limited_by` is the
+    limit that binds, if one does: few pictures wait for their answers, and not for a limit. `slots_needed` is how many calls
+    run side by side to use all of it, and no more than there are pictures to make."""
 
     seconds: float | None
     limited_by: str | None
@@ -113,12 +114,14 @@ class PlanUnchanged(_Part):
     """Pictures that the tenant has already, and that cost nothing with `reuse: tenant`.
 
     `looked_at` pictures were looked for; where the plan makes more, they stand for the rest. `by_size`: of each template.
+    `unknown` are not among them: they start from an address on the web, and what lies there is known when they are made.
     """
 
     total: int = 0
     by_template: dict[str, int] = {}
     by_size: dict[str, dict[str, int]] = {}
     looked_at: int = 0
+    unknown: int = 0
 
 
 class PlanProblem(_Part):

@@ -164,8 +164,11 @@ def _about(cost: Json) -> str:
 def _time(found: Json) -> str:
     if found.get("seconds") is None:
         return "no limit is declared"
+    if not found["seconds"]:
+        return "none: every picture is there"
+    limit = f", limited by {found['limited_by']}" if found.get("limited_by") else ""
     slots = f", {found['slots_needed']} side by side" if found.get("slots_needed") else ""
-    return f"at least {duration(found['seconds'])}, limited by {found['limited_by']}{slots}"
+    return f"about {duration(found['seconds'])}{limit}{slots}"
 
 
 def _same(duplicates: Json) -> str:
@@ -178,11 +181,15 @@ def _anew(pictures: int) -> str:
 
 
 def _there(unchanged: Json, total: int) -> str:
-    if not unchanged.get("total"):
-        return ""
-    about = "about " if unchanged["looked_at"] < total else ""
-    said = f"{about}{counted(unchanged['total'], 'picture')} of earlier batches, at no cost"
-    return f"{said} ({_parts(unchanged['by_template'])})"
+    about = "about " if unchanged.get("looked_at", 0) < total else ""
+    lines = []
+    if unchanged.get("total"):
+        said = f"{about}{counted(unchanged['total'], 'picture')} of earlier batches, at no cost"
+        lines.append(f"{said} ({_parts(unchanged['by_template'])})")
+    if unchanged.get("unknown"):
+        said = f"{about}{counted(unchanged['unknown'], 'picture')} start from an address"
+        lines.append(f"{said}: whether they are there is known when they are made")
+    return "\n".join(lines)
 
 
 def _alike(duplicates: Json) -> str:

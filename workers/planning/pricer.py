@@ -219,18 +219,12 @@ class Spared:
 def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> PlanCost:
     """`low` leaves out all that is spared, `likely` only what the tenant has already, `high` nothing."""
     likely, low, counts = Counter[str](), Counter[str](), Counter[str]()
-    there = Counter(
-        {(name, size): count for name, each in spared.there.items() for size, count in each.items()}
-    )
     for priced in blocks:
-        name = priced.block.template
-        counts[name] += priced.block.count
-        for size, each in zip(priced.block.sizes, priced.quotes, strict=True):
-            spare = min(priced.per_size, there[name, size])
-            there[name, size] -= spare
-            cost = each.likely_usd_micros * (priced.per_size - spare)
-            likely[name] += cost
-            low[name] += 0 if size in spared.sizes.get(name, frozenset()) else cost
+        counts[priced.block.template] += priced.block.count
+    for priced, size, each, count in _to_make(blocks, spared.there):
+        name, cost = priced.block.template, each.likely_usd_micros * count
+        likely[name] += cost
+        low[name] += 0 if size in spared.sizes.get(name, frozenset()) else cost
     same = {name: cost * spared.same.get(name, 0) // counts[name] for name, cost in low.items()}
     return PlanCost(
         low=usd(low.total() - sum(same.values())),
@@ -241,25 +235,49 @@ def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> P
     )
 
 
+def _to_make(
+    blocks: Sequence[PricedBlock], there: Mapping[str, Mapping[str, int]]
+) -> Iterator[tuple[PricedBlock, str, Quote, int]]:
+    """Each block and size with its quote, and how many of its pictures are not there yet."""
+    left = Counter({(name, size): count for name, each in there.items() for size, count in each.items()})
+    for priced in blocks:
+        for size, each in zip(priced.block.sizes, priced.quotes, strict=True):
+            spare = min(priced.per_size, left[priced.block.template, size])
+            left[priced.block.template, size] -= spare
+            yield priced, size, each, priced.per_size - spare
+
+
 def duration_of(
-    blocks: list[PricedBlock], limits: Mapping[str, Limits], latencies_s: Mapping[str, float]
+    blocks: list[PricedBlock],
+    limits: Mapping[str, Limits],
+    latencies_s: Mapping[str, float],
+    there: Mapping[str, Mapping[str, int]],
 ) -> PlanDuration:
     """Lanes work side by side, so the slowest decides; then the last picture, and what is made from it, is waited for.
 
+    A limit binds where it keeps the last picture waiting for longer than the first one takes.
+
     Args:
         latencies_s: how long a picture takes on a lane, where that is known.
+        there: see `Spared`; those take no time.
     """
     found = PlanDuration(seconds=None, limited_by=None)
-    for lane in sorted({priced.lane for priced in blocks}):
-        mine = [priced for priced in blocks if priced.lane == lane]
-        images, tokens = sum(b.block.count for b in mine), sum(b.likely_tokens for b in mine)
-        least_s, dimension = duration_s(images, tokens, limits[lane])
+    images, tokens = Counter[str](), Counter[str]()
+    for priced, _, each, count in _to_make(blocks, there):
+        images[priced.lane] += count
+        tokens[priced.lane] += each.likely_tokens * count
+    for lane in sorted(images):
+        least_s, dimension = duration_s(images[lane], tokens[lane], limits[lane])
+        if dimension is None:
+            continue
         latency_s = latencies_s.get(lane, ASSUMED_LATENCY_S)
-        seconds = round(least_s + latency_s * _levels(blocks), 1)
-        if dimension is not None and seconds > (found.seconds or 0):
-            slots = min(images, slots_needed(round(images * 60 / least_s, 6), latency_s))
+        seconds = round(least_s + latency_s * _levels(blocks), 1) if images[lane] else 0.0
+        if found.seconds is None or seconds > found.seconds:
+            per_minute = round(images[lane] * 60 / least_s, 6) if least_s else 0.0
             found = PlanDuration(
-                seconds=seconds, limited_by=f"{lane}: {dimension} a minute", slots_needed=slots
+                seconds=seconds,
+                limited_by=f"{lane}: {dimension} a minute" if least_s > latency_s else None,
+                slots_needed=min(images[lane], slots_needed(per_minute, latency_s)),
             )
     return found
 

@@ -27,7 +27,7 @@ _AT_ONCE = 32
 class PrintFinder:
     """Looks for the pictures of one plan.
 
-    Not found are those with a reference from an address on the web: what lies there is known when they are made.
+    It cannot tell of those with a reference from an address: what lies there is known when they are made.
     """
 
     def __init__(self, documents: Documents, tenant: str, expansion: Expansion, files: FileFinder) -> None:
@@ -37,6 +37,7 @@ class PrintFinder:
         self._manifest = expansion.manifest
         self._files = files
         self._found: dict[int, asyncio.Task[Print | None]] = {}
+        self._unknown = set[int]()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def cells(self) -> list[Cell]:
@@ -51,7 +52,7 @@ class PrintFinder:
         Raises:
             UnavailableError: storage does not answer.
         """
-        looked, there = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        looked, there, unknown = (Counter[tuple[str, str]]() for _ in range(3))
         cells = self.cells()
         try:
             prints = await asyncio.gather(*(self._print(cell, rows) for cell in cells))
@@ -61,6 +62,7 @@ class PrintFinder:
         for cell, found in zip(cells, prints, strict=True):
             looked[cell.template, cell.size] += 1
             there[cell.template, cell.size] += found is not None
+            unknown[cell.template, cell.size] += cell.index in self._unknown
         made = Counter[tuple[str, str]]()
         for block in self._expansion.blocks:
             for size in block.sizes:
@@ -71,7 +73,11 @@ class PrintFinder:
                 by_template[name] += count
                 by_size.setdefault(name, {})[size] = count
         return PlanUnchanged(
-            total=by_template.total(), by_template=by_template, by_size=by_size, looked_at=len(cells)
+            total=by_template.total(),
+            by_template=by_template,
+            by_size=by_size,
+            looked_at=len(cells),
+            unknown=sum(made[each] * seen // looked[each] for each, seen in unknown.items()),
         )
 
     async def _print(self, cell: Cell, rows: Mapping[int, Row]) -> Print | None:
@@ -84,11 +90,16 @@ class PrintFinder:
         if parent is not None:
             original = await self._print(self._expansion.cell(parent), rows)
             if original is None:
+                self._unknown |= {cell.index} if parent in self._unknown else set()
                 return None
             references.append(original.sha256)
         values = cell_values(self._manifest, cell, row_values(rows[cell.row]))
         named = [parsed(text).render(values) for text in self._names(cell.template)]
-        files = [self._files.files.get(each) for name in named for each in self._files.pictures_of(name)]
+        names = [each for name in named for each in self._files.pictures_of(name)]
+        if any("://" in name for name in names):
+            self._unknown.add(cell.index)
+            return None
+        files = [self._files.files.get(name) for name in names]
         references += [file.sha256 for file in files if file is not None]
         if None in files:
             return None

@@ -335,6 +335,39 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
     assert f"digest {DIGEST}" in lines
 
 
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"seconds": 86.0, "limited_by": None, "slots_needed": 1}, "time about 1 min 26 s, 1 side by side"),
+        (
+            {"seconds": 86.0, "limited_by": "main: images a minute"},
+            "time about 1 min 26 s, limited by main: images a minute",
+        ),
+        ({"seconds": 0.0, "limited_by": None, "slots_needed": 0}, "time none: every picture is there"),
+        ({"seconds": None}, "time no limit is declared"),
+    ],
+)
+def test_the_time_of_a_plan_names_a_limit_only_where_one_binds(
+    service: Any, run: Any, manifest: Path, found: dict[str, Any], says: str
+) -> None:
+    service.plan_more = {"duration": found}
+
+    assert says in [" ".join(line.split()) for line in run("plan", manifest).out.splitlines()]
+
+
+def test_a_plan_says_of_how_many_pictures_nobody_knows_whether_they_are_there(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.plan_more = {
+        "unchanged": {"total": 1, "by_template": {"hero": 1}, "looked_at": 999, "unknown": 2}
+    }
+
+    told = " ".join(run("plan", manifest).out.split())
+
+    assert "there 1 picture of earlier batches, at no cost (hero 1)" in told
+    assert "2 pictures start from an address: whether they are there is known when they are made" in told
+
+
 def test_the_plan_that_was_looked_at_is_named_to_the_service(service: Any, run: Any, manifest: Path) -> None:
     assert run("submit", manifest, "--no-watch", "--plan", DIGEST).code == 0
     assert f"POST /v1/batches?plan={DIGEST}" in service.asked

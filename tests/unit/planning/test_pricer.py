@@ -109,7 +109,7 @@ def test_tasks_are_counted_by_what_they_are(tmp_path: Path) -> None:
 
 def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_path: Path) -> None:
     """24 pictures at 10 a minute, and the answers of the last hero and its poster."""
-    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits}, {})
+    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits}, {}, {})
 
     assert (duration.seconds, duration.limited_by, duration.slots_needed) == (
         144.0 + 2 * 80,
@@ -124,7 +124,9 @@ def test_what_a_lane_was_measured_at_counts_and_no_more_calls_are_needed_than_th
     """At 24 a minute the 24 pictures take a minute; calls of 100 s would use 40 slots, and of 30 s use 12."""
     quick = {"main": Limits(images_per_minute=24)}
 
-    slow, fast = (duration_of(priced(tmp_path), quick, {"main": latency_s}) for latency_s in (100.0, 30.0))
+    slow, fast = (
+        duration_of(priced(tmp_path), quick, {"main": latency_s}, {}) for latency_s in (100.0, 30.0)
+    )
 
     assert (slow.seconds, slow.slots_needed) == (60 + 2 * 100, 24)
     assert (fast.seconds, fast.slots_needed) == (60 + 2 * 30, 12)
@@ -136,16 +138,38 @@ def test_calls_side_by_side_follow_from_the_limit_that_binds(tmp_path: Path) -> 
     tokens = sum(block.likely_tokens for block in blocks)
     limits = Limits(images_per_minute=1000, tokens_per_minute=tokens / 6)
 
-    found = duration_of(blocks, {"main": limits}, {})
+    found = duration_of(blocks, {"main": limits}, {}, {})
 
     assert (found.seconds, found.limited_by) == (6 * 60 + 2 * 80, "main: tokens a minute")
     assert found.slots_needed == 6  # 4 a minute for 80 s are 5.33
 
 
+def test_a_limit_is_named_where_pictures_wait_for_it(tmp_path: Path) -> None:
+    """24 pictures at 20 a minute are sent within 72 s: answers of 80 s are waited for, and with those of 30 s the limit."""
+    limits = {"main": Limits(images_per_minute=20)}
+
+    slow, fast = (duration_of(priced(tmp_path), limits, {"main": one}, {}) for one in (80.0, 30.0))
+
+    assert (slow.limited_by, fast.limited_by) == (None, "main: images a minute")
+
+
+def test_pictures_that_are_there_take_no_time(tmp_path: Path) -> None:
+    limits, blocks = {"main": Limits(images_per_minute=1, tokens_per_minute=1e9)}, priced(tmp_path)
+    there = {"hero": {"square": 8, "1536x1024": 6}, "poster": {"portrait": 3}}
+
+    some = duration_of(blocks, limits, {"main": 10.0}, there)
+    none = duration_of(
+        blocks, limits, {"main": 10.0}, {"hero": {"square": 8, "1536x1024": 8}, "poster": {"portrait": 8}}
+    )
+
+    assert (some.seconds, some.slots_needed) == (7 * 60 + 2 * 10, 1)
+    assert (none.seconds, none.limited_by, none.slots_needed) == (0.0, None, 0)
+
+
 def test_lanes_without_limits_promise_nothing(tmp_path: Path) -> None:
     lanes = {"main": LaneSettings(api_key="key")}
 
-    assert duration_of(priced(tmp_path, lanes=lanes), {"main": Limits()}, {}).seconds is None
+    assert duration_of(priced(tmp_path, lanes=lanes), {"main": Limits()}, {}, {}).seconds is None
 
 
 def test_templates_go_to_the_lanes_of_their_models(tmp_path: Path) -> None:

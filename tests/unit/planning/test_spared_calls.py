@@ -67,12 +67,15 @@ async def test_pictures_that_the_tenant_has_cost_nothing_and_are_held_all_the_sa
     hero, poster = (float(before.cost.by_template[name]) / 3 for name in templates)
     assert float(plan.cost.likely) == pytest.approx(hero + 2 * poster)
     assert plan.cost.low == plan.cost.likely
+    assert (before.duration.seconds, plan.duration.seconds) == (36 + 2 * 80, 18 + 2 * 80)
     assert plan.cost.high == before.cost.high
     assert plan.digest == before.digest
     assert (within.unchanged.total, within.cost.likely) == (0, before.cost.likely)
 
 
-async def test_an_uploaded_reference_counts_by_its_bytes_and_an_address_is_not_looked_at(desk: Desk) -> None:
+async def test_an_uploaded_reference_counts_by_its_bytes_and_of_an_address_it_is_said_that_nobody_knows(
+    desk: Desk,
+) -> None:
     await desk.upload("products.csv", "sku,title,file\na,Chair,a.png\nb,Chair,https://example.com/b.png\n")
     await desk.upload("a.png", b"\x89PNG\r\n\x1a\n")
     upload = await desk.documents.find_upload(TENANT, "a.png")
@@ -83,6 +86,7 @@ async def test_an_uploaded_reference_counts_by_its_bytes_and_an_address_is_not_l
     plan = await desk.plan(manifest(templates=templates, reuse="tenant", sizes=["1024x1024"]))
 
     assert plan.unchanged.by_template == {"hero": 1}
+    assert plan.unchanged.unknown == 1
 
 
 async def test_of_a_large_plan_some_pictures_are_looked_for_and_stand_for_the_rest(
