@@ -2,13 +2,14 @@
 
 Python's own `zipfile` writes it. Pictures are stored as they are: they do not become smaller. Each entry has its length
 and checksum in front, so that programs that unpack while they read understand it. What grows with the batch are the
-names alone, which stand at the end of an archive once more: 0.2 kB an entry.
+names alone, which stand at the end of an archive once more: they are kept on disk until then, 0.2 kB an entry.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -22,13 +23,16 @@ from service.exports.pictures import AT_ONCE, Picture, Pictures
 MISSING = "missing.txt"
 """Names the pictures that storage does not have any more."""
 
+_IN_MEMORY_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 18
+
 
 class _Window(io.RawIOBase):
     """A file of which only the end is kept: what was taken is gone, and the rest can still be changed."""
 
     def __init__(self) -> None:
         self._taken_bytes = 0
-        self._kept = io.BytesIO()
+        self._kept: io.BytesIO | tempfile.SpooledTemporaryFile[bytes] = io.BytesIO()
 
     def tell(self) -> int:
         return self._taken_bytes + self._kept.tell()
@@ -37,26 +41,50 @@ class _Window(io.RawIOBase):
         assert whence == io.SEEK_SET
         return self._taken_bytes + self._kept.seek(offset - self._taken_bytes)
 
-    def write(self, data: object) -> int:
-        return self._kept.write(data)  # type: ignore[arg-type]
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        return self._kept.write(data)
 
     def take(self) -> bytes:
+        assert isinstance(self._kept, io.BytesIO)
         data = self._kept.getvalue()
         self._taken_bytes += len(data)
         self._kept = io.BytesIO()
         return data
 
+    def spill(self) -> None:
+        """What is written from now on goes to disk when it grows, and is taken in `rest`."""
+        self._kept = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 -- closed by `close`
+
+    def rest(self) -> Iterator[bytes]:
+        self._kept.seek(0)
+        while block := self._kept.read(_BLOCK_BYTES):
+            yield block
+
+    def close(self) -> None:
+        self._kept.close()
+        super().close()
+
 
 class _Directory(list[Any]):
-    """The entries that stand at the end of an archive once more, packed: a fifth of what they take as `ZipInfo`."""
+    """The entries that stand at the end of an archive once more: lines of a file, which goes to disk when it grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 -- closed when it goes
+        self._count = 0
 
     def append(self, info: zipfile.ZipInfo) -> None:
         facts = (info.filename, info.date_time, info.CRC, info.file_size, info.header_offset)
-        super().append(msgspec.msgpack.encode(facts))
+        self._lines.write(msgspec.json.encode(facts) + b"\n")
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
 
     def __iter__(self) -> Iterator[zipfile.ZipInfo]:
-        for packed in super().__iter__():
-            name, date_time, crc, size_bytes, offset = msgspec.msgpack.decode(packed)
+        self._lines.seek(0)
+        for line in self._lines:
+            name, date_time, crc, size_bytes, offset = msgspec.json.decode(line)
             info = _entry(name, tuple(date_time))
             info.CRC, info.file_size, info.compress_size, info.header_offset = (
                 crc,
@@ -66,23 +94,51 @@ class _Directory(list[Any]):
             )
             yield info
 
+    def __del__(self) -> None:
+        self._lines.close()
+
+
+class ArchiveFile:
+    """An archive that is written while it is read.
+
+    It is no context: when its reader leaves, a thread may still be writing, and an archive in use cannot be closed.
+    """
+
+    def __init__(self) -> None:
+        self._window = _Window()
+        self._file = zipfile.ZipFile(self._window, "w")
+        self._file.filelist = _Directory()
+
+    def add(self, name: str, ended_at_ms: int, data: bytes) -> bytes:
+        """What stands in the archive for an entry. Blocking."""
+        self._file.writestr(_entry(name, moment(ended_at_ms).timetuple()[:6]), data)
+        self._file.NameToInfo.clear()  # what finds entries by name: nobody looks here, and it takes as much again
+        return self._window.take()
+
+    def note(self, name: str, text: str) -> bytes:
+        """The same for a text of our own."""
+        self._file.writestr(zipfile.ZipInfo(name), text)
+        return self._window.take()
+
+    def end(self) -> Iterator[bytes]:
+        """The names of all entries, piece by piece. Blocking until the first of them."""
+        self._window.spill()
+        self._file.close()
+        return self._window.rest()
+
 
 async def archive(pictures: Pictures, select: Selection, *, receipts: bool) -> AsyncIterator[bytes]:
     """An entry for each picture under its key; with `receipts` the receipt of each, as `<key>.json`."""
-    window, missing, endings = _Window(), list[str](), ("", ".json") if receipts else ("",)
-    # Not in a `with`: when the reader leaves, a thread may still be writing, and an archive in use cannot be closed.
-    file = zipfile.ZipFile(window, "w")
-    file.filelist = _Directory()
+    file, missing, endings = ArchiveFile(), list[str](), ("", ".json") if receipts else ("",)
     async for name, ended_at_ms, data in _entries(pictures, select, endings):
         if data is None:
             missing.append(name)
-            continue
-        await asyncio.to_thread(_write, file, name, ended_at_ms, data)
-        yield window.take()
+        else:
+            yield await asyncio.to_thread(file.add, name, ended_at_ms, data)
     if missing:
-        file.writestr(zipfile.ZipInfo(MISSING), "\n".join([*missing, ""]))
-    file.close()
-    yield window.take()
+        yield file.note(MISSING, "\n".join([*missing, ""]))
+    for block in await asyncio.to_thread(file.end):
+        yield block
 
 
 async def _entries(
@@ -100,11 +156,6 @@ async def _groups(pictures: Pictures, select: Selection) -> AsyncIterator[list[P
     async for page in pictures.pages(select):
         for start in range(0, len(page), AT_ONCE):
             yield page[start : start + AT_ONCE]
-
-
-def _write(file: zipfile.ZipFile, name: str, ended_at_ms: int, data: bytes) -> None:
-    file.writestr(_entry(name, moment(ended_at_ms).timetuple()[:6]), data)
-    file.NameToInfo.clear()  # what finds entries by name: nobody looks here, and it doubles what a name takes
 
 
 def _entry(name: str, date_time: Any) -> zipfile.ZipInfo:
