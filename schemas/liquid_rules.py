@@ -25,6 +25,8 @@ MAX_WORK = 2_000_000
 """Of one rendering: characters of text that its loops go through, and characters and items that its filters take."""
 _MAX_NUMBER_BITS = 256
 _TAKES_EMPTY = frozenset({"default", "size"})
+_MULTIPLIES = frozenset({"replace", "join"})
+_SIZED = (str, list, tuple, range)
 
 
 class EmptyValueError(UndefinedError):
@@ -131,12 +133,14 @@ def _guarded(name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
 
 def _taken_by(name: str, value: Any) -> int:
     """Characters or items that a filter looks at."""
-    size = len(value) if isinstance(value, str | list | tuple | range) else 1
+    size = len(value) if isinstance(value, _SIZED) else 1
     return size * size if name == "uniq" else size  # that one compares each with each
 
 
 def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
     """Characters that the filters which multiply would make, at most; 0 for the others."""
+    if name not in _MULTIPLIES:
+        return 0
     texts = [len(value) for value in arguments if isinstance(value, str)]
     if name == "replace" and isinstance(left, str) and len(texts) == 2:
         return len(left) + left.count(arguments[0]) * texts[1]

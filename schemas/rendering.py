@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from schemas.asset import safe_key
@@ -12,14 +12,14 @@ from schemas.manifest import Manifest
 from schemas.template import parsed, visible
 
 
-def row_values(row: Row, read: Container[str] = ("*",)) -> dict[str, Any]:
+def row_values(row: Row, read: Collection[str] = ("*",)) -> dict[str, Any]:
     """A row as templates see it: its canonical fields, then its other columns by name, then `attrs` and `raw`.
 
     `read`: which of them are read; `*` stands for all.
     """
     values = {**row.attrs, **vars(row)}
     if "*" not in read:
-        values = {name: value for name, value in values.items() if name in read}
+        values = {name: values[name] for name in read if name in values}
     return visible(values, "row")  # type: ignore[no-any-return]
 
 

@@ -46,7 +46,7 @@ class Replayer:
         """
         if batch.state not in _REPLAYABLE:
             raise ConflictError(f"The batch is {batch.state}, so nothing of it can be made again now.")
-        await bring_back(desk, batch)
+        await bring_back(batch, desk.batches, desk.shelving, desk.documents)
         return cls(desk, batch, await desk.documents.get_manifest(batch.tenant, batch.id))
 
     async def create(self, wanted: ReplayFilter, *, dry_run: bool) -> BulkAction:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import structlog
 
-from core.state.shelving import parts_of
+from core.documents import Documents
+from core.state.batches import BatchStore
+from core.state.shelving import ShelvingStore, parts_of
 from schemas.batch import Batch
 from schemas.errors import NotFoundError
-from service.equipment import Equipment
 
 _log = structlog.get_logger()
 
 
-async def bring_back(desk: Equipment, batch: Batch) -> None:
+async def bring_back(
+    batch: Batch, batches: BatchStore, shelving: ShelvingStore, documents: Documents
+) -> None:
     """Puts the tasks of a batch back into Redis, if they are not there. Several may do it at once; who comes in the middle,
     or after somebody gave up, goes on from there.
 
@@ -26,13 +29,13 @@ async def bring_back(desk: Equipment, batch: Batch) -> None:
     part: int | None = 0
     while part is not None:
         try:
-            kept = await desk.documents.get_ended(batch.tenant, batch.id, token, part)
+            kept = await documents.get_ended(batch.tenant, batch.id, token, part)
         except NotFoundError as error:
-            if (await desk.batches.get(batch.tenant, batch.id)).put_away != token:
+            if (await batches.get(batch.tenant, batch.id)).put_away != token:
                 return  # somebody was quicker
             raise NotFoundError(
                 f"Part {part} of the {parts_of(batch)} in which the tasks of batch '{batch.id}' were put away is not in "
                 "storage any more; its pictures and receipts are where they were."
             ) from error
-        part = await desk.shelving.bring_back(batch, token, part, kept)
+        part = await shelving.bring_back(batch, token, part, kept)
     _log.info("batch.brought_back", batch=batch.id, tasks=batch.counts["total"])

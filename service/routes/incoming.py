@@ -56,7 +56,7 @@ async def found_pictures(batch: FoundBatch, desk: Desk) -> Pictures:
     Raises:
         UnavailableError: storage does not answer.
     """
-    await bring_back(desk, batch)
+    await bring_back(batch, desk.batches, desk.shelving, desk.documents)
     shelves = Shelves(desk.documents, desk.tasks, desk.settings.storage.public_url)
     return await Pictures.of(shelves, batch)
 

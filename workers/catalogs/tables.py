@@ -62,7 +62,7 @@ class Table:
             detail = f"Row {number} has {len(row)} cells but the header has {width}: quote cells with "
             return row_problem(number, "row_too_wide", f"{detail}{self.delimiter!r} in them.")
         cells: Cells = dict.fromkeys(self.columns)
-        cells.update((column, cell or None) for column, cell in zip(self.header, row, strict=False))
+        cells.update(zip(self.header, [cell or None for cell in row], strict=False))
         for column, places in self.repeated.items():
             cells[column] = [row[place] for place in places if place < len(row) and row[place]] or None
         return checked_fields(Record(number, cells), self.limits)

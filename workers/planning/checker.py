@@ -22,7 +22,7 @@ from schemas.picture import is_folder
 from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 from workers.catalogs.columns import snake
-from workers.planning.finder import Masked, NeededFile
+from workers.planning.files.finder import Masked, NeededFile
 from workers.planning.linter import PromptLinter
 from workers.planning.twins import TwinFinder
 

@@ -45,8 +45,8 @@ from schemas.upscaling import gone_problems
 from workers.catalogs.record import row_problem
 from workers.inspecting.inspector import Inspector
 from workers.planning.checker import RowChecker, row_of
-from workers.planning.finder import MAX_PROBLEMS, FileFinder, NeededFile
-from workers.planning.masks import MaskJudge
+from workers.planning.files.finder import MAX_PROBLEMS, FileFinder, NeededFile
+from workers.planning.files.masks import MaskJudge
 from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of

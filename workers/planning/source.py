@@ -17,7 +17,7 @@ from workers.catalogs.reading import CatalogLimits, open_catalog, rows_of
 from workers.fetching.errors import FetchError
 from workers.fetching.fetcher import Fetcher
 from workers.planning.chooser import RowChooser
-from workers.planning.folders import FolderReader
+from workers.planning.files.folders import FolderReader
 from workers.planning.mapping_file import read_mapping
 
 SOURCE, MAPPING = "/catalog/source", "/catalog/mapping"

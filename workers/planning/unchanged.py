@@ -15,7 +15,7 @@ from schemas.rendering import cell_values, row_values
 from schemas.template import parsed
 from workers.order import parameters_of, print_of
 from workers.planning.checker import row_of
-from workers.planning.finder import FileFinder
+from workers.planning.files.finder import FileFinder
 from workers.planning.twins import generated_size
 
 MAX_LOOKED_AT = 2_000

@@ -10,7 +10,7 @@ from tests.processes import Simulator
 from tests.studio import TENANT, Studio, manifest, numbered
 
 TEMPLATES = {
-    "hero": {"prompt": "A photo of {{ row.title }}."},
+    "hero": {"prompt": "A photo for a test of reuse: {{ row.title }}."},
     "banner": {"prompt": "A wide scene around Image 1.", "from": "hero", "sizes": ["1536x1024"]},
 }
 
@@ -45,7 +45,7 @@ async def test_a_second_batch_takes_the_pictures_of_the_first_and_buys_what_is_n
 async def test_what_a_sample_has_made_is_not_paid_again_by_the_whole_batch(
     studio: Studio, east: Simulator
 ) -> None:
-    asked = shared(*(f"sampled {name}" for name in numbered(4)))  # no other test has bought these
+    asked = shared(*(f"sampled {name}" for name in numbered(4)))
     sample = await studio.ended(await studio.submit({**asked, "sample": 3}))
     whole = await studio.ended(await studio.submit(asked))
 

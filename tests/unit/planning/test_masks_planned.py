@@ -10,7 +10,7 @@ from PIL import Image
 
 from schemas.picture import PictureFacts
 from tests.unit.planning.desk import PNG, TENANT, Desk, manifest, said
-from workers.planning.masks import MAX_LOOKED_INTO
+from workers.planning.files.masks import MAX_LOOKED_INTO
 
 
 def picture(

@@ -137,7 +137,7 @@ async def test_only_some_rows_of_a_great_many_are_looked_at(desk: Desk) -> None:
 async def test_of_a_template_with_many_prompts_to_a_row_fewer_rows_are_looked_at_and_said(desk: Desk) -> None:
     await desk.upload("products.csv", catalog(100))
     templates = {"hero": {"prompt": GOOD}, "many": {"prompt": "A {{ row.title }} {{ variant.side.name }}"}}
-    variants = {"side": {f"side-{n}": {} for n in range(20)}}
+    variants: dict[str, Any] = {"side": {f"side-{n}": {} for n in range(20)}}
 
     plan = await desk.plan(manifest(templates=templates, variants=variants))
 

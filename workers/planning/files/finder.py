@@ -13,7 +13,7 @@ from schemas.catalog import Row
 from schemas.errors import Problem
 from schemas.manifest import Manifest
 from schemas.picture import MAX_MASK_BYTES, MAX_REFERENCES, NOT_A_PICTURE, is_folder
-from workers.planning.folders import Folder, FolderReader
+from workers.planning.files.folders import Folder, FolderReader
 
 MAX_PROBLEMS = 100
 T = TypeVar("T")

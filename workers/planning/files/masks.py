@@ -12,7 +12,7 @@ from core.documents import Documents, Upload
 from schemas.errors import NotFoundError, Problem
 from schemas.picture import PictureFacts, mask_problem
 from workers.inspecting.inspector import Inspector, PictureRefusedError
-from workers.planning.finder import FileFinder, NeededFile
+from workers.planning.files.finder import FileFinder, NeededFile
 
 MAX_LOOKED_INTO = 100
 """Pictures that a plan decodes, some tenths of a second each. What it finds is kept for the next plan; what is beyond is
