@@ -61,7 +61,7 @@ async def died(stage: Stage, studio: Studio, size: Size) -> list[Books]:
     ended = await studio.until(bold, lambda batch: batch.counts["done"] == 2 * count, size.within_s)
 
     async def are_decided() -> bool:
-        return len([event for event in heir.events() if event["event"] == "doubt.resolved"]) == 2 * count
+        return [event["event"] for event in heir.events()].count("doubt.resolved") == 2 * count
 
     await eventually(are_decided, size.within_s)
     heir.send(signal.SIGTERM)
