@@ -24,7 +24,7 @@ class LaneOverview:
 
     Args:
         ready, asleep: batches with work, and those that rest until a time.
-        waiting: pictures that could be claimed, now or later, and are not.
+        waiting: pictures that could be claimed, now or later, and are not; without those of batches at their own cap.
         slots_needed: attempts in flight that would use the whole image limit, once pictures told how long they take.
         is_broken: the breaker holds its claims back.
         limits, remaining: a minute's allowance by dimension, and what of it is left by the provider's last word.
@@ -179,15 +179,22 @@ def _remaining(limit: float, full_at_us: str | None, now_us: int) -> float:
 
 
 async def _waiting(client: Redis, lane: str, batches: list[str]) -> tuple[int, int | None]:
-    """Pictures that wait, and since when the oldest of their batches runs, in milliseconds."""
+    """Pictures that wait, and since when the oldest of their batches runs, in milliseconds.
+
+    A batch that its own cap holds back waits for whoever set it, and not for the lane.
+    """
     async with client.pipeline(transaction=False) as pipe:
         for batch in batches:
             pipe.hmget(keys.flow(batch, lane), ["length", "cursor"])
             pipe.zcard(keys.due(batch, lane))
-            pipe.hget(keys.batch(batch), "started_at")
+            pipe.hmget(keys.batch(batch), ["started_at", "limited_by", "refused_by"])
         answers: list[Any] = await pipe.execute()
     waiting, started = 0, []
-    for (length, cursor), due, started_at in zip(answers[::3], answers[1::3], answers[2::3], strict=True):
+    for (length, cursor), due, (started_at, *held_back) in zip(
+        answers[::3], answers[1::3], answers[2::3], strict=True
+    ):
+        if held_back == [b"budget", b"batch"]:
+            continue
         left = max(0, int(length or 0) - int(cursor or 0)) + int(due)
         waiting += left
         if left and started_at:

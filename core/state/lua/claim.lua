@@ -53,7 +53,6 @@ local function offer(batch, tag)
   local hold, tokens = price_of(flow, index)
   if refused_by_budget(batch, flow.tenant, hold, ask.caps, now) then
     resting = 'budget'
-    redis.call('HSET', batch_key(batch), 'limited_by', 'budget')
     return rest_flow(batch, ask.group, flow, now + CAPPED_US)
   end
   local costs = costs_of(lane, tokens)

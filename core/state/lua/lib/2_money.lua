@@ -25,12 +25,16 @@ local function over(key, cap, hold)
   return tonumber(used[1] or 0) + tonumber(used[2] or 0) + hold > cap
 end
 
--- A tenant without a monthly cap cannot spend; the other two scopes may go without one.
+-- Which of its budgets has no room for this, or nil; the batch keeps it beside `limited_by`. A tenant without a monthly
+-- cap cannot spend; the other two scopes may go without one.
 local function refused_by_budget(batch, tenant, hold, caps, now)
   local month, day = budget_keys(tenant, now)
-  local cap = tonumber(redis.call('HGET', batch_key(batch), 'cap') or '')
-  return (cap and over(batch_key(batch), cap, hold)) or not caps.tenant_month
-    or over(month, caps.tenant_month, hold) or (caps.house_day and over(day, caps.house_day, hold))
+  local cap, scope = tonumber(redis.call('HGET', batch_key(batch), 'cap') or ''), nil
+  if cap and over(batch_key(batch), cap, hold) then scope = 'batch'
+  elseif not caps.tenant_month or over(month, caps.tenant_month, hold) then scope = 'tenant_month'
+  elseif caps.house_day and over(day, caps.house_day, hold) then scope = 'house_day' end
+  if scope then redis.call('HSET', batch_key(batch), 'limited_by', 'budget', 'refused_by', scope) end
+  return scope
 end
 
 local function hold_money(batch, tenant, hold, now)
