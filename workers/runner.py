@@ -118,13 +118,14 @@ class AttemptRunner:
         self.reporter.permitted(claim, campaign, prepared.request, late_s=late_s, now_ms=now_ms)
         reuse = campaign.manifest.reuse
         fingerprint = None if reuse is Reuse.NEVER else prepared.order.fingerprint
-        moved = await self._move(claim, "sent", fingerprint=fingerprint, reuse=reuse.value)
+        asked = {"model": prepared.request.model, "quality": prepared.request.quality}
+        moved = await self._move(claim, "sent", fingerprint=fingerprint, reuse=reuse.value, **asked)
         if moved.asset is not None and not campaign.finishes_alike(claim.index, moved.same_as):
             # A twin has the picture, and this task wants it finished otherwise: its original is taken for $0.
             if kept := await self.reuser.reuse_twin(entry, prepared.order, moved.asset):
                 return kept
             await asyncio.to_thread(entry.write_order, prepared.order)  # it is not to be had, so it is bought
-            asked_s, moved = self.clock.monotonic(), await self._move(claim, "sent")
+            asked_s, moved = self.clock.monotonic(), await self._move(claim, "sent", **asked)
         if moved.status == "ok" and self.clock.monotonic() - asked_s <= SEND_WITHIN_S:
             return None
         entry.remove()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,20 @@ from core.state import keys
 from core.state.connection import ServerFacts, command, facts_of, translated
 
 DIMENSIONS = ("requests", "images", "tokens")
-MOST_BATCHES = 1000
-"""Flows of a lane, and doubts, that are looked into one by one at most; beyond them figures are too small."""
+PAGE, MOST = 1000, 100_000
+"""Flows of a lane, and doubts, are looked into by so many at once, and by so many at most: a scrape does not wait longer
+than seconds for them. Beyond that figures are too small."""
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """What calls in doubt asked for, and on whose account; `unknown` where a version sent them that did not say."""
+
+    model: str
+    quality: str
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ class Overview:
     """The whole queue now.
 
     Args:
-        doubts, doubtful_usd_micros: parked pictures that may have been charged, and what is held for them, by tenant.
+        doubts, doubtful_usd_micros: parked pictures that may have been charged, and what is held for them.
         endings: how many tasks ended since Redis was empty, by `done`, `skipped`, `cancelled` or their failure class; one
             that is made again ends again.
         workers, lost_workers: those whose lease is alive, and those that are missing: they did not say that they stop, and
@@ -91,7 +103,7 @@ class Overview:
     lost_workers: int = 0
     stranded: int = 0
     doubts: int = 0
-    doubtful_usd_micros: Mapping[str, int] = field(default_factory=dict)
+    doubtful_usd_micros: Mapping[Doubtful, int] = field(default_factory=dict)
     budgets: tuple[BudgetOverview, ...] = ()
     redis: RedisOverview = RedisOverview()
     endings: Mapping[str, int] = field(default_factory=dict)
@@ -153,7 +165,7 @@ async def _lane(client: Redis, name: str, now_us: int) -> LaneOverview:
         ready, asleep, in_flight, fields = await pipe.execute()
     known = {found.decode(): value.decode() for found, value in fields.items()}
     paused = int(known.get("paused_until", 0)) > now_us
-    batches = [found.decode() for found in (*ready, *asleep)][:MOST_BATCHES]
+    batches = [found.decode() for found in (*ready, *asleep)][:MOST]
     waiting, since_ms = await _waiting(client, name, batches)
     limits = {each: float(known[f"limit:{each}"]) for each in DIMENSIONS if f"limit:{each}" in known}
     return LaneOverview(
@@ -183,37 +195,47 @@ async def _waiting(client: Redis, lane: str, batches: list[str]) -> tuple[int, i
 
     A batch that its own cap holds back waits for whoever set it, and not for the lane.
     """
-    async with client.pipeline(transaction=False) as pipe:
-        for batch in batches:
-            pipe.hmget(keys.flow(batch, lane), ["length", "cursor"])
-            pipe.zcard(keys.due(batch, lane))
-            pipe.hmget(keys.batch(batch), ["started_at", "limited_by", "refused_by"])
-        answers: list[Any] = await pipe.execute()
     waiting, started = 0, []
-    for (length, cursor), due, (started_at, *held_back) in zip(
-        answers[::3], answers[1::3], answers[2::3], strict=True
-    ):
-        if held_back == [b"budget", b"batch"]:
-            continue
-        left = max(0, int(length or 0) - int(cursor or 0)) + int(due)
-        waiting += left
-        if left and started_at:
-            started.append(int(started_at))
+    for page in _pages(batches):
+        async with client.pipeline(transaction=False) as pipe:
+            for batch in page:
+                pipe.hmget(keys.flow(batch, lane), ["length", "cursor"])
+                pipe.zcard(keys.due(batch, lane))
+                pipe.hmget(keys.batch(batch), ["started_at", "limited_by", "refused_by"])
+            answers: list[Any] = await pipe.execute()
+        for (length, cursor), due, (started_at, *held_back) in zip(
+            answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            left = max(0, int(length or 0) - int(cursor or 0)) + int(due)
+            if held_back == [b"budget", b"batch"] or not left:
+                continue
+            waiting += left
+            started += [int(started_at)] if started_at else []
     return waiting, min(started, default=None)
 
 
-async def _doubts(client: Redis) -> tuple[int, dict[str, int]]:
-    members = await client.zrange(keys.DOUBTS, 0, MOST_BATCHES - 1)
-    async with client.pipeline(transaction=False) as pipe:
-        pipe.zcard(keys.DOUBTS)
-        for member in members:
-            batch_id, _, index = member.decode().rpartition(":")
-            pipe.hget(keys.batch(batch_id), "tenant")
-            pipe.hget(keys.task(batch_id, int(index)), "hold")
-        count, *found = await pipe.execute()
-    held: Counter[str] = Counter()
-    for tenant, hold in zip(found[::2], found[1::2], strict=True):
-        held[(tenant or b"").decode()] += int(hold or 0)
+def _pages(members: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for first in range(0, len(members), PAGE):
+        yield members[first : first + PAGE]
+
+
+async def _doubts(client: Redis) -> tuple[int, dict[Doubtful, int]]:
+    count = await client.zcard(keys.DOUBTS)
+    members = [found.decode().rpartition(":") for found in await client.zrange(keys.DOUBTS, 0, MOST - 1)]
+    tenants: dict[str, str] = {}
+    held: Counter[Doubtful] = Counter()
+    for page in _pages(members):
+        new = sorted({batch for batch, _, _ in page} - tenants.keys())
+        async with client.pipeline(transaction=False) as pipe:
+            for batch in new:
+                pipe.hget(keys.batch(batch), "tenant")
+            for batch, _, index in page:
+                pipe.hmget(keys.task(batch, int(index)), ["model", "quality", "hold"])
+            answers: list[Any] = await pipe.execute()
+        tenants |= {batch: (tenant or b"").decode() for batch, tenant in zip(new, answers, strict=False)}
+        for (batch, _, _), (model, quality, hold) in zip(page, answers[len(new) :], strict=True):
+            of = Doubtful(*(each.decode() if each else UNKNOWN for each in (model, quality)), tenants[batch])
+            held[of] += int(hold or 0)
     return count, dict(held)
 
 

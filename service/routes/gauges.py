@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from core.settings import BudgetSettings
-from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOverview
+from core.state.overview import UNKNOWN, BudgetOverview, Doubtful, LaneOverview, Overview, RedisOverview
 from core.telemetry.metrics import MOST_TENANTS, OTHER
 from schemas.failure import FailureClass
 from schemas.model import gone_models
@@ -141,13 +141,15 @@ def _labels(budgets: tuple[BudgetOverview, ...]) -> dict[str | None, str]:
     return labels
 
 
-def _doubtful(held_usd_micros: Mapping[str, int], labels: Mapping[str | None, str]) -> Metric:
-    family = GaugeMetricFamily("darkroom_doubtful_usd", "Dollars held for doubts.", labels=["tenant"])
-    sums = Counter({label: 0 for tenant, label in labels.items() if tenant is not None})
-    for tenant, held in held_usd_micros.items():
-        sums[labels.get(tenant, OTHER)] += held
-    for label, held in sums.items():
-        family.add_metric([label], held / 1e6)
+def _doubtful(held_usd_micros: Mapping[Doubtful, int], labels: Mapping[str | None, str]) -> Metric:
+    """Of every tenant from the start, at 0."""
+    names = ["model", "quality", "tenant"]
+    family = GaugeMetricFamily("darkroom_doubtful_usd", "Dollars held for doubts.", labels=names)
+    sums = Counter({(UNKNOWN, UNKNOWN, label): 0 for tenant, label in labels.items() if tenant is not None})
+    for of, held in held_usd_micros.items():
+        sums[of.model, of.quality, labels.get(of.tenant, OTHER)] += held
+    for values, held in sums.items():
+        family.add_metric(values, held / 1e6)
     return family
 
 

@@ -2,7 +2,7 @@
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from {state it may be in = true} | nil} and, as `to`
---   asks for them, fingerprint + reuse (sent), asset + sha256 (stored), checks {result, failed, warned} (done), same_as
+--   asks for them, fingerprint + reuse, model + quality (sent), asset + sha256 (stored), checks {result, failed, warned} (done), same_as
 --   (skipped), delay_us (waiting), failure (failed), cost + attempt (whose cost it is, by default the last one's), tokens
 --   (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [index], fail [index], crash,
 --   late (spooled: the paid result of `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task:

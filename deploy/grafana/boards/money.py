@@ -32,8 +32,12 @@ def money() -> models.Dashboard:
                 ("darkroom:doubts:max", "doubts"),
             ),
             p.graph(
-                "Dollars in doubt", "What stays held for them until each is resolved, by tenant.", p.USD,
-                ('darkroom:doubtful_usd:max{tenant=~"$tenant"}', "{{tenant}}"), stacked=True,
+                "Dollars in doubt", "What stays held for them until each is resolved.", p.USD,
+                (
+                    'darkroom:doubtful_usd:max{model=~"$model|unknown", tenant=~"$tenant"}',
+                    "{{model}} {{quality}} {{tenant}}",
+                ),
+                stacked=True,
             ),
         ],
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.settings import BudgetSettings
-from core.state.overview import BudgetOverview, Overview
+from core.state.overview import BudgetOverview, Doubtful, Overview
 from core.telemetry.metrics import MOST_TENANTS
 from service.routes.gauges import QueueFigures
 
@@ -38,8 +38,20 @@ def test_as_long_as_all_tenants_have_a_name_there_are_no_others() -> None:
     assert shown(queue, "darkroom_budget_worst_ratio") == {"other": 0}
 
 
-def test_what_is_held_for_doubts_is_told_by_tenant() -> None:
-    doubtful = {"t001": 2_000_000, f"t{MOST_TENANTS:03}": 1_000_000, f"t{MOST_TENANTS + 1:03}": 500_000}
-    found = shown(queue_of(MOST_TENANTS + 2, doubtful_usd_micros=doubtful), "darkroom_doubtful_usd")
-    assert {tenant: usd for tenant, usd in found.items() if usd} == {"t001": 2, "other": 1.5}
-    assert found["t000"] == 0
+def test_what_is_held_for_doubts_is_told_by_what_was_asked_for_and_by_tenant() -> None:
+    last, beyond = f"t{MOST_TENANTS:03}", f"t{MOST_TENANTS + 1:03}"
+    doubtful = {
+        Doubtful("a", "low", "t001"): 2_000_000,
+        Doubtful("a", "high", "t001"): 3_000_000,
+        Doubtful("a", "low", last): 1_000_000,
+        Doubtful("a", "low", beyond): 500_000,
+    }
+    families = QueueFigures(queue_of(MOST_TENANTS + 2, doubtful_usd_micros=doubtful), CAPS).collect()
+    (family,) = (family for family in families if family.name == "darkroom_doubtful_usd")
+    found = {tuple(sample.labels.values()): sample.value for sample in family.samples}
+    assert {labels: usd for labels, usd in found.items() if usd} == {
+        ("a", "low", "t001"): 2,
+        ("a", "high", "t001"): 3,
+        ("a", "low", "other"): 1.5,
+    }
+    assert found["unknown", "unknown", "t000"] == 0

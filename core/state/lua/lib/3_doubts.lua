@@ -85,6 +85,7 @@ end
 local function note_call(key, move, task, from, now)
   if move.to == 'sent' then
     add(key, 'sends', 1)
+    if move.model then redis.call('HSET', key, 'model', move.model, 'quality', move.quality) end
     return open_call(key, task.lane, now)
   end
   if move.unused and from == 'sent' then add(key, 'sends', -1) end
