@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 
 class ChildDiedError(RuntimeError):
@@ -33,13 +33,13 @@ class Child:
             OSError: no process can be started.
         Cancelled: the process is killed; nothing is left of the question.
         """
-        try:
+        async with AsyncExitStack() as on_trouble:
+            on_trouble.push_async_callback(self.aclose)
             process = await self._started()
             async with asyncio.timeout(within_s):
-                return await _answer(process, question)
-        except BaseException:
-            await self.aclose()
-            raise
+                answer = await _answer(process, question)
+            on_trouble.pop_all()
+        return answer
 
     async def aclose(self) -> None:
         """Ends the process, whatever it is at."""

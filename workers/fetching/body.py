@@ -116,9 +116,8 @@ def arriving(into: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, part)
             part.flush()
             Path(part.name).replace(into)
-        except BaseException:
-            Path(part.name).unlink()
-            raise
+        finally:
+            Path(part.name).unlink(missing_ok=True)
 
 
 def _decoder_for(response: aiohttp.ClientResponse, host: str) -> Plain | Gunzip:
