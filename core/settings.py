@@ -299,6 +299,14 @@ class Settings(BaseSettings):
             name: together([self.lanes[lane].limits for lane in lanes]) for name, lanes in self.groups.items()
         }
 
+    @property
+    def slots(self) -> dict[str, int]:
+        """Calls that the lanes of each group may have in flight together."""
+        return {
+            name: sum(self.lanes[lane].max_concurrency for lane in lanes)
+            for name, lanes in self.groups.items()
+        }
+
     def serving(self, model: str) -> tuple[str, ...]:
         """The groups that serve `model`, in the order of their names."""
         return tuple(name for name, lanes in self.groups.items() if model in self.lanes[lanes[0]].models)

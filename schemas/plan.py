@@ -38,10 +38,10 @@ class PlanCost(_Part):
 
 
 class PlanDuration(_Part):
-    """About how many seconds the lane that takes longest needs at its limits, with the time that its pictures take of late,
-    until the last answer is there (None: the lanes declare no limit). What is `unchanged` takes none. `limited_by` is the
-    limit that binds, if one does: few pictures wait for their answers, and not for a limit. `slots_needed` is how many calls
-    run side by side to use all of it, and no more than there are pictures to make."""
+    """About how many seconds the lane that takes longest needs, with the time that its pictures take of late, until the last
+    answer is there (None: nothing is planned). What is `unchanged` takes none. `limited_by` is what binds on that lane: a
+    limit of a minute, the calls that may be in flight, or the time of a call, for which few pictures wait, and for no limit.
+    `slots_needed` is how many calls run side by side to use all of it, and no more than there are pictures to make."""
 
     seconds: float | None
     limited_by: str | None

@@ -163,7 +163,7 @@ def _about(cost: Json) -> str:
 
 def _time(found: Json) -> str:
     if found.get("seconds") is None:
-        return "no limit is declared"
+        return "not known"
     if not found["seconds"]:
         return "none: every picture is there"
     limit = f", limited by {found['limited_by']}" if found.get("limited_by") else ""

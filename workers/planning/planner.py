@@ -345,7 +345,9 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         name=manifest.label,
         tasks=_tasks(draft),
         cost=cost,
-        duration=duration_of(draft.blocks, settings.limits, draft.latencies_s, draft.unchanged.by_size)
+        duration=duration_of(
+            draft.blocks, settings.limits, settings.slots, draft.latencies_s, draft.unchanged.by_size
+        )
         if draft.blocks
         else PlanDuration(seconds=None, limited_by=None),
         catalog=PlanCatalog(

@@ -250,36 +250,54 @@ def _to_make(
 def duration_of(
     blocks: list[PricedBlock],
     limits: Mapping[str, Limits],
+    slots: Mapping[str, int],
     latencies_s: Mapping[str, float],
     there: Mapping[str, Mapping[str, int]],
 ) -> PlanDuration:
     """Lanes work side by side, so the slowest decides; then the last picture, and what is made from it, is waited for.
 
-    A limit binds where it keeps the last picture waiting for longer than the first one takes.
-
     Args:
+        slots: calls that may be in flight on a lane.
         latencies_s: how long a picture takes on a lane, where that is known.
         there: see `Spared`; those take no time.
     """
-    found = PlanDuration(seconds=None, limited_by=None)
     images, tokens = Counter[str](), Counter[str]()
     for priced, _, each, count in _to_make(blocks, there):
         images[priced.lane] += count
         tokens[priced.lane] += each.likely_tokens * count
+    levels, found = _levels(blocks), list[PlanDuration]()
     for lane in sorted(images):
-        least_s, dimension = duration_s(images[lane], tokens[lane], limits[lane])
-        if dimension is None:
-            continue
+        least_s = duration_s(images[lane], tokens[lane], limits[lane])
         latency_s = latencies_s.get(lane, ASSUMED_LATENCY_S)
-        seconds = round(least_s + latency_s * _levels(blocks), 1) if images[lane] else 0.0
-        if found.seconds is None or seconds > found.seconds:
-            per_minute = round(images[lane] * 60 / least_s, 6) if least_s else 0.0
-            found = PlanDuration(
-                seconds=seconds,
-                limited_by=f"{lane}: {dimension} a minute" if least_s > latency_s else None,
-                slots_needed=min(images[lane], slots_needed(per_minute, latency_s)),
-            )
-    return found
+        found.append(_duration(lane, images[lane], least_s, (slots[lane], latency_s), levels))
+    return max(found, key=lambda one: one.seconds or 0)
+
+
+def _duration(
+    lane: str, images: int, least_s: tuple[float, str | None], calls: tuple[int, float], levels: int
+) -> PlanDuration:
+    """How long a lane takes. What keeps the last picture waiting for longer than the first one takes, binds; if nothing
+    does, the time of a call.
+
+    Args:
+        least_s: by the limits of a minute, with the one that decides.
+        calls: how many may be in flight, and how long one takes.
+        levels: pictures that wait for each other, at most.
+    """
+    if not images:
+        return PlanDuration(seconds=0.0, limited_by=None, slots_needed=0)
+    slots, latency_s = calls
+    by_minute_s, dimension = least_s
+    in_turns_s = (
+        max(0, images - slots) * latency_s / slots
+    )  # until the last one has a call that has come back
+    sent_s, binding = max((by_minute_s, f"{dimension} a minute"), (in_turns_s, "calls in flight"))
+    needed = slots_needed(round(images * 60 / by_minute_s, 6), latency_s) if by_minute_s else images
+    return PlanDuration(
+        seconds=round(sent_s + latency_s * levels, 1),
+        limited_by=f"{lane}: {binding if sent_s > latency_s else 'time of a call'}",
+        slots_needed=min(images, slots, needed),
+    )
 
 
 def _levels(blocks: list[PricedBlock]) -> int:

@@ -159,7 +159,7 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
             "time about 1 min 26 s, limited by main: images a minute",
         ),
         ({"seconds": 0.0, "limited_by": None, "slots_needed": 0}, "time none: every picture is there"),
-        ({"seconds": None}, "time no limit is declared"),
+        ({"seconds": None}, "time not known"),
     ],
 )
 def test_the_time_of_a_plan_names_a_limit_only_where_one_binds(

@@ -30,6 +30,7 @@ EXAMPLE: dict[str, Any] = {
 }
 TALLIES = {"hero": PromptTally(4, 400, 120), "poster": PromptTally(4, 317, 80)}
 LANES = {"main": LaneSettings(api_key="key", images_per_minute=10, tokens_per_minute=100_000)}
+SLOTS = {"main": 1000}
 
 
 def priced(
@@ -109,7 +110,7 @@ def test_tasks_are_counted_by_what_they_are(tmp_path: Path) -> None:
 
 def test_the_slowest_limit_of_the_slowest_lane_decides_how_long_it_takes(tmp_path: Path) -> None:
     """24 pictures at 10 a minute, and the answers of the last hero and its poster."""
-    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits}, {}, {})
+    duration = duration_of(priced(tmp_path), {"main": LANES["main"].limits}, SLOTS, {}, {})
 
     assert (duration.seconds, duration.limited_by, duration.slots_needed) == (
         144.0 + 2 * 80,
@@ -125,7 +126,7 @@ def test_what_a_lane_was_measured_at_counts_and_no_more_calls_are_needed_than_th
     quick = {"main": Limits(images_per_minute=24)}
 
     slow, fast = (
-        duration_of(priced(tmp_path), quick, {"main": latency_s}, {}) for latency_s in (100.0, 30.0)
+        duration_of(priced(tmp_path), quick, SLOTS, {"main": latency_s}, {}) for latency_s in (100.0, 30.0)
     )
 
     assert (slow.seconds, slow.slots_needed) == (60 + 2 * 100, 24)
@@ -138,7 +139,7 @@ def test_calls_side_by_side_follow_from_the_limit_that_binds(tmp_path: Path) -> 
     tokens = sum(block.likely_tokens for block in blocks)
     limits = Limits(images_per_minute=1000, tokens_per_minute=tokens / 6)
 
-    found = duration_of(blocks, {"main": limits}, {}, {})
+    found = duration_of(blocks, {"main": limits}, SLOTS, {}, {})
 
     assert (found.seconds, found.limited_by) == (6 * 60 + 2 * 80, "main: tokens a minute")
     assert found.slots_needed == 6  # 4 a minute for 80 s are 5.33
@@ -148,28 +149,55 @@ def test_a_limit_is_named_where_pictures_wait_for_it(tmp_path: Path) -> None:
     """24 pictures at 20 a minute are sent within 72 s: answers of 80 s are waited for, and with those of 30 s the limit."""
     limits = {"main": Limits(images_per_minute=20)}
 
-    slow, fast = (duration_of(priced(tmp_path), limits, {"main": one}, {}) for one in (80.0, 30.0))
+    slow, fast = (duration_of(priced(tmp_path), limits, SLOTS, {"main": one}, {}) for one in (80.0, 30.0))
 
-    assert (slow.limited_by, fast.limited_by) == (None, "main: images a minute")
+    assert (slow.limited_by, fast.limited_by) == ("main: time of a call", "main: images a minute")
 
 
 def test_pictures_that_are_there_take_no_time(tmp_path: Path) -> None:
     limits, blocks = {"main": Limits(images_per_minute=1, tokens_per_minute=1e9)}, priced(tmp_path)
     there = {"hero": {"square": 8, "1536x1024": 6}, "poster": {"portrait": 3}}
 
-    some = duration_of(blocks, limits, {"main": 10.0}, there)
+    some = duration_of(blocks, limits, SLOTS, {"main": 10.0}, there)
     none = duration_of(
-        blocks, limits, {"main": 10.0}, {"hero": {"square": 8, "1536x1024": 8}, "poster": {"portrait": 8}}
+        blocks,
+        limits,
+        SLOTS,
+        {"main": 10.0},
+        {"hero": {"square": 8, "1536x1024": 8}, "poster": {"portrait": 8}},
     )
 
     assert (some.seconds, some.slots_needed) == (7 * 60 + 2 * 10, 1)
     assert (none.seconds, none.limited_by, none.slots_needed) == (0.0, None, 0)
 
 
-def test_lanes_without_limits_promise_nothing(tmp_path: Path) -> None:
-    lanes = {"main": LaneSettings(api_key="key")}
+def test_a_lane_without_limits_takes_as_long_as_its_calls(tmp_path: Path) -> None:
+    found = duration_of(priced(tmp_path), {"main": Limits()}, SLOTS, {}, {})
 
-    assert duration_of(priced(tmp_path, lanes=lanes), {"main": Limits()}, {}, {}).seconds is None
+    assert (found.seconds, found.limited_by, found.slots_needed) == (2 * 80.0, "main: time of a call", 24)
+
+
+def test_calls_in_flight_that_are_too_few_for_a_limit_decide(tmp_path: Path) -> None:
+    """With 2 calls of 80 s there are 1.5 pictures a minute, and not 250: 24 of them take 16 minutes, a poster included."""
+    for limits in (Limits(images_per_minute=250), Limits()):
+        found = duration_of(priced(tmp_path), {"main": limits}, {"main": 2}, {}, {})
+
+        assert (found.seconds, found.slots_needed) == (22 * 80 / 2 + 2 * 80, 2)
+        assert found.limited_by == "main: calls in flight"
+
+
+def test_calls_that_are_enough_for_a_limit_do_not_decide(tmp_path: Path) -> None:
+    found = duration_of(priced(tmp_path), {"main": Limits(images_per_minute=6)}, {"main": 12}, {}, {})
+
+    assert (found.seconds, found.limited_by) == (240 + 2 * 80, "main: images a minute")
+    assert found.slots_needed == 8
+
+
+def test_lanes_of_a_group_have_their_calls_in_flight_together(tmp_path: Path) -> None:
+    lane = {"api_key": "key", "group": "both"}
+    lanes = {name: LaneSettings.model_validate(lane | {"max_concurrency": 7}) for name in ("a", "b")}
+
+    assert made_settings(tmp_path, lanes=lanes).slots == {"both": 14}
 
 
 def test_templates_go_to_the_lanes_of_their_models(tmp_path: Path) -> None:
