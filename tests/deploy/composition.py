@@ -23,7 +23,7 @@ from tests.processes import ROOT, Process
 
 DEPLOY = ROOT / "deploy"
 LIVE = ("compose.yaml", "compose.live.yaml")
-PORTS = {"redis": 6379, "storage": 8333, "simulator": 8100, "service": 8080}
+PORTS = {"redis": 6379, "storage": 8333, "simulator": 8100, "service": 8080, "worker": 9100}
 
 
 class UnsetError(ValueError):
@@ -93,7 +93,7 @@ class Composition:
     def start(self, name: str, *, number: int = 1) -> Process:
         """Starts a container's process; of a name with replicas, that of this number."""
         log = self.folder / f"{name}-{number}.log"
-        process = Process(self.argv(name), log, self.variables(name))
+        process = Process(self.argv(name), log, self.variables(name, first=number == 1))
         self._ending.callback(process.kill)
         return process
 
@@ -115,14 +115,14 @@ class Composition:
             return [redis_binary(), *map(self._local, words[1:]), *self._where("redis")]
         return [self._local(word) for word in self.image.argv(words)]
 
-    def variables(self, name: str) -> dict[str, str]:
-        """Those of the image and of the container; a worker's metrics at a port of its own."""
+    def variables(self, name: str, *, first: bool = False) -> dict[str, str]:
+        """Those of the image and of the container; metrics of all but the first worker at a port of their own."""
         own = self.services[name].get("environment", {})
         told = {key: self._local(str(value)) for key, value in (environment() | own).items()}
         return told | {
             "PYTHONSAFEPATH": "1",  # what runs is what is in the image
             "DARKROOM_SERVICE__PORT": str(self.ports["service"]),
-            "DARKROOM_TELEMETRY__WORKER_METRICS_PORT": str(free_port()),
+            "DARKROOM_TELEMETRY__WORKER_METRICS_PORT": str(self.ports["worker"] if first else free_port()),
         }
 
     def wait_for(self, name: str, process: Process) -> None:

@@ -99,6 +99,15 @@ def test_our_containers_can_change_nothing_but_their_spool() -> None:
         assert services[name]["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_every_container_that_stays_is_asked_whether_it_is_well() -> None:
+    services = read(variables={})["services"]
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {"bucket"}
+
+
+def test_what_starts_children_has_somebody_to_take_them_in() -> None:
+    assert read(variables={})["services"]["worker"]["init"] is True
+
+
 def test_nothing_is_open_to_other_machines() -> None:
     ports = [port for service in read(variables={})["services"].values() for port in service.get("ports", ())]
     assert ports
@@ -142,7 +151,6 @@ def everything(composition: Composition) -> Composition:
 
 @pytest.mark.timeout(300)
 def test_its_processes_make_a_batch(everything: Composition) -> None:
-    health = everything.run("service", everything.services["service"]["healthcheck"]["test"][1:])
     workers = [everything.start("worker", number=number) for number in (1, 2)]
 
     submitted = subprocess.run(
@@ -156,8 +164,10 @@ def test_its_processes_make_a_batch(everything: Composition) -> None:
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
 
-    assert health.returncode == 0, health.stderr
     assert submitted.returncode == 0, submitted.stderr
+    for name in ("simulator", "service", "worker"):
+        health = everything.run(name, everything.services[name]["healthcheck"]["test"][1:])
+        assert health.returncode == 0, health.stderr
     assert all(worker.is_running for worker in workers)
     assert {path.name for path in everything.folder.glob("spool/*")} >= {"attempts"}
 
