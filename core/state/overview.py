@@ -234,8 +234,8 @@ async def _doubts(client: Redis) -> tuple[int, dict[Doubtful, int]]:
             answers: list[Any] = await pipe.execute()
         tenants |= {batch: (tenant or b"").decode() for batch, tenant in zip(new, answers, strict=False)}
         for (batch, _, _), (model, quality, hold) in zip(page, answers[len(new) :], strict=True):
-            of = Doubtful(*(each.decode() if each else UNKNOWN for each in (model, quality)), tenants[batch])
-            held[of] += int(hold or 0)
+            asked, how = (each.decode() if each else UNKNOWN for each in (model, quality))
+            held[Doubtful(asked, how, tenants[batch])] += int(hold or 0)
     return count, dict(held)
 
 

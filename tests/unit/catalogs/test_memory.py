@@ -57,7 +57,8 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, lines: Callable[[int
 
 
 def test_two_hundred_thousand_rows_of_a_shop_take_less_than_150_mb() -> None:
-    found = measured("shopify_shuffled", 200_000)  # seconds, and the other dialects: tests/benchmarks/catalogs.py
+    """How long it takes, and the other dialects: tests/benchmarks/catalogs.py."""
+    found = measured("shopify_shuffled", 200_000)
     assert found["rows"] == 200_000
     assert found["peak_mb"] < WITHIN_MB
 
