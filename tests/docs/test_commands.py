@@ -81,6 +81,26 @@ def said_commands() -> list[str]:
     return sorted(found)
 
 
+OF_OTHERS = re.compile(r"(?:redis-cli|docker|systemctl|journalctl|kubectl|curl|promtool|install|psql|aws) .+")
+"""Programs of others that a page may tell to be run."""
+
+
+def said_of_others(page: Path) -> list[str]:
+    return [text for text in inline(page) if OF_OTHERS.fullmatch(text)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_command_of_others_stands_in_a_block(page: Path) -> None:
+    """Where it is run, or says what it needs; in a sentence nobody would look at it."""
+    in_blocks = {command for block in SHELL for command in block.commands}
+    assert [said for said in said_of_others(page) if said not in in_blocks] == []
+
+
+def test_a_command_of_others_in_a_sentence_is_found(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("At once: `redis-cli config set\nappendonly yes`, with `redis-cli`.\n")
+    assert said_of_others(tmp_path / "page.md") == ["redis-cli config set appendonly yes"]
+
+
 def complaint(name: str, *words: str) -> str:
     """What the command line has against it; a sentence may leave away what it is about."""
     assert isinstance(COMMANDS, TyperGroup)
