@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.models import dashboard as models
 
-from deploy.grafana.panels import DATASOURCE, Panel
+from deploy.grafana.panels import DATASOURCE, Panel, chosen
 
 TAG = "darkroom"
 VALUES = {
+    "environment": "label_values(darkroom_redis_up, environment)",
     "lane": "label_values(darkroom_lane_flows, lane)",
     "model": "label_values(darkroom_attempts_total, model)",
     "tenant": "label_values(darkroom_cost_usd_total, tenant)",
 }
-"""Variables that a dashboard may use, and where their values come from."""
+"""Variables that a dashboard may use, and where their values come from. Every dashboard has the environment."""
 
 
 def board(
@@ -37,7 +38,7 @@ def board(
         .annotation(_deployments())
         .annotation(_batches())
     )
-    for name in variables:
+    for name in ("environment", *variables):
         made.with_variable(_variable(name))
     for name, panels in rows.items():
         made.with_row(dashboard.Row(name))
@@ -84,7 +85,9 @@ def _others() -> dashboard.DashboardLink:
 
 def _deployments() -> dashboard.AnnotationQuery:
     """The first minutes of a version that did not run before."""
-    now, before = (f"count by (version) (darkroom_build_info{when})" for when in ("", " offset 5m"))
+    now, before = (
+        f"count by (environment, version) (darkroom_build_info{when})" for when in ("", " offset 5m")
+    )
     return _marks("Deployments", f"{now} unless {before}", "version {{version}}", "blue")
 
 
@@ -99,6 +102,7 @@ def _batches() -> dashboard.AnnotationQuery:
 
 
 def _marks(name: str, expression: str, title: str, colour: str) -> dashboard.AnnotationQuery:
+    expression = chosen(expression)
     return (
         dashboard.AnnotationQuery()
         .name(name)

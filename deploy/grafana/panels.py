@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, timeseries
@@ -19,6 +20,17 @@ GRAPH_HEIGHT, FIGURE_HEIGHT = 8, 4
 Panel = Builder[models.Panel]
 Query = tuple[str, str]
 """An expression, and the name of its series, with labels as `{{lane}}`."""
+
+
+_FIGURE = re.compile(r"\b(darkroom[_:][a-z0-9_:]+)(?:\{([^}]*)\})?")
+
+
+def chosen(expression: str) -> str:
+    """The expression, of the environments that were chosen alone."""
+    return _FIGURE.sub(
+        lambda found: f'{found[1]}{{environment=~"$environment"{"," if found[2] else ""}{found[2] or ""}}}',
+        expression,
+    )
 
 
 def graph(
@@ -125,7 +137,13 @@ def _targets(
 
 
 def _target(expression: str, name: str, letter: str, *, at_once: bool, exemplars: bool) -> Builder[Dataquery]:
-    query = prometheus.Dataquery().expr(expression).legend_format(name).ref_id(letter).datasource(DATASOURCE)
+    query = (
+        prometheus.Dataquery()
+        .expr(chosen(expression))
+        .legend_format(name)
+        .ref_id(letter)
+        .datasource(DATASOURCE)
+    )
     if exemplars:
         query.exemplar(exemplar=True)
     return query.instant() if at_once else query.range()

@@ -20,6 +20,9 @@ from tests.watching.promtool import complaints
 
 SHIPPED = ROOT / "deploy" / "prometheus"
 SCRAPE_S = 1
+HERE = {"environment": "shop"}
+"""How the installation is called that is watched."""
+
 Group = Mapping[str, Any]
 """Addresses as `targets`, and the `labels` with which they were found."""
 
@@ -119,8 +122,9 @@ class Prometheus(Process):
 
 
 def _remember_yesterday(folder: Path) -> None:
-    """Puts into its store what it would have seen a day ago: rules that look back so far have nothing to say without it."""
-    series = 'darkroom:budget_spent_usd:max{scope="tenant_month",tenant="default"}'
+    """Puts into its store what it would have seen a day ago, or rules that look back so far have nothing to say."""
+    of = f'environment="{HERE["environment"]}",scope="tenant_month",tenant="default"'
+    series = f"darkroom:budget_spent_usd:max{{{of}}}"
     then_s = int(time.time()) - 86_400
     samples = [f"{series} 0 {then_s + 60 * minute}" for minute in range(-5, 15)]
     (folder / "yesterday").write_text(

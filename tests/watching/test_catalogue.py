@@ -11,7 +11,7 @@ from tests.watching.promtool import rules
 
 RULES = {rule["record"]: rule["expr"] for rule in rules("rules.yml")}
 SELECTOR = re.compile(r"\b(darkroom_\w+)\{([^}]*)\}")
-MADE_BY_PROMETHEUS = {"instance", "job", "le"}
+MADE_BY_PROMETHEUS = {"instance", "job", "le", "environment"}
 
 
 def expressions() -> Iterator[tuple[str, str]]:

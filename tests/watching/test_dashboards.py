@@ -82,6 +82,13 @@ def test_the_variables_that_are_offered_are_those_that_are_used(name: str) -> No
     assert all(variable.get("allValue", ".*") == ".*" for variable in board["templating"]["list"])
 
 
+def test_every_figure_of_every_query_is_of_the_environment_that_was_chosen() -> None:
+    """Or two installations that one Prometheus watches would be summed."""
+    figure = re.compile(r"\bdarkroom[_:][a-z0-9_:]+(\{environment=~\"\$environment\"[,}])?")
+    found = [(where, list(figure.finditer(expression))) for where, expression in queries()]
+    assert [where for where, figures in found if not figures or not all(each[1] for each in figures)] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_query_asks_the_data_source_that_was_chosen(name: str) -> None:
     def sources(part: Any) -> set[str]:

@@ -13,7 +13,7 @@ from tests.studio import manifest, numbered
 from tests.watching.boards import boards, panels
 from tests.watching.catalogue import RECORDED, catalogue, names
 from tests.watching.house import House
-from tests.watching.prometheus import Prometheus
+from tests.watching.prometheus import HERE, Prometheus
 from tests.watching.promtool import rules
 
 pytestmark = [pytest.mark.needs("prometheus", "promtool"), pytest.mark.timeout(600)]
@@ -35,7 +35,7 @@ EDITED = {
     "hero": {"prompt": "A photo of {{ row.title }}."},
     "scene": {"prompt": "A scene around Image 1.", "from": "hero"},
 }
-MADE_BY_PROMETHEUS = {"instance", "job", "le"}
+MADE_BY_PROMETHEUS = {"instance", "job", "le", *HERE}
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     limits = ("--images-per-minute", "1200", "--latency-factor", "0.05")
     with House(folder, SETTINGS, workers=2, simulator=limits) as house:
         found = {
-            "darkroom-service": [{"targets": [house.service.url.removeprefix("http://")]}],
-            "darkroom-worker": [{"targets": [f"127.0.0.1:{port}" for port in house.workers]}],
+            "darkroom-service": [{"targets": [house.service.url.removeprefix("http://")], "labels": HERE}],
+            "darkroom-worker": [{"targets": [f"127.0.0.1:{port}" for port in house.workers], "labels": HERE}],
         }
         prometheus = Prometheus(folder / "prometheus", found)
         try:

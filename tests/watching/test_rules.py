@@ -74,6 +74,21 @@ def test_every_alert_is_tested_firing_and_not_firing() -> None:
     assert {name for name, labels in EXPECTED if not labels} == set(ALERTS), "one is never seen silent"
 
 
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [
+        (rule.get("record") or rule["alert"], rule["expr"])
+        for file in ("rules.yml", "alerts.yml")
+        for rule in rules(file)
+    ],
+)
+def test_no_rule_sums_several_installations(name: str, expression: str) -> None:
+    """Where figures are put together, or matched, they are of one environment."""
+    grouped = re.findall(r"(?<!:)\b(?:sum|max|min|count)\b(?! by \(environment[,)])", expression)
+    matched = re.findall(r"\bon \((?!environment[,)]|scope\))", expression)
+    assert (grouped, matched) == ([], []), name
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_an_alert_names_only_labels_that_it_has(name: str) -> None:
     named = set(re.findall(r"\$labels\.(\w+)", str(ALERTS[name]["annotations"])))
