@@ -6,9 +6,9 @@ import tomllib
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from schemas.image import ImageFormat
 
@@ -47,6 +47,7 @@ class Model(Dated):
         quality: cheapest first; `auto` is not among them, because it has no price.
         complexities: empty where the model has no such setting.
         sizes: `free`, or the only sizes as `WIDTHxHEIGHT`.
+        shutdown_on: the day (UTC) from which it is refused, where one is announced; `replacements` go with it.
     """
 
     name: str
@@ -58,6 +59,14 @@ class Model(Dated):
     sizes: Literal["free"] | tuple[str, ...]
     max_prompt_chars: PositiveInt
     max_references: PositiveInt
+    shutdown_on: date | None = None
+    replacements: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_replaced(self) -> Self:
+        if (self.shutdown_on is None) is not (self.replacements == ()):
+            raise ValueError("shutdown_on and replacements go together")
+        return self
 
     @property
     def qualities(self) -> tuple[str, ...]:
@@ -65,7 +74,7 @@ class Model(Dated):
 
 
 class GoneModel(Dated):
-    """A model that is shut down, or will be: asking for it would fail in the middle of a batch."""
+    """A model that is shut down, or will be within days: asking for it would fail in the middle of a batch."""
 
     name: str
     shutdown_on: date
@@ -77,9 +86,10 @@ def live_models() -> tuple[Model, ...]:
     return tuple(_live().values())
 
 
-def gone_models() -> tuple[GoneModel, ...]:
-    """Every model that is shut down, or has a date for it."""
-    return tuple(_gone().values())
+def shutdown_dates() -> dict[str, date]:
+    """When each model is shut down, or was; without those of which no date is known."""
+    known: tuple[Model | GoneModel, ...] = (*_live().values(), *_gone().values())
+    return {model.name: model.shutdown_on for model in known if model.shutdown_on is not None}
 
 
 def find_model(name: str) -> Model | None:
@@ -87,13 +97,27 @@ def find_model(name: str) -> Model | None:
     return _live().get(name)
 
 
-def refusal_of(name: str) -> str | None:
-    """Why this model cannot be asked for, and which can; None for a live one."""
-    if name in _live():
+def refusal_of(name: str, today: date | None = None) -> str | None:
+    """Why this model cannot be asked for, and which can; None for a live one.
+
+    Args:
+        today: in UTC; without it a live model counts as one whatever its date.
+    """
+    found = _live().get(name) or _gone().get(name)
+    if isinstance(found, Model) and not (today and found.shutdown_on and found.shutdown_on <= today):
         return None
-    if gone := _gone().get(name):
-        return f"{name} is no longer taken: its shutdown date is {gone.shutdown_on}; use {' or '.join(gone.replacements)}."
+    if found is not None:
+        use = " or ".join(found.replacements)
+        return f"{name} is no longer taken: its shutdown date is {found.shutdown_on}; use {use}."
     return f"There is no model '{name[:100]}'; known: {', '.join(_live())}."
+
+
+def farewell_of(name: str) -> str | None:
+    """When a live model will be shut down, and what to use instead; None where no date is known."""
+    found = _live().get(name)
+    if found is None or found.shutdown_on is None:
+        return None
+    return f"{name} is shut down on {found.shutdown_on}; move to {' or '.join(found.replacements)}"
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from schemas.errors import Problem
 from schemas.finish_plan import FinishPlan, finished_sizes, plan_finish
@@ -77,18 +78,22 @@ def makers_of(manifest: Manifest, template: str) -> str:
     return f"{makers_of(manifest, chosen.parent)}, {model}"
 
 
-def gone_maker(manifest: Manifest, template: str) -> str | None:
-    """Why nobody makes the pictures of a template any more, in a manifest that was accepted before; None where they do."""
+def gone_maker(manifest: Manifest, template: str, today: date) -> str | None:
+    """Why nobody makes the pictures of a template any more, in a manifest that was accepted before; None where they do.
+
+    Args:
+        today: in UTC.
+    """
     upscale = manifest.templates[template].upscale
     if upscale is not None:
         return unknown_upscaler(upscale.model)
-    return refusal_of(manifest.image_of(template).model or "")
+    return refusal_of(manifest.image_of(template).model or "", today)
 
 
-def gone_problems(manifest: Manifest) -> Iterator[Problem]:
+def gone_problems(manifest: Manifest, today: date) -> Iterator[Problem]:
     """What is wrong by now with a manifest that was accepted before."""
     for name, template in manifest.templates.items():
-        if refusal := gone_maker(manifest, name):
+        if refusal := gone_maker(manifest, name, today):
             where = "upscale" if template.upscale else "image"
             yield Problem(f"/templates/{name}/{where}/model", "gone", refusal)
 

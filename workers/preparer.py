@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.clock import Clock, moment
 from core.documents import Documents, PlannedRow
 from schemas.claim import Claim
 from schemas.disclosure import label_of
@@ -49,10 +50,13 @@ class Prepared:
 class Preparer:
     """Renders the prompt, brings the references and, where the lane wants it, links them; sends nothing."""
 
-    def __init__(self, documents: Documents, references: ReferenceKeeper, linker: Linker) -> None:
+    def __init__(
+        self, documents: Documents, references: ReferenceKeeper, linker: Linker, clock: Clock
+    ) -> None:
         self._documents = documents
         self._references = references
         self._linker = linker
+        self._clock = clock
 
     async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared | Failure:
         """The request and order of one attempt, or why this task can never be made.
@@ -62,7 +66,7 @@ class Preparer:
             OSError: this machine has no room, memory or file left; the same.
         """
         cell = campaign.expansion.cell(claim.index)
-        if gone := gone_maker(campaign.manifest, cell.template):
+        if gone := gone_maker(campaign.manifest, cell.template, moment(self._clock.now_ms()).date()):
             return Failure.of(FailureClass.INVALID_REQUEST, gone)
         row = await self._documents.planned_row(claim.tenant, claim.batch_id, cell.row)
         values = cell_values(campaign.manifest, cell, row_values(row.row))

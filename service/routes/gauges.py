@@ -13,7 +13,7 @@ from core.settings import BudgetSettings
 from core.state.overview import UNKNOWN, BudgetOverview, Doubtful, LaneOverview, Overview, RedisOverview
 from core.telemetry.metrics import MOST_TENANTS, OTHER
 from schemas.failure import FailureClass
-from schemas.model import gone_models
+from schemas.model import shutdown_dates
 
 OUTCOMES = ("done", "skipped", "cancelled", *(each.value for each in FailureClass if each != "cancelled"))
 """All of them are shown from the start, at 0, so that the first of its kind is an increase."""
@@ -55,9 +55,9 @@ def _shutdowns() -> Metric:
     family = GaugeMetricFamily(
         "darkroom_model_shutdown_timestamp_seconds", "When a model is shut down, or was.", labels=["model"]
     )
-    for model in gone_models():
-        moment = datetime.combine(model.shutdown_on, datetime.min.time(), UTC)
-        family.add_metric([model.name], moment.timestamp())
+    for model, shutdown_on in shutdown_dates().items():
+        moment = datetime.combine(shutdown_on, datetime.min.time(), UTC)
+        family.add_metric([model], moment.timestamp())
     return family
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.lint import RULES, Looked, lint
 from schemas.manifest import Manifest
+from schemas.model import farewell_of
 from schemas.plan import PlanLint
 
 ROWS_LOOKED_AT = 100
@@ -13,6 +15,13 @@ PROMPTS_LOOKED_AT = 1_000
 """Of one template: enough to meet what its text brings about, few enough to cost a fraction of planning."""
 
 MAX_TOLD = 100
+
+
+def farewells(manifest: Manifest) -> Iterator[PlanLint]:
+    """That the models of these templates will be shut down."""
+    for name in manifest.templates:
+        if said := farewell_of(manifest.image_of(name).model or ""):
+            yield PlanLint(rule="model_ends", message=said, template=name, row=1, count=1)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import TypeVar
 import orjson
 import structlog
 
-from core.clock import Clock
+from core.clock import Clock, moment
 from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
 from core.queue import PlanJob
 from core.settings import Settings
@@ -47,6 +47,7 @@ from workers.inspecting.inspector import Inspector
 from workers.planning.checker import RowChecker, row_of
 from workers.planning.files.finder import MAX_PROBLEMS, FileFinder, NeededFile
 from workers.planning.files.masks import MaskJudge
+from workers.planning.linter import farewells
 from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of
@@ -155,7 +156,7 @@ class Planner:
 
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
-        if gone := list(gone_problems(manifest)):
+        if gone := list(gone_problems(manifest, moment(self._clock.now_ms()).date())):
             raise ManifestError(gone)
         draft.source = await self._opener.open(job.tenant, manifest, scratch)
         draft.checker = RowChecker(
@@ -358,7 +359,7 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         ),
         templates=tree_of(manifest, draft.blocks, cost) if draft.blocks else (),
         prompts=tuple(draft.checker.prompts) if draft.checker else (),
-        lint=draft.checker.linter.told() if draft.checker else (),
+        lint=(*farewells(manifest), *(draft.checker.linter.told() if draft.checker else ())),
         linted_rows=draft.checker.linter.linted_rows if draft.checker else 0,
         duplicates=draft.duplicates,
         unchanged=draft.unchanged,

@@ -17,13 +17,12 @@ from core.state import keys
 from core.state.batches import Change
 from core.state.connection import command
 from schemas.batch import Batch, BatchState
-from schemas.model import gone_models
 from tests.acceptance.rebuild.conftest import environment
 from tests.acceptance.upgrade.record import CHAIN, SMALL, place_in
 from tests.processes import ENDED_WITHIN_S, ROOT, Service
 from tests.studio import MODEL, Studio, eventually, manifest, numbered
 
-GONE = gone_models()[0].name
+GONE = "dall-e-2"
 SENTENCE = f"{GONE} is no longer taken"
 TENANT = "default"
 KEY = "the-key-of-these-tests"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from schemas.size import Size
 from schemas.upscaler import provider_of, upscalers
 from schemas.upscaling import finish_of, gone_problems, is_edit, makers_of, original_size
 
+TODAY = date(2026, 11, 21)
 HERO = {"prompt": "A mug", "sizes": ["1024x1024"]}
 
 
@@ -221,13 +223,13 @@ def test_of_an_accepted_manifest_models_that_are_gone_are_named_and_the_rest_is_
 
     manifest = Manifest.model_validate(gone, context=ACCEPTED)
 
-    assert {problem.pointer: problem.code for problem in gone_problems(manifest)} == {
+    assert {problem.pointer: problem.code for problem in gone_problems(manifest, TODAY)} == {
         "/templates/hero/image/model": "gone",
         "/templates/large/upscale/model": "gone",
     }
     assert original_size(manifest, "large", "1024x1024") == Size(4096, 4096)
     assert finish_of(manifest, "large", "1024x1024") == finish_of(checked(), "large", "1024x1024")
-    assert list(gone_problems(checked())) == []
+    assert list(gone_problems(checked(), TODAY)) == []
 
 
 def test_a_price_list_is_that_of_one_provider() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.clock import SystemClock
 from core.documents import Documents, PlannedRow
 from core.storage.folder import FolderStore
 from schemas.catalog import Row
@@ -55,7 +56,7 @@ async def preparer(tmp_path: Path, references: Unanswered) -> AsyncIterator[Prep
     row = Row(number=1, key="row-0", title="cup")
     await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})])
     linker = Linker(store, lanes=(), expires_s=60)
-    yield Preparer(documents, references, linker)
+    yield Preparer(documents, references, linker, SystemClock())
     await store.aclose()
 
 
