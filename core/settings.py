@@ -1,6 +1,7 @@
 """Settings: the one door to the environment. Built once per process, frozen, handed down.
 
-Sources, the first wins: arguments, `DARKROOM_<GROUP>__<NAME>`, then `darkroom.toml` in the working directory.
+Sources, the first wins: arguments, `DARKROOM_<GROUP>__<NAME>`, a file of that name in /run/secrets, then `darkroom.toml` in
+the working directory.
 Every problem is reported at once. `docs/settings.md` is generated from this module. `python -m core.settings` says what is
 wrong with the settings of the process that would be started in its place, and ends with 2, or with 0.
 """
@@ -25,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -38,9 +40,36 @@ from core.redis_address import RedisAddress, is_redis_url
 from schemas.lane import Limits, together
 from schemas.pricing import micros
 
+SECRETS_DIR = Path("/run/secrets")
+"""Where Docker Compose puts secrets. Source: https://docs.docker.com/compose/how-tos/use-secrets/, 2026-11-21."""
+
+_SECRETS = "DARKROOM_*"
+
 
 class SettingsError(ValueError):
     """The settings are not usable; the message lists every problem with the name of its variable."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(["The settings have problems:", *(f"  {each}" for each in problems)]))
+
+
+class _SecretFiles(NestedSecretsSettingsSource):
+    """Settings in files, each named as its variable; files of others are left alone."""
+
+    @classmethod
+    def load_secrets(cls, path: Path) -> dict[str, str]:
+        """
+        Raises:
+            SettingsError: one cannot be read.
+        """
+        found = {}
+        for file in sorted(path.glob(_SECRETS)):
+            try:
+                found[file.name] = file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                says = f"{file.name}: the file in {path} cannot be read ({type(error).__name__})"
+                raise SettingsError([says]) from error
+        return found
 
 
 def _usd_micros(value: Any) -> Any:
@@ -261,7 +290,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        secrets = _SecretFiles(file_secret_settings, secrets_dir_missing="ok", secrets_nested_delimiter="__")
+        return init_settings, env_settings, secrets, TomlConfigSettingsSource(settings_cls)
 
     @field_validator("lanes")
     @classmethod
@@ -320,19 +350,20 @@ def _groups(lanes: dict[str, LaneSettings]) -> dict[str, tuple[str, ...]]:
     return dict(sorted(found.items()))
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(*, secrets_dir: Path = SECRETS_DIR, **overrides: Any) -> Settings:
     """The settings of this process.
 
     Raises:
         SettingsError: every problem at once, each with the variable to set.
     """
-    problems, settings = list(misspelled(environ, Settings)), None
+    names = [*environ, *(file.name for file in secrets_dir.glob(_SECRETS))]
+    problems, settings = list(misspelled(names, Settings)), None
     try:
-        settings = Settings(**overrides)
+        settings = Settings(_secrets_dir=secrets_dir, **overrides)
     except ValidationError as error:
         problems += [complaint(found, Settings, _PATTERNS) for found in error.errors(include_input=False)]
     if settings is None or problems:
-        raise SettingsError("\n".join(["The settings have problems:", *(f"  {each}" for each in problems)]))
+        raise SettingsError(problems)
     return settings
 
 

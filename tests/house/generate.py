@@ -59,10 +59,10 @@ def settings() -> str:
     parts = [
         _MADE,
         "# Settings\n",
-        "A process reads its settings once, when it starts. An environment variable wins over `darkroom.toml` in the",
-        "working directory, where the same setting is `name` in a table `[group]`. Every problem is reported at once,",
-        "with the variable to set. Lists are written with commas; durations are seconds. Values marked *secret* are",
-        "never logged.\n",
+        "A process reads its settings once, when it starts. An environment variable wins over a file of its name in",
+        "`/run/secrets`, and that over `darkroom.toml` in the working directory, where the same setting is `name` in a",
+        "table `[group]`. Every problem is reported at once, with the variable to set. Lists are written with commas;",
+        "durations are seconds. Values marked *secret* are never logged.\n",
     ]
     for name, field in Settings.model_fields.items():
         group = _group_of(field.annotation)
