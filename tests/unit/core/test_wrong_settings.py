@@ -92,7 +92,7 @@ def test_a_group_that_does_not_exist_is_told_with_the_one_that_was_meant(
         ),
         (
             "DARKROOM_REDIS__X",
-            "there is no such setting here; there are url, sentinels, master_name",
+            "there is no such setting here; there are url, sentinels, keep_ended_days, master_name",
         ),
         ("DARKROOM_WORKER__SLOTS", "this has to be a whole number"),
         ("DARKROOM_WORKER__DRAIN_S", "this has to be a number"),
