@@ -37,7 +37,8 @@ from core.storage.store import ObjectStore
 from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.errors import AlreadyStoredError, NotFoundError
-from schemas.manifest import ACCEPTED, Manifest
+from schemas.manifest import Manifest
+from schemas.notation import ACCEPTED
 from schemas.picture import NOT_A_PICTURE, PictureFacts, sniff_picture
 
 PAGE_ROWS = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 SourceType = Literal["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"]
 """Made by a model, or by a model on top of a picture that was there before.
@@ -34,9 +34,13 @@ class China(_Shape):
     Source: the national measures for labelling AI content, by secondary summaries, checked 2026-11-20.
     """
 
-    producer: Word
-    propagator: Word | None = None
-    visible: bool = True
+    producer: Word = Field(description="Code or name of who makes the pictures.")
+    propagator: Word | None = Field(
+        None, description="Code or name of who spreads them; without it, the producer."
+    )
+    visible: bool = Field(
+        True, description="`false`: no mark is drawn; whoever shows the pictures has to draw one."
+    )
 
 
 class Disclosure(_Shape):
@@ -46,9 +50,17 @@ class Disclosure(_Shape):
     `contains_synthetic_performer`: somebody in the picture is not a person (New York GBL 396-b, 2026-06-09).
     """
 
-    source_type: SourceType | None = None
-    contains_synthetic_performer: bool = False
-    china: China | None = None
+    source_type: SourceType | None = Field(
+        None,
+        description="One for all pictures. Without it, the first for generations and the second for edits; what was made "
+        "larger keeps that of the picture it was made of.",
+    )
+    contains_synthetic_performer: bool = Field(
+        False, description="`true`: somebody in the pictures is not a person. It is written into them."
+    )
+    china: China | None = Field(
+        None, description="The labels of GB 45438-2025: in the file, and as a mark `AI生成` that can be seen."
+    )
 
 
 class Label(_Shape):

@@ -47,10 +47,10 @@ def too_large(size: Size) -> str | None:
     return None
 
 
-Pixels = Annotated[str, AfterValidator(_finished_size)]
+Pixels = Annotated[str, AfterValidator(_finished_size), Field(title="size in pixels")]
 """`WIDTHxHEIGHT` of a finished picture; any edge, because the rule of the models does not hold for it."""
 
-Color = Annotated[str, AfterValidator(_color)]
+Color = Annotated[str, AfterValidator(_color), Field(title="color")]
 Edge = Literal["center", "top", "bottom", "left", "right"]
 
 
@@ -67,7 +67,10 @@ class _Step(BaseModel):
 class _Exact(_Step):
     """Without `to`, the pixels that the preset of the picture wants."""
 
-    to: Pixels | None = None
+    to: Pixels | None = Field(
+        None,
+        description="Without it, what the preset wants, or the size itself; with the size `auto` it must be written.",
+    )
 
     def size_after(self, size: Size) -> Size:
         return Size.parse(self.to) if self.to else size
@@ -77,21 +80,24 @@ class Crop(_Exact):
     """Exactly these pixels: scaled until they are covered, and the rest cut off. `at` says what is kept."""
 
     step: Literal["crop"]
-    at: Edge = "center"
+    at: Edge = Field("center", description="What is kept.")
 
 
 class Pad(_Exact):
     """Exactly these pixels: scaled until it fits in, and the rest filled. Without `color`, with transparency."""
 
     step: Literal["pad"]
-    color: Color | None = "#ffffff"
+    color: Color | None = Field(
+        "#ffffff",
+        description="What fills the rest; `null` means nothing: the picture becomes transparent there.",
+    )
 
 
 class Resize(_Step):
     """At most these pixels: made smaller until it fits in, in its own shape. Never larger."""
 
     step: Literal["resize"]
-    to: Pixels
+    to: Pixels = Field(description="The pixels that it may have at most.")
 
     def size_after(self, size: Size) -> Size:
         box = Size.parse(self.to)
@@ -102,9 +108,11 @@ class Upscale(_Step):
     """At least these pixels, or so many times as large: made larger, in its own shape. Never smaller."""
 
     step: Literal["upscale"]
-    to: Pixels | None = None
-    factor: Annotated[float, Field(gt=1, le=MAX_FACTOR)] | None = None
-    resampler: Literal["lanczos"] = "lanczos"
+    to: Pixels | None = Field(None, description="The pixels that it has at least; this or `factor`.")
+    factor: Annotated[float, Field(gt=1, le=MAX_FACTOR)] | None = Field(
+        None, description="How many times as wide and as high; this or `to`."
+    )
+    resampler: Literal["lanczos"] = Field("lanczos", description="How the pixels in between are found.")
 
     def size_after(self, size: Size) -> Size:
         if self.to is None:
@@ -117,7 +125,7 @@ class Flatten(_Step):
     """No transparency: what can be seen through lies on a color."""
 
     step: Literal["flatten"]
-    color: Color = "#ffffff"
+    color: Color = Field("#ffffff", description="What lies behind.")
 
 
 class Srgb(_Step):
@@ -127,22 +135,29 @@ class Srgb(_Step):
 
 
 class Encode(_Step):
-    """The file. Without `format`, that of the original. `max_bytes` lowers the quality until the file is small enough."""
+    """The file. Without this step: the format of the original, at quality 90. A JPEG without `flatten` gets white."""
 
     step: Literal["encode"]
-    format: Format | None = None
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None
-    max_bytes: Annotated[int, Field(ge=1_000)] | None = None
+    format: Format | None = Field(None, description="Without it, that of the original.")
+    quality: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Of `jpeg` and `webp`; without it, 90."
+    )
+    max_bytes: Annotated[int, Field(ge=1_000)] | None = Field(
+        None,
+        description="The quality is lowered to fit, down to 30. What does not fit then is kept, and its check fails.",
+    )
 
 
 class Thumbnail(_Step):
     """A small copy beside the picture, under a name of its own."""
 
     step: Literal["thumbnail"]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-    longest_px: Annotated[int, Field(ge=16, le=2048)] = 256
-    format: Format = "webp"
-    quality: Annotated[int, Field(ge=1, le=100)] = 80
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] = Field(
+        title="name", description="Lower case; no two thumbnails have the same."
+    )
+    longest_px: int = Field(256, ge=16, le=2048, description="Its longest edge.")
+    format: Format = Field("webp", description="Of the copy.")
+    quality: int = Field(80, ge=1, le=100, description="Of the copy, as `jpeg` or `webp`.")
 
 
 _KINDS = ("crop", "pad", "resize", "upscale", "flatten", "srgb", "encode", "thumbnail")
@@ -169,7 +184,8 @@ def _one_meaning(step: Any) -> Any:
 
 Step = Annotated[
     Annotated[
-        Crop | Pad | Resize | Upscale | Flatten | Srgb | Encode | Thumbnail, Field(discriminator="step")
+        Crop | Pad | Resize | Upscale | Flatten | Srgb | Encode | Thumbnail,
+        Field(discriminator="step", title="step"),
     ],
     BeforeValidator(_known),
     AfterValidator(_one_meaning),

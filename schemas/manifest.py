@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -27,17 +22,22 @@ from schemas.disclosure import Disclosure
 from schemas.finish import Steps
 from schemas.image import ImageFormat
 from schemas.mapping import MappingOrFile
-from schemas.model import refusal_of
-from schemas.parts import joined
+from schemas.notation import (
+    Axes,
+    Choice,
+    Condition,
+    Dollars,
+    Liquid,
+    Metadata,
+    ModelName,
+    Name,
+    Shape,
+    SizeName,
+    UpscalerName,
+)
+from schemas.parts import Parts, joined
 from schemas.picture import MAX_REFERENCES
-from schemas.preset import find_preset
-from schemas.pricing import usd
-from schemas.size import Size
-from schemas.template import MAX_PROMPT_CHARS, TemplateError, condition, parsed
-from schemas.upscaler import unknown_upscaler
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-"""A template, axis or variant: letters, digits, `_` and `-`; it becomes part of file names."""
+from schemas.template import MAX_PROMPT_CHARS
 
 
 class Priority(StrEnum):
@@ -77,89 +77,33 @@ class Dialect(StrEnum):
     JSON = "json"
 
 
-def _liquid(text: str) -> str:
-    try:
-        parsed(text)
-    except TemplateError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
-def _condition(text: str) -> str:
-    try:
-        condition(text)
-    except TemplateError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
-ACCEPTED: Final = "accepted"
-"""Validation context of a manifest that was accepted before: its models may be gone by now, see `schemas.upscaling`."""
-
-
-def _known_model(name: str, about: ValidationInfo) -> str:
-    if about.context != ACCEPTED and (refusal := refusal_of(name)):
-        raise ValueError(refusal)
-    return name
-
-
-def _known_upscaler(name: str, about: ValidationInfo) -> str:
-    if about.context != ACCEPTED and (refusal := unknown_upscaler(name)):
-        raise ValueError(refusal)
-    return name
-
-
-def _known_size(text: str) -> str:
-    if text != "auto" and find_preset(text) is None:
-        Size.parse(text)
-    return text
-
-
-def _dollars(value: Any) -> str:
-    """Decimal dollars as a string; YAML and JSON numbers are taken as they are written."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError('an amount in dollars is written as a decimal string such as "250.00"')
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation as error:
-        detail = f"'{str(value)[:40]}' is not an amount in dollars; write a decimal such as 250.00"
-        raise ValueError(detail) from error
-    if not amount.is_finite() or amount <= 0:
-        raise ValueError("a cap must be more than 0 dollars")
-    if amount > 10_000_000 or amount != round(amount, 6):
-        raise ValueError("a cap has at most 6 decimals and is at most 10000000 dollars")
-    return usd(int(amount * 1_000_000))
-
-
-Liquid = Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARS), AfterValidator(_liquid)]
-Condition = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_condition)]
-ModelName = Annotated[str, AfterValidator(_known_model)]
-UpscalerName = Annotated[str, AfterValidator(_known_upscaler)]
-SizeName = Annotated[str, AfterValidator(_known_size)]
-Dollars = Annotated[str, BeforeValidator(_dollars)]
-
-
-def _scalar(value: Any) -> Any:
-    if value is not None and not isinstance(value, str | int | float | bool):
-        raise ValueError("a variant's value is a text, a number, true, false or null")
-    return value
-
-
-class Shape(BaseModel):
-    """Frozen, and strict about names: an unknown field is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
-
-
 class Catalog(Shape):
     """Where the rows come from: a source to read, or `rows` written inline."""
 
-    source: str | None = Field(default=None, min_length=1, max_length=2000)
-    rows: tuple[dict[str, Any], ...] | None = Field(default=None, min_length=1)
-    dialect: Dialect = Dialect.AUTO
-    key: str | None = Field(default=None, min_length=1, max_length=200)
-    mapping: MappingOrFile | None = None
-    where: Condition | None = None
+    source: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="The name of an uploaded file, an `https://` address, or an `s3://bucket/key` from a place that the "
+        "operator opened with `DARKROOM_FETCH__S3_SOURCES`. The command line uploads a file that lies beside the manifest.",
+    )
+    rows: tuple[dict[str, Any], ...] | None = Field(
+        None, min_length=1, description="The rows themselves, written here instead of a `source`."
+    )
+    dialect: Dialect = Field(Dialect.AUTO, description="How the file is to be read; `auto` finds out.")
+    key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The column that names a row; keys must be unique. Without it, the one of the dialect.",
+    )
+    mapping: MappingOrFile | None = Field(
+        None,
+        description="Where fields come from, for a file that no dialect fits: here, or in an uploaded YAML or JSON file.",
+    )
+    where: Condition | None = Field(
+        None, description="Which rows are wanted: a condition as in `{% if ... %}`, that reads `row` alone."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Catalog:
@@ -171,46 +115,29 @@ class Catalog(Shape):
 class ImageSettings(Shape):
     """How pictures are asked for. None means: as the provider does it; what a template leaves out is the manifest's."""
 
-    model: ModelName | None = None
-    lane: Name | None = None
-    quality: str | None = Field(default=None, min_length=1)
-    complexity: str | None = Field(default=None, min_length=1)
-    format: ImageFormat | None = None
-    compression: int | None = Field(default=None, ge=0, le=100)
-    background: Literal["auto", "opaque", "transparent"] | None = None
-    moderation: Literal["auto", "low"] | None = None
-
-
-Part = Annotated[Liquid, Field(min_length=1)] | None
-
-
-class Parts(Shape):
-    """A prompt in pieces, joined in this order, each behind its label; `schemas.parts` has the labels."""
-
-    use: Part = None
-    audience: Part = None
-    change: Part = None
-    preserve: Part = None
-    scene: Part = None
-    subject: Part = None
-    details: Part = None
-    composition: Part = None
-    light: Part = None
-    style: Part = None
-    text: Part = None
-    constraints: Part = None
-    avoid: Part = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Parts:
-        if not self.given:
-            raise ValueError(f"name at least one part: {', '.join(type(self).model_fields)}")
-        return self
-
-    @property
-    def given(self) -> dict[str, str]:
-        """The parts that are there, in their order."""
-        return {name: text for name, text in self if text is not None}
+    model: ModelName | None = Field(None, description="Required here or in every template.")
+    lane: Name | None = Field(
+        None,
+        description="The lane of this service, or the group of lanes. Without it, the first in order of names that serves "
+        "the model.",
+    )
+    quality: str | None = Field(
+        None,
+        min_length=1,
+        description="One that the model has. It must be named where there is a cap: `auto` has no price.",
+    )
+    complexity: str | None = Field(None, min_length=1, description="Only for models that have it.")
+    format: ImageFormat | None = Field(None, description="Without it, `png`.")
+    compression: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Of `jpeg` and `webp`; a template whose own `format` is `png` has none.",
+    )
+    background: Literal["auto", "opaque", "transparent"] | None = Field(
+        None, description="`transparent` needs `png` or `webp`."
+    )
+    moderation: Literal["auto", "low"] | None = Field(None, description="How strictly the provider filters.")
 
 
 class Upscaling(Shape):
@@ -220,25 +147,58 @@ class Upscaling(Shape):
     to finish for. The finishing step `upscale` does it without a provider, and costs nothing.
     """
 
-    factor: int = Field(default=4, ge=2, le=16)
-    model: UpscalerName = "stable-fast-upscale"
-    lane: Name | None = None
-    format: ImageFormat | None = None
+    factor: int = Field(
+        4, ge=2, le=16, description="How many times as wide and as high; one that the upscaler offers."
+    )
+    model: UpscalerName = Field("stable-fast-upscale", description="The upscaler.")
+    lane: Name | None = Field(
+        None,
+        description="The lane of this service, or the group of lanes. Without it, the first in order of names that serves "
+        "the upscaler.",
+    )
+    format: ImageFormat | None = Field(None, description="Without it, the manifest's.")
 
 
 class Template(Shape):
     """One kind of picture. With `references` or `from` it is an edit, with `upscale` a larger picture of `from`, else a
     generation."""
 
-    upscale: Upscaling | None = None
-    parts: Parts | None = None
-    prompt: Annotated[Liquid, Field(min_length=1)] | None = Field(default=None, validate_default=True)
-    references: tuple[Liquid, ...] = Field(default=(), max_length=MAX_REFERENCES)
-    mask: Liquid | None = None
-    parent: Name | None = Field(default=None, alias="from")
-    sizes: tuple[SizeName, ...] | None = Field(default=None, min_length=1, max_length=100)
-    samples: int | None = Field(default=None, ge=1, le=100)
-    image: ImageSettings = ImageSettings()
+    upscale: Upscaling | None = Field(
+        None, description="Instead of a prompt: the picture of `from`, made larger by a provider."
+    )
+    parts: Parts | None = Field(None, description="Instead of a `prompt`: the prompt in pieces.")
+    prompt: Annotated[Liquid, Field(min_length=1)] | None = Field(
+        None,
+        validate_default=True,
+        description=f"Required without `parts` or `upscale`; at most {MAX_PROMPT_CHARS:,} characters once filled in.",
+    )
+    references: tuple[Liquid, ...] = Field(
+        (),
+        max_length=MAX_REFERENCES,
+        description="Pictures to start from, each the name of an uploaded file or an address, or a folder of them; those of "
+        "the manifest come after them. With any, the call is an edit.",
+    )
+    mask: Liquid | None = Field(
+        None,
+        description="A picture that marks what may change in the first reference: a PNG with an alpha channel, transparent "
+        "where it may change, of the same size, at most 4 MB.",
+    )
+    parent: Name | None = Field(
+        None,
+        alias="from",
+        description="Another template. Its picture of the same row, variant, size and sample becomes Image 1; without that "
+        "size, its first size; with fewer samples, each of them in turn. Chains may be several deep.",
+    )
+    sizes: tuple[SizeName, ...] | None = Field(
+        None, min_length=1, max_length=100, description="Without them, the manifest's."
+    )
+    samples: int | None = Field(
+        None, ge=1, le=100, description="Pictures of the same cell. Without it, as many as the manifest says."
+    )
+    image: ImageSettings = Field(
+        ImageSettings(),
+        description="What differs from the `image` of the manifest; `null` leaves a setting to the provider.",
+    )
 
     @field_validator("prompt")
     @classmethod
@@ -271,63 +231,121 @@ class Template(Shape):
 class Output(Shape):
     """Where a picture is stored, below the batch's own folder and without its file extension."""
 
-    key: Annotated[Liquid, Field(min_length=1, max_length=1000)] = (
-        "{{ row.key }}/{{ template }}-{{ variant_key }}-{{ size }}-{{ sample }}"
+    key: Annotated[Liquid, Field(min_length=1, max_length=1000)] = Field(
+        "{{ row.key }}/{{ template }}-{{ variant_key }}-{{ size }}-{{ sample }}",
+        description="Below the folder of the batch; the ending is added. No two pictures may get the same one, nor two that "
+        "are one on a disk: `A` and `a`, or `é` in one letter and in two.",
     )
 
 
 class Spend(Shape):
     """What the batch may cost, and what to do in doubt."""
 
-    cap_usd: Dollars | None = None
-    on_doubt: OnDoubt = OnDoubt.PARK
-
-
-Scalar = Annotated[Any, AfterValidator(_scalar)]
-Axes = dict[Name, Annotated[dict[Name, dict[Name, Scalar]], Field(min_length=1)]]
-Choice = dict[Name, Name]
-"""One choice on some of the axes; it stands for every combination that has them."""
+    cap_usd: Dollars | None = Field(
+        None,
+        description="Most the batch may cost. It cannot be crossed: a call starts only when its highest price still fits.",
+    )
+    on_doubt: OnDoubt = Field(
+        OnDoubt.PARK,
+        description="When we may have been charged, have no picture, and the provider's usage report is not there or cannot "
+        "tell: `park` the task, or `retry_once` for money; in a batch at most for one task in a hundred, or five.",
+    )
 
 
 class Combinations(Shape):
     """Which combinations of variants are made: those of `zip`, without those of `exclude`, and those of `include`."""
 
     paired: tuple[Annotated[tuple[Name, ...], Field(min_length=2)], ...] = Field(
-        default=(), alias="zip", max_length=10
+        (),
+        alias="zip",
+        max_length=10,
+        title="lists of 2 or more axes",
+        description="Axes that go side by side: the first choice of one with the first of the other, and so on. They have "
+        "as many choices each.",
     )
-    exclude: tuple[Annotated[Choice, Field(min_length=1)], ...] = Field(default=(), max_length=100)
-    include: tuple[Annotated[Choice, Field(min_length=1)], ...] = Field(default=(), max_length=100)
-
-
-Metadata = dict[
-    Annotated[str, StringConstraints(min_length=1, max_length=64)],
-    Annotated[str, StringConstraints(max_length=512)],
-]
+    exclude: tuple[Choice, ...] = Field(
+        (),
+        max_length=100,
+        title="list of choices by axis",
+        description="Combinations that are not made. An entry names a choice on one axis or on several, and stands for "
+        "every combination that has them.",
+    )
+    include: tuple[Choice, ...] = Field(
+        (),
+        max_length=100,
+        title="list of choices by axis",
+        description="Combinations that are made whatever `zip` and `exclude` say; entries are read in the same way. Without "
+        "those it is refused: everything is made already.",
+    )
 
 
 class Manifest(Shape):
     """Prompt templates x catalog rows x variants x sizes x samples. Immutable once accepted."""
 
-    darkroom: Literal[1] = 1
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-    priority: Priority = Priority.NORMAL
-    metadata: Metadata = Field(default_factory=dict, max_length=16)
-    catalog: Catalog | None = None
-    image: ImageSettings = ImageSettings()
-    references: tuple[Liquid, ...] = Field(default=(), max_length=MAX_REFERENCES)
-    templates: dict[Name, Template] = Field(min_length=1, max_length=100)
-    variants: Axes = Field(default_factory=dict, max_length=10)
-    combinations: Combinations = Combinations()
-    sizes: tuple[SizeName, ...] = Field(default=("1024x1024",), min_length=1, max_length=100)
-    samples: int = Field(default=1, ge=1, le=100)
-    sample: int | None = Field(default=None, ge=1, le=100)
-    finish: Steps = ()
-    disclosure: Disclosure = Disclosure()
-    output: Output = Output()
-    spend: Spend = Spend()
-    reuse: Reuse = Reuse.BATCH
-    deadline: AwareDatetime | None = None
-    notify: tuple[()] = ()
+    darkroom: Literal[1] = Field(1, description="Format of the manifest.")
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = Field(
+        description="For people; letters of any language."
+    )
+    priority: Priority = Field(
+        Priority.NORMAL,
+        description="Share of a lane against other batches, 8 : 4 : 1. Nobody is kept waiting for ever.",
+    )
+    metadata: Metadata = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Texts of yours, with names of 64 and values of 512 characters at most; they come back on the batch.",
+    )
+    catalog: Catalog | None = Field(
+        None, description="Where rows come from. Without one there is a single empty row."
+    )
+    image: ImageSettings = Field(
+        ImageSettings(), description="How pictures are asked for, where a template says nothing else."
+    )
+    references: tuple[Liquid, ...] = Field(
+        (),
+        max_length=MAX_REFERENCES,
+        description="Pictures that every template starts from, after its own: the style or the logo of a brand.",
+    )
+    templates: dict[Name, Template] = Field(min_length=1, max_length=100, description="Kinds of picture.")
+    variants: Axes = Field(
+        default_factory=dict,
+        max_length=10,
+        title="axes of choices with values",
+        description="Every combination of one choice on each axis is made. What a choice holds can be read by prompts.",
+    )
+    combinations: Combinations = Field(
+        Combinations(), description="Which choices go together; without it, all with all."
+    )
+    sizes: tuple[SizeName, ...] = Field(
+        ("1024x1024",),
+        min_length=1,
+        max_length=100,
+        description="Sizes of every template that names none of its own.",
+    )
+    samples: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Pictures of the same cell, for every template that says nothing else. Each is a task of its own.",
+    )
+    sample: int | None = Field(
+        None, ge=1, le=100, description="Make only so many pictures, to see what all of them will look like."
+    )
+    finish: Steps = Field((), description="What is done to every picture, in this order.")
+    disclosure: Disclosure = Field(Disclosure(), description="What every picture says about how it was made.")
+    output: Output = Field(Output(), description="Where pictures are stored.")
+    spend: Spend = Field(Spend(), description="What the batch may cost.")
+    reuse: Reuse = Field(
+        Reuse.BATCH,
+        description="`batch`: the same picture asked for twice in a batch is made and paid once. `tenant`: a picture that "
+        "any of your batches has already is taken from there, with a receipt of its own, for $0. `never`: it is made twice.",
+    )
+    deadline: AwareDatetime | None = Field(
+        None, description="With a time zone. What has not started by then fails as `expired`."
+    )
+    notify: tuple[()] = Field(
+        (), description="Webhooks, which this version does not have: only the empty list is accepted."
+    )
 
     def image_of(self, template: str) -> ImageSettings:
         """The image settings of a template: its own where it has them, the manifest's elsewhere. A null of its own leaves a

@@ -118,7 +118,7 @@ def _columns(value: Any) -> Any:
     )
 
 
-ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+ColumnName = Annotated[str, Field(min_length=1, max_length=200, title="column")]
 
 
 class FieldSource(BaseModel):
@@ -129,9 +129,22 @@ class FieldSource(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    columns: tuple[ColumnName, ...] | None = Field(default=None, min_length=1, max_length=50)
-    path: Annotated[str, Field(min_length=1, max_length=MAX_PATH_CHARS), AfterValidator(_path)] | None = None
-    value: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    columns: tuple[ColumnName, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="The first of these columns that is not blank; of images all of them. A list alone says the same.",
+    )
+    path: Annotated[str, Field(min_length=1, max_length=MAX_PATH_CHARS), AfterValidator(_path)] | None = (
+        Field(
+            None,
+            title="JSONPath",
+            description="A path into the row, without the functions `match` and `search`.",
+        )
+    )
+    value: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+        None, description="The same for every row."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSource:
@@ -149,11 +162,15 @@ class FieldSource(BaseModel):
 
 _Given = BeforeValidator(_columns, json_schema_input_type=ColumnName | list[ColumnName] | FieldSource)
 
-Mapping = Annotated[dict[CanonicalField, Annotated[FieldSource, _Given]], Field(min_length=1)]
+Mapping = Annotated[
+    dict[CanonicalField, Annotated[FieldSource, _Given]], Field(min_length=1, title="sources by field")
+]
 """Canonical field -> its source; fields that are not named are found as without a mapping."""
 
+_FileName = Annotated[str, Field(min_length=1, max_length=1000, title="name of a file")]
+
 MappingOrFile = Annotated[
-    Annotated[Mapping, Tag("fields")] | Annotated[str, Field(min_length=1, max_length=1000), Tag("file")],
+    Annotated[Mapping, Tag("fields")] | Annotated[_FileName, Tag("file")],
     Discriminator(lambda value: "file" if isinstance(value, str) else "fields"),
 ]
 """A mapping, or the name of the uploaded file that holds one."""

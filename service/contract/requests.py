@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from schemas.failure import FailureClass
-from schemas.manifest import Dollars, Priority
+from schemas.manifest import Priority
+from schemas.notation import Dollars
 
 
 class Asked(BaseModel):

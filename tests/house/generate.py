@@ -22,13 +22,13 @@ from cli.exits import ExitCode, exit_code_of
 from core.settings import Settings
 from schemas.errors import DarkroomError
 from schemas.failure import FAILURE_RULES, Reaction
-from schemas.manifest import Manifest
 from schemas.model import live_models
 from schemas.preset import Preset, Rules, presets
 from schemas.pricing import quote_call, usd
 from schemas.upscaler import Upscaler, upscalers
 from service.app import openapi_document
 from service.problems import PROBLEM_TYPES
+from tests.house import manual
 from tests.house.tree import DOCS, ROOT
 
 _MADE = "<!-- Made by `make docs` from the code; changes here are lost. -->\n"
@@ -129,8 +129,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def manifest_schema() -> str:
-    schema = Manifest.model_json_schema(by_alias=True)
-    return _json({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+    return _json({"$schema": "https://json-schema.org/draft/2020-12/schema", **manual.schema()})
 
 
 def openapi() -> str:
@@ -295,6 +294,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "models.md": models,
     "presets.md": preset_table,
+    "manifest.md": manual.manual,
     "manifest.schema.json": manifest_schema,
     "openapi.json": openapi,
 }

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import ManifestError
-from schemas.manifest import Parts
 from schemas.manifest_check import check_manifest
-from schemas.parts import LABELS, joined
+from schemas.parts import LABELS, Parts, joined
 from schemas.template import parsed, visible
 
 

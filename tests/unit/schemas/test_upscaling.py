@@ -10,8 +10,9 @@ import pytest
 
 from schemas.errors import ManifestError
 from schemas.finish import Crop
-from schemas.manifest import ACCEPTED, Manifest
+from schemas.manifest import Manifest
 from schemas.manifest_check import check_manifest
+from schemas.notation import ACCEPTED
 from schemas.pricing import price_list, quote_call
 from schemas.size import Size
 from schemas.upscaler import provider_of, upscalers
