@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.house.tree import functions, modules, name_of
 
@@ -40,17 +39,17 @@ def broad_catches() -> Iterator[tuple[str, bool]]:
     """Every function that catches or suppresses whatever comes, and whether its handler ends in a bare `raise`."""
     for path in modules():
         for name, function in functions(path):
-            for node in ast.walk(function):
-                if isinstance(node, ast.ExceptHandler) and (node.type is None or _is_broad(node.type)):
-                    yield _place(path, name), _is_raised(node.body[-1])
-                elif (
-                    isinstance(node, ast.Call) and _is_suppress(node.func) and any(map(_is_broad, node.args))
-                ):
-                    yield _place(path, name), False
+            found, place = map(_caught, ast.walk(function)), f"{name_of(path)}: {name}"
+            yield from ((place, is_raised) for is_raised in found if is_raised is not None)
 
 
-def _place(path: Path, name: str) -> str:
-    return f"{name_of(path)}: {name}"
+def _caught(node: ast.AST) -> bool | None:
+    """Whether what this catches is raised again; None where it does not catch all."""
+    if isinstance(node, ast.ExceptHandler) and (node.type is None or _is_broad(node.type)):
+        return _is_raised(node.body[-1])
+    if isinstance(node, ast.Call) and _is_suppress(node.func) and any(map(_is_broad, node.args)):
+        return False
+    return None
 
 
 def _is_broad(node: ast.expr) -> bool:
