@@ -13,17 +13,34 @@ _PREFIX = "DARKROOM_"
 
 
 def misspelled(variables: Iterable[str], settings: type[BaseModel]) -> Iterator[str]:
-    """Variables of groups that do not exist: a limit that nobody reads would be worse than none.
+    """Variables that nobody reads, as their group does not exist or a `_` is missing: a limit that holds for nobody would
+    be worse than none.
 
     Args:
         variables: names, also those of others.
     """
     for name_set in sorted(variables):
         group, mark, name = name_set.upper().removeprefix(_PREFIX).partition("__")
-        if name_set.upper().startswith(_PREFIX) and mark and group.lower() not in settings.model_fields:
+        if not name_set.upper().startswith(_PREFIX):
+            continue
+        if joined := _joined(f"{group}{mark}{name}".lower(), settings):
+            yield f"{name_set}: there is no such setting; did you mean {joined}?"
+        elif mark and group.lower() not in settings.model_fields:
             near = nearest(group.lower(), settings.model_fields)
             hint = f"; did you mean {_PREFIX}{near.upper()}__{name}?" if near else ""
             yield f"{name_set}: there is no such group of settings{hint}"
+
+
+def _joined(name: str, settings: type[BaseModel]) -> str | None:
+    """The variable that was meant by a setting's name which follows that of its group after a single `_`."""
+    for group, field in settings.model_fields.items():
+        setting, kind = name.removeprefix(f"{group}_"), field.annotation
+        if setting == name or setting.startswith("_"):
+            continue
+        known = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+        if known is None or setting in known:  # any lane may be named
+            return variable((group, setting))
+    return None
 
 
 def complaint(found: Any, settings: type[BaseModel], patterns: Mapping[str, str]) -> str:

@@ -41,14 +41,13 @@ _IMAGE_COLUMN = re.compile(
 )
 _LATER_ROLES = ("additional_", "extra_", "other_", "gallery_", "lifestyle_")
 _BETWEEN_IMAGES = re.compile(
-    r"\s*\|\s*|,(?=\s|https?://)\s*|\s*\n\s*|(?<![\s;])[\s;]+(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE
+    r"[|\n]|,(?=\s|https?://)|(?<![\s;])[\s;]+(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE
 )
 _IMAGE = re.compile(
     r"[a-z][a-z0-9+.-]*://\S+|[^|]*\.(?:avif|bmp|gif|heic|jpe?g|png|tiff?|webp)", re.IGNORECASE
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_WORD = re.compile(r"[\W_]+")
-_BETWEEN_CATEGORIES = re.compile(r"\s*>\s*")
 
 
 def snake(header: str) -> str:
@@ -137,13 +136,13 @@ def read_field(field: str, values: Iterable[Any]) -> str | tuple[str, ...] | Non
 
 def split_images(cell: str) -> tuple[str, ...]:
     """The images of one cell: several only if every part looks like a URL or an image's file name."""
-    parts = [part for part in _BETWEEN_IMAGES.split(cell.strip()) if part]
+    parts = [part for piece in _BETWEEN_IMAGES.split(cell) if (part := piece.strip())]
     return tuple(parts) if all(_IMAGE.fullmatch(part) for part in parts) else (cell.strip(),)
 
 
 def split_path(cell: str) -> tuple[str, ...]:
     """`Clothing > Shirts` -> its steps, widest first."""
-    return tuple(step for step in _BETWEEN_CATEGORIES.split(cell.strip()) if step)
+    return tuple(step for piece in cell.split(">") if (step := piece.strip()))
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:

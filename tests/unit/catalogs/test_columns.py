@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.catalogs.columns import snake
+from workers.catalogs.columns import snake, split_images, split_path
 
 
 def test_usual_names_become_canonical_fields_in_any_case(read: Any) -> None:
@@ -107,3 +107,11 @@ def test_image_columns_come_in_order_main_first_then_by_number(read: Any) -> Non
 )  # fmt: skip
 def test_a_header_is_named_in_snake_case(header: str, name: str) -> None:
     assert snake(header) == name
+
+
+def test_a_cell_of_nothing_but_spaces_in_the_middle_takes_no_time() -> None:
+    """A pattern that tries each space with each of the others would take many minutes, with the worker's lease."""
+    spaces = " " * 200_000
+    assert split_images(f"a.jpg{spaces}|{spaces}b.jpg{spaces}") == ("a.jpg", "b.jpg")
+    assert split_images(f"a{spaces}b") == (f"a{spaces}b",)
+    assert split_path(f"Home{spaces}>{spaces}Men{spaces}b") == ("Home", f"Men{spaces}b")

@@ -82,6 +82,23 @@ def test_a_group_that_does_not_exist_is_told_with_the_one_that_was_meant(
     ]
 
 
+def test_a_single_underscore_behind_a_group_is_told_and_variables_of_others_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DARKROOM_BUDGETS_TENANT_MONTH_USD", "5")
+    monkeypatch.setenv("DARKROOM_LANES_MAIN__API_KEY", "key")
+    monkeypatch.setenv("darkroom_worker_slots", "5")
+    for other in ("DARKROOM_REDIS_PASSWORD", "DARKROOM_STORAGE_KEY", "DARKROOM_KEY", "DARKROOM_WORKERS"):
+        monkeypatch.setenv(other, "5")  # of the compose file, of the command line, of somebody else
+
+    meant = "there is no such setting; did you mean"
+    assert complaints() == [
+        f"DARKROOM_BUDGETS_TENANT_MONTH_USD: {meant} DARKROOM_BUDGETS__TENANT_MONTH_USD?",
+        f"DARKROOM_LANES_MAIN__API_KEY: {meant} DARKROOM_LANES__MAIN__API_KEY?",
+        f"darkroom_worker_slots: {meant} DARKROOM_WORKER__SLOTS?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("variable", "says"),
     [
