@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
+import subprocess
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from core.documents import Documents
+from core.storage.folder import FolderStore
+from schemas.errors import UnavailableError
 from schemas.picture import PictureFacts
 from tests.unit.planning.desk import PNG, TENANT, Desk, manifest, said
 from workers.planning.files.masks import MAX_LOOKED_INTO
@@ -138,3 +146,52 @@ async def test_without_masks_no_picture_is_looked_into(desk: Desk) -> None:
     hero = {"hero": {"prompt": "x", "references": ["logo.png"]}}
 
     assert said(await desk.plan(manifest(catalog={"rows": [{"sku": "a"}]}, templates=hero))) == {}
+
+
+class Hiccup(FolderStore):
+    """Storage that gives a picture without an end at first, and fails for every other one while that is looked into."""
+
+    endless: Path | None = None
+
+    async def get_file(self, key: str, into: Path) -> None:
+        if self.endless is None:
+            self.endless = into
+            os.mkfifo(into)
+            return
+        while not is_read(self.endless):
+            await asyncio.sleep(0.01)
+        raise UnavailableError("storage is away for a moment")
+
+
+def is_read(pipe: Path) -> bool:
+    """Whether a process waits for what this pipe will bring; it waits on."""
+    try:
+        with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "wb"):
+            return True
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENOENT):
+            return False
+        raise
+
+
+def inspecting() -> list[str]:
+    """Our processes that look into pictures."""
+    listed = subprocess.run(["ps", "-A", "-o", "ppid=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 1) for line in listed.stdout.splitlines()]
+    return [name for parent, name in rows if int(parent) == os.getpid() and "workers.inspecting" in name]
+
+
+async def test_storage_that_fails_while_a_picture_is_looked_into_delays_the_plan_and_leaves_nothing_behind(
+    desk: Desk,
+) -> None:
+    await desk.upload("photo.png", picture())
+    await desk.upload("mask.png", mask())
+    job = await desk.shelve(painted({"file": "photo.png", "mask": "mask.png"}))
+    await desk.documents.store.aclose()
+    desk.documents = Documents(Hiccup(desk.folder / "store", threads=4))
+
+    with pytest.raises(UnavailableError, match="away for a moment"):
+        await desk.planner().plan(job)
+
+    assert inspecting() == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}

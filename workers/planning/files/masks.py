@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class MaskJudge:
         new = {
             each.sha256: each for pair in pairs for each in pair if each and each.sha256 not in self._found
         }
-        self._found |= dict(zip(new, await asyncio.gather(*map(self._look, new.values())), strict=True))
+        self._found |= dict(zip(new, await self._all_looked(new.values()), strict=True))
         for file, (mask, masked) in zip(masks, pairs, strict=True):
             if mask is not None:
                 self._finder.say(self._problem(file, self._found[mask.sha256], masked))
@@ -71,6 +71,16 @@ class MaskJudge:
             return None
         alone = mask_problem(mask, None)
         return file.problem("bad_mask", alone) if alone else _at(file, file.problem("bad_mask", says))
+
+    async def _all_looked(self, uploads: Iterable[Upload]) -> list[Looked]:
+        """Looks into these. No look goes on when one has failed: they ask a child which is about to be ended."""
+        looks = [asyncio.create_task(self._look(upload)) for upload in uploads]
+        try:
+            return await asyncio.gather(*looks)
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
 
     async def _look(self, upload: Upload) -> Looked:
         async with self._slots:
