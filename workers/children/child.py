@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 
 
 class ChildDiedError(RuntimeError):
-    """The process ended before it answered; the next question has a new one."""
+    """The process ended before it answered with a whole line, or its line has no end; the next question has a new one."""
 
 
 class Child:
@@ -28,7 +28,7 @@ class Child:
         """The answer. To start the process does not count as time.
 
         Raises:
-            ChildDiedError: there is none.
+            ChildDiedError: there is none, or not a whole one.
             TimeoutError: there is none yet; the process was killed.
             OSError: no process can be started.
         Cancelled: the process is killed; nothing is left of the question.
@@ -63,9 +63,11 @@ async def _answer(process: Process, question: str) -> bytes:
     assert process.stdout is not None
     answer = b""
     process.stdin.write(question.encode() + b"\n")
-    with suppress(ConnectionError):  # it is gone, as when it answers nothing
+    with suppress(
+        ConnectionError, ValueError
+    ):  # it is gone, as when it answers nothing; or its line has no end
         await process.stdin.drain()
         answer = await process.stdout.readline()
-    if not answer:
+    if not answer.endswith(b"\n"):
         raise ChildDiedError
     return answer

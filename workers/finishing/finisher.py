@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import structlog
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.disclosure import Label
 from schemas.finish_plan import FinishPlan
@@ -22,8 +22,8 @@ _log = structlog.get_logger()
 class Finisher:
     """Finishes pictures, as many at a time as there are processes; the others wait. Lives in one event loop.
 
-    The processes start when they are first needed, and stay for the next picture. One that dies takes nothing with it but
-    its own picture, which is tried once more.
+    The processes start when they are first needed, and stay for the next picture. One that dies, or tells nonsense, takes
+    nothing with it but its own picture, which is tried once more.
 
     Args:
         processes: at the same time; each takes a processor while it works.
@@ -71,6 +71,10 @@ class Finisher:
             ended = Unfinished(reason=f"finishing took longer than {self._deadline_s:g} s")
         except ChildDiedError:
             ended = Unfinished(reason="the process that finished this picture died", again=True)
+            _log.warning("finishing.interrupted", original=commission.original.name)
+        except ValidationError:  # it may be out of step: the next question has a new one
+            await child.aclose()
+            ended = Unfinished(reason="the process that finished this picture told nonsense", again=True)
             _log.warning("finishing.interrupted", original=commission.original.name)
         except OSError as error:  # no memory or process number left for it: the picture goes on as it came
             ended = Unfinished(reason=f"no process could be started: {error.strerror}", again=True)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.picture import PictureFacts
 from workers.children.child import Child, ChildDiedError
 
 WITHIN_S = 20.0
 """Of one picture, decoding included; the largest allowed one takes about 3 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    refusal: str
+
+
+_FOUND: TypeAdapter[PictureFacts | _Refused] = TypeAdapter(PictureFacts | _Refused)
 
 
 class PictureRefusedError(ValueError):
@@ -35,15 +46,18 @@ class Inspector:
         """
         async with self._turn:
             try:
-                found = await self._child.ask(json.dumps({"path": str(path)}), within_s=self._within_s)
+                answer = await self._child.ask(json.dumps({"path": str(path)}), within_s=self._within_s)
+                found = _FOUND.validate_json(answer)
             except TimeoutError:
                 raise PictureRefusedError(f"could not be decoded within {self._within_s:g} s") from None
             except ChildDiedError:
                 raise PictureRefusedError("takes more memory or time to decode than a picture may") from None
-        answer = json.loads(found)
-        if "refusal" in answer:
-            raise PictureRefusedError(answer["refusal"])
-        return PictureFacts(**answer)
+            except ValidationError:  # it may be out of step: the next picture has a new one
+                await self._child.aclose()
+                raise PictureRefusedError("made the process that decoded it tell nonsense") from None
+        if isinstance(found, _Refused):
+            raise PictureRefusedError(found.refusal)
+        return found
 
     async def aclose(self) -> None:
         await self._child.aclose()

@@ -18,6 +18,7 @@ from schemas.disclosure import Label
 from schemas.finish import Crop, Upscale
 from schemas.finish_plan import plan_finish
 from schemas.rendition import Finished, Unfinished
+from tests.children import BREACHES, liar
 from tests.unit.finishing.conftest import file_of, noise
 from workers.finishing.finisher import Finisher
 from workers.finishing.making import make
@@ -243,3 +244,29 @@ async def test_where_no_process_can_be_started_the_picture_is_unfinished_and_not
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     ended = await finisher().finish(original(tmp_path), PLAN, label, tmp_path)
     assert ended == Unfinished(reason="no process could be started: No such file or directory", again=True)
+
+
+@pytest.mark.parametrize("breach", list(BREACHES), ids=str)
+async def test_a_process_that_breaks_its_word_is_replaced_and_the_picture_finished(
+    tmp_path: Path, label: Label, monkeypatch: pytest.MonkeyPatch, breach: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", liar(tmp_path, BREACHES[breach]))
+    one, path = finisher(), original(tmp_path)
+
+    done = await one.finish(path, PLAN, label, tmp_path)
+
+    assert done == make(path, PLAN, label, tmp_path)
+    assert isinstance(await one.finish(original(tmp_path, "two"), PLAN, label, tmp_path), Finished)
+
+
+@pytest.mark.parametrize("breach", list(BREACHES), ids=str)
+async def test_a_picture_whose_processes_break_their_word_is_given_up_without_an_error(
+    tmp_path: Path, label: Label, monkeypatch: pytest.MonkeyPatch, breach: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", liar(tmp_path, BREACHES[breach], times=2))
+
+    done = await finisher().finish(original(tmp_path), PLAN, label, tmp_path)
+
+    says = "told nonsense" if breach == "not json" else "died"
+    assert done == Unfinished(reason=f"the process that finished this picture {says}", again=True)
+    assert children() == set()

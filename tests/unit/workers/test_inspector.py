@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import struct
+import sys
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.children import BREACHES, liar, told
 from workers.inspecting.inspector import Inspector, PictureRefusedError
 
 
@@ -158,6 +161,42 @@ async def test_a_child_that_dies_is_a_refusal_and_the_next_picture_has_a_new_one
         await asking
 
     assert (await inspector.inspect(path)).size == "3x3"
+
+
+@pytest.fixture
+def deceived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Inspector]:
+    """An inspector whose first child tells something else, as a shell would."""
+
+    def made(tells: str) -> Inspector:
+        monkeypatch.setattr(sys, "executable", liar(tmp_path, tells))
+        return Inspector(1_000_000)
+
+    return made
+
+
+@pytest.mark.parametrize("breach", list(BREACHES), ids=str)
+async def test_a_child_that_breaks_its_word_is_a_refusal_and_the_next_picture_has_a_new_one(
+    deceived: Callable[[str], Inspector], tmp_path: Path, breach: str
+) -> None:
+    path = written(tmp_path / "x", "RGB", (3, 3), format="png")
+    says = "tell nonsense" if breach == "not json" else "more memory or time"
+
+    async with aclosing(deceived(BREACHES[breach])) as inspector:
+        with pytest.raises(PictureRefusedError, match=says):
+            await inspector.inspect(path)
+
+        assert (await inspector.inspect(path)).size == "3x3"
+
+
+@pytest.mark.parametrize("answer", ["[]", "{}", '{"refusal": 7}', '{"media_type": "image/png"}'])
+async def test_an_answer_of_another_shape_is_a_refusal(
+    deceived: Callable[[str], Inspector], tmp_path: Path, answer: str
+) -> None:
+    async with aclosing(deceived(told(answer))) as inspector:
+        with pytest.raises(PictureRefusedError, match="tell nonsense"):
+            await inspector.inspect(written(tmp_path / "x", "RGB", (3, 3), format="png"))
+
+        assert inspector._child._process is None
 
 
 async def test_memory_is_limited_in_the_child_and_not_here(tmp_path: Path) -> None:
