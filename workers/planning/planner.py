@@ -257,6 +257,8 @@ class Planner:
     ) -> None:
         with suppress(NotFoundError):
             batch = await self._batches.get(tenant, batch_id)
+            if batch.state is not BatchState.PLANNING:
+                return  # another process was quicker: `batch.json` is of a running batch by now
             has_changed = plan.accepted and batch.expects not in (None, plan.digest)
             if has_changed or not plan.accepted:
                 refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."

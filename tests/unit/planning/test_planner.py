@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from core.documents import PAGE_ROWS
 from core.queue import PlanJob
 from core.state.batches import BatchStore
+from core.state.plans import PlanStore
 from schemas.batch import BatchState
+from schemas.plan import Plan
 from tests.unit.planning.desk import BATCH, CSV, PLAN, PNG, TENANT, Desk, catalog, manifest, said
 
 
@@ -170,3 +174,31 @@ async def test_a_text_may_read_a_field_whose_name_it_works_out(desk: Desk) -> No
     assert plan.errors == ()
     title = CSV.splitlines()[1].split(",")[1]
     assert plan.prompts[0]["prompt"] == f"{title} and {title}"
+
+
+class Frozen(PlanStore):
+    """Of a planner that is frozen as soon as it has kept its plan, until something else has been done."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def put(self, tenant: str, plan_id: str, plan: Plan) -> None:
+        await super().put(tenant, plan_id, plan)
+        await self.meanwhile()
+
+
+async def test_a_planner_that_was_frozen_leaves_what_another_one_made_of_the_batch(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    job, late, plans = await desk.shelve(manifest()), desk.planner(), Frozen(desk.redis)
+    late._plans = plans
+
+    async def quicker() -> None:
+        await desk.upload("products.csv", catalog(2))
+        await desk.planner().plan(job)
+
+    plans.meanwhile = quicker
+    await late.plan(job)
+
+    batch = await BatchStore(desk.redis).get(TENANT, BATCH)
+    planned = await desk.documents.find_planned(TENANT, BATCH)
+    assert planned is not None
+    assert (batch.state, batch.rows, planned.rows) == (BatchState.RUNNING, 2, 2)
