@@ -1,4 +1,4 @@
-"""The one door to arq, with `workers/app.py`, where its Worker is set up: coarse jobs, never single tasks.
+"""The one door to arq, with `workers/jobs.py`, where its Worker is set up: coarse jobs, never single tasks.
 
 Serialised as msgpack: with arq's default, pickle, write access to Redis would be code execution. Jobs hold ids
 and the trace of whoever asked.

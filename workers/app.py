@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from arq.worker import Worker
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -45,7 +44,7 @@ from workers.finishing.finisher import Finisher
 from workers.images.client import ImagesClient
 from workers.images.exchange import Client
 from workers.images.upscaler import UpscalerClient
-from workers.jobs import PlanCarrier, jobs_worker
+from workers.jobs import NewJobs, PlanCarrier, jobs_worker
 from workers.keeper import PictureKeeper
 from workers.lane_keeper import LaneKeeper
 from workers.lease import LeaseKeeper
@@ -96,7 +95,7 @@ class WorkerProcess:
     resolver: Resolver
     shifts: list[Shift]
     watcher: SlotsWatcher
-    new_jobs: Callable[[], Worker]
+    new_jobs: NewJobs
     folder: SpoolFolder
     spool: Spool
     metrics: WorkerMetrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +35,9 @@ PLAN_TIMEOUT_S = 900
 
 RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
 """Redis or storage may be away for a day and a half before a plan is given up."""
+
+NewJobs = Callable[[], Worker]
+"""Makes arq's worker anew, when the one before has died."""
 
 _log = structlog.get_logger()
 
