@@ -2,7 +2,7 @@
 -- call decides it; whoever repeats it ends the next part, also of a closing that somebody else began.
 --
 -- ARGV[1] batch, ARGV[2] cancelled | expired, ARGV[3] '1' for a batch that is being brought back from storage,
--- ARGV[4] how many tasks a part has at most; by default PART
+-- ARGV[4] how many tasks a part has at most, given by tests alone, whose batches are small; else PART
 -- Returns 'closing' while there are parts left, then the new state; '' when the batch had already ended, is being brought
 -- back, or its deadline has not passed.
 
