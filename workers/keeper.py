@@ -123,11 +123,11 @@ class PictureKeeper:
     async def _announce_late(self, order: Order) -> Moved:
         """
         Raises:
-            UnavailableError: a picture of the task is being put away; by somebody who died, it may be this very one.
+            UnavailableError: a picture of the task is being stored; by somebody who died, it may be this very one.
         """
         moved = await self._move(order, order.fence, "spooled", late=True, attempt=order.attempt)
         if moved.status == "illegal" and moved.state in ("spooled", "stored"):
-            raise UnavailableError("Another picture of its task is being put away; this one waits for that.")
+            raise UnavailableError("Another picture of its task is being stored; this one waits for that.")
         return moved
 
     async def _own_receipt(self, order: Order, asset: str) -> Receipt | None:

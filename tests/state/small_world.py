@@ -244,7 +244,7 @@ class SmallWorld:
         if moved.status == "ok":
             return now.holding(place, replace(hands, step="put", held_fence=moved.fence or hands.fence))
         if moved.status == "illegal" and moved.state in ("spooled", "stored"):
-            return now  # it waits until the other picture is put away, or its worker is taken for lost
+            return now  # it waits until the other picture is stored, or its worker is taken for lost
         return now.holding(place, replace(hands, step="put_beside", known=moved.asset or ""))
 
     def _put(self, now: Now, place: int, hands: Hands) -> Now:

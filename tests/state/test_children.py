@@ -21,7 +21,7 @@ async def family(world: World) -> tuple[Batch, Claim]:
 
 
 async def late(world: World, parent: Claim, **more: Any) -> int:
-    """A paid result of the parent turns up late and is put away; the fence it went on with."""
+    """A paid result of the parent turns up late and is stored; the fence it went on with."""
     moved = await world.move(parent, "spooled", late=True, worker="w2", **more)
     assert moved.fence
     return moved.fence

@@ -5,5 +5,5 @@
 
 local ask = cmsgpack.unpack(ARGV[1])
 if redis.call('EXISTS', batch_key(ask.batch)) == 1 then return 0 end
-shelve_batch(ask.batch, ask.tenant, ask.fields)
+register_batch(ask.batch, ask.tenant, ask.fields)
 return 1

@@ -74,8 +74,8 @@ end
 
 if action.state ~= 'running' then return finish(action.state or 'stopped') end
 local state, closing, put_away = unpack(redis.call('HMGET', batch_key(batch), 'state', 'closing', 'put_away'))
-local is_shut = put_away or state == 'cancelling' or state == 'planning' -- of one that is being brought back from storage
-if is_shut or (state == 'cancelled' and action.has_opened) then return finish('stopped') end
+local is_over = put_away or state == 'cancelling' or state == 'planning' -- of one that is being brought back from storage
+if is_over or (state == 'cancelled' and action.has_opened) then return finish('stopped') end
 if closing then
   close_part(batch, PART, now)
   return 'running'

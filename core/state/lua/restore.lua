@@ -17,7 +17,7 @@ local is_there = redis.call('EXISTS', key) == 1
 
 -- The work itself counts as one open task, so that the batch does not end before it is complete.
 local function begin()
-  shelve_batch(batch, tenant, ask.fields)
+  register_batch(batch, tenant, ask.fields)
   redis.call('HSET', key, 'tenant', tenant, 'state', 'planning', 'restoring', 1)
   redis.call('HSET', key, 'open', int(write_flows(batch, ask.flows, ask.base) + 1))
 end

@@ -1,6 +1,6 @@
 -- Batches: what comes next in one, and open while something is left that could run.
 
-local function shelve_batch(batch, tenant, fields)
+local function register_batch(batch, tenant, fields)
   for field, value in pairs(fields) do redis.call('HSET', batch_key(batch), field, value) end
   redis.call('SADD', PREFIX .. 'tenants', tenant)
   redis.call('ZADD', PREFIX .. 'tenant:' .. tenant .. ':batches', 0, batch)
@@ -38,7 +38,7 @@ local function counts_as_open(batch, index, task)
 end
 
 -- A batch ends when nothing that could run is left, one that is being closed with its last part. A cancelled one stays so
--- while a late result is put away.
+-- while a late result is stored.
 local function close_batch(batch, now)
   local key = batch_key(batch)
   local state, closing = unpack(redis.call('HMGET', key, 'state', 'closing'))
