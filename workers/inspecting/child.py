@@ -12,6 +12,7 @@ import warnings
 
 from PIL import Image, UnidentifiedImageError
 
+from schemas.picture import OPAQUE
 from workers.children.serving import limit, serve
 
 BYTES_PER_PIXEL = 16
@@ -21,7 +22,6 @@ OWN_BYTES = 512 * 1024**2
 """Of the process before it opens anything, with room for a file of the largest size."""
 
 CPU_S = 20
-OPAQUE = 255
 _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
