@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, 
 from liquid.static_analysis import TemplateAnalysis
 
 from schemas.liquid_rules import ENVIRONMENT, MAX_PROMPT_CHARS, EmptyValue, EmptyValueError, Fields, Items
+from schemas.wording import nearest
 
 __all__ = ["MAX_PROMPT_CHARS", "ROOTS", "PromptTemplate", "TemplateError", "condition", "parsed", "visible"]
 
@@ -223,8 +223,8 @@ def _refuse_unknown(analysis: TemplateAnalysis, spots: _Spots) -> None:
         detail = "the filter 'date' is not available in prompts: it can read the clock"
         raise spots.error(detail, dates[0].index)
     for name in sorted(analysis.filters.keys() - ENVIRONMENT.filters.keys()):
-        close = get_close_matches(name, ENVIRONMENT.filters, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        near = nearest(name, ENVIRONMENT.filters)
+        hint = f"; did you mean '{near}'?" if near else ""
         raise spots.error(f"there is no filter '{name}'{hint}", analysis.filters[name][0].index)
     for name in sorted(analysis.globals.keys() - ROOTS):
         detail = f"'{name}' is not known here; a prompt reads {', '.join(sorted(ROOTS))}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from itertools import islice, product
@@ -21,6 +20,7 @@ from schemas.manifest import Manifest
 from schemas.picture import is_folder
 from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
+from schemas.wording import nearest
 from workers.catalogs.columns import snake
 from workers.planning.files.finder import Masked, NeededFile
 from workers.planning.linter import PromptLinter
@@ -83,8 +83,8 @@ class RowChecker:
         known = row_fields(attrs) if self.manifest.catalog else frozenset({"key", "number"})
         for pointer, text in self._texts():
             for name in sorted(_fields_read(text) - known):
-                close = get_close_matches(name, known, n=1)
-                hint = f"; did you mean row.{close[0]}?" if close else ""
+                near = nearest(name, known)
+                hint = f"; did you mean row.{near}?" if near else ""
                 lack = "no row has" if self.manifest.catalog else "there is no catalog, so no row has"
                 yield Problem(pointer, "unknown_field", f"{lack} a field or column '{name}'{hint}")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from schemas.catalog import CANONICAL_FIELDS
 from schemas.errors import Problem
 from schemas.template import TemplateError, condition, visible
+from schemas.wording import nearest
 
 WHERE = "/catalog/where"
 _FEW_ROWS = 5
@@ -58,8 +58,8 @@ class RowChooser:
             yield Problem.at_row(failed[0], "bad_condition", f"{WHERE}: {message}{place}; {_HINT}")
         unknown = sorted(self._asked - self._seen)
         for name in unknown:
-            close = get_close_matches(name, self._columns, n=1)
-            hint = f"; did you mean row.{close[0]}?" if close else ""
+            near = nearest(name, self._columns)
+            hint = f"; did you mean row.{near}?" if near else ""
             yield Problem(WHERE, "unknown_field", f"no row has a field or column '{name}'{hint}")
         if self.left_out and not (rows or unknown or self._failed):
             yield Problem(WHERE, "empty", f"none of the catalog's {self.left_out:,} rows fits the condition")
