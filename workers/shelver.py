@@ -52,16 +52,22 @@ class Shelver:
         batch = await self._found(batch_id)
         if batch is None:
             return False
-        token = batch.put_away or hashlib.sha256(f"{self._worker} {batch.version}".encode()).hexdigest()[:16]
-        if batch.put_away is None:
-            for part in range(parts_of(batch)):
-                kept = await self._shelving.read(batch, part)
-                await self._documents.put_ended(batch.tenant, batch_id, token, part, kept)
-            if not await self._shelving.put_away(batch, token):
-                return False
+        token = batch.put_away or await self._stored(batch)
+        if token is None:
+            return False
         await self._shelving.drop(batch, token)
         _log.info("batch.put_away", batch=batch_id, tasks=batch.counts["total"])
         return True
+
+    async def _stored(self, batch: Batch) -> str | None:
+        """Under which name storage has the tasks now; None when what was read does not count."""
+        times_back = await self._shelving.times_back(batch)
+        name = f"{self._worker} {batch.version} {times_back}"
+        token = hashlib.sha256(name.encode()).hexdigest()[:16]
+        for part in range(parts_of(batch)):
+            kept = await self._shelving.read(batch, part)
+            await self._documents.put_ended(batch.tenant, batch.id, token, part, kept)
+        return token if await self._shelving.put_away(batch, token, times_back=times_back) else None
 
     async def _found(self, batch_id: str) -> Batch | None:
         """One that is not at rest stays: its parked tasks may move at any time."""

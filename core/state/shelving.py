@@ -74,6 +74,11 @@ class ShelvingStore:
                 found.append(batch_id)
         return found
 
+    async def times_back(self, batch: Batch) -> int:
+        """How often the tasks came back from storage. To be asked before the first part is read, and told when all are."""
+        with translated():
+            return int(await command(self._client, "HGET", keys.batch(batch.id), "times_back") or 0)
+
     async def read(self, batch: Batch, part: int) -> list[KeptHash]:
         """What Redis has of the tasks of one part."""
         pages = range(part * PART_PAGES, min((part + 1) * PART_PAGES, _pages_of(batch)))
@@ -89,10 +94,10 @@ class ShelvingStore:
             found += [KeptHash("posted", page, _flat(posted))] if posted else []
         return found
 
-    async def put_away(self, batch: Batch, token: str) -> bool:
-        """Says that storage has the tasks as they were when the batch was read. False when it has changed since, is not at
-        rest, or somebody else was quicker."""
-        return bool(await self._step(batch, "away", token, version=batch.version))
+    async def put_away(self, batch: Batch, token: str, *, times_back: int) -> bool:
+        """Says that storage has the tasks as they were when the batch was read. False when it has changed since, was away in
+        between, is not at rest, or somebody else was quicker."""
+        return bool(await self._step(batch, "away", token, version=batch.version, times_back=times_back))
 
     async def drop(self, batch: Batch, token: str) -> None:
         """Takes the tasks of a batch that is put away out of Redis."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,19 +59,19 @@ class Attic:
     def store(self) -> ShelvingStore:
         return ShelvingStore(self.world.redis)
 
-    async def round(self, worker: str = "w1") -> int:
+    async def round(self, worker: str = "w1", documents: Documents | None = None) -> int:
         """One round of a shelver, whoever had the last one."""
         await self.world.redis.delete(keys.SHELVING)
         seconds, _ = await self.world.redis.time()
         self.clock.now = seconds * 1000
-        return await self.shelver(worker).put_away()
+        return await self.shelver(worker, documents).put_away()
 
-    def shelver(self, worker: str) -> Shelver:
+    def shelver(self, worker: str, documents: Documents | None = None) -> Shelver:
         return Shelver(
             worker=worker,
             shelving=self.store,
             batches=self.world.batches,
-            documents=self.documents,
+            documents=documents or self.documents,
             keep_days=1,
             clock=self.clock,
         )
@@ -86,7 +86,7 @@ class Attic:
             following = await self.store.bring_back(away, away.put_away, part, kept)
 
     async def everything(self) -> dict[bytes, Any]:
-        """All of Redis but when something came back, and whose turn it is."""
+        """All of Redis but when and how often something came back, and whose turn it is."""
         await self.world.redis.delete(keys.SHELVING)
         found = await self.world.redis.eval(SNAPSHOT, 0)
         return {key: _as_value(kind, content) for key, kind, content in found}
@@ -104,9 +104,18 @@ class Attic:
 def _as_value(kind: bytes, content: Any) -> Any:
     if kind == b"hash":
         pairs = dict(zip(content[::2], content[1::2], strict=True))
-        pairs.pop(b"fetched_at", None)
-        return pairs
+        return {name: value for name, value in pairs.items() if name not in (b"fetched_at", b"times_back")}
     return sorted(content or []) if kind == b"set" else content
+
+
+class Interrupted(Documents):
+    """Documents of a shelver that is slow: before it writes a part, this happens."""
+
+    meanwhile: tuple[Callable[[], Awaitable[Any]], ...] = ()
+
+    async def put_ended(self, tenant: str, batch_id: str, token: str, part: int, hashes: Any) -> None:
+        await self.meanwhile[part]()
+        await super().put_ended(tenant, batch_id, token, part, hashes)
 
 
 @pytest.fixture
@@ -191,7 +200,7 @@ async def test_a_batch_with_a_task_in_doubt_or_at_work_stays(attic: Attic) -> No
     assert await attic.round() == 0
     assert await attic.everything() == before
     for batch in (doubtful, running):
-        assert not await attic.store.put_away(await world.look(batch), "token")
+        assert not await attic.store.put_away(await world.look(batch), "token", times_back=0)
 
 
 async def test_one_worker_at_a_time_looks_for_them(attic: Attic) -> None:
@@ -207,9 +216,9 @@ async def test_what_changed_while_it_was_read_stays(attic: Attic) -> None:
         batch=read.id, index=0, fence=1, to="surplus", worker="w1", attempt=2, cost=3
     )
     assert surplus.status == "ok"
-    assert not await attic.store.put_away(read, "token")
-    assert await attic.store.put_away(await world.look(read), "token")
-    assert not await attic.store.put_away(await world.look(read), "another")
+    assert not await attic.store.put_away(read, "token", times_back=0)
+    assert await attic.store.put_away(await world.look(read), "token", times_back=0)
+    assert not await attic.store.put_away(await world.look(read), "another", times_back=0)
 
 
 async def test_a_shelver_that_was_overtaken_spoils_nothing(attic: Attic) -> None:
@@ -220,18 +229,30 @@ async def test_a_shelver_that_was_overtaken_spoils_nothing(attic: Attic) -> None
     nothing = await attic.store.read(batch, 0)
     assert nothing == []
     await attic.documents.put_ended(batch.tenant, batch.id, "of-another", 0, nothing)
-    assert not await attic.store.put_away(batch, "of-another")
+    assert not await attic.store.put_away(batch, "of-another", times_back=0)
     await attic.store.drop(batch, "of-another")
     await attic.bring_back(batch)
     assert await attic.everything() == before
     assert (await world.tasks.get(batch, 0)).state is TaskState.DONE
 
 
+async def test_what_was_away_while_it_was_read_stays(attic: Attic) -> None:
+    """A slow shelver reads one part, then nothing, as another one was quicker; and then somebody asked for the batch."""
+    batch = await ended(attic.world, TASKS)
+    before = await attic.everything()
+    slow = Interrupted(attic.documents.store)
+    slow.meanwhile = (lambda: attic.round("w2"), lambda: attic.bring_back(batch))
+
+    assert await attic.round("w1", slow) == 0
+
+    assert await attic.everything() == before
+
+
 async def test_a_shelver_that_died_is_followed_by_the_next(attic: Attic) -> None:
     batch = await ended(attic.world)
     kept = await attic.store.read(batch, 0)
     await attic.documents.put_ended(batch.tenant, batch.id, "token", 0, kept)
-    assert await attic.store.put_away(batch, "token")
+    assert await attic.store.put_away(batch, "token", times_back=0)
     assert await attic.per_task(batch) != []
 
     assert await attic.round("w2") == 1
@@ -244,7 +265,7 @@ async def test_nothing_is_dropped_once_it_comes_back(attic: Attic) -> None:
     batch = await ended(attic.world, TASKS)
     before = await attic.everything()
     kept = [await attic.store.read(batch, part) for part in range(2)]
-    await attic.store.put_away(batch, "token")
+    await attic.store.put_away(batch, "token", times_back=0)
     assert await attic.store.bring_back(batch, "token", 0, kept[0]) == 1
     await attic.store.drop(batch, "token")
     assert await attic.store.bring_back(batch, "token", 0, kept[0]) == 1

@@ -1,9 +1,10 @@
 -- Puts the tasks of an ended batch away, which storage has by then, and brings them back; in steps that may be repeated.
 -- The batch itself stays, with its counts and its money. Its `put_away` names what storage has, `dropped` how many
--- hundreds of tasks have left since, `fetched` how many parts have come back.
+-- hundreds of tasks have left since, `fetched` how many parts have come back; `times_back` how often all of them have.
 --
 -- ARGV[1] msgpack: batch, step, token (the name of what storage has) and, as the step asks for:
---   away: version, at which the batch was read
+--   away: version, at which the batch was read, and times_back, at which its tasks were: neither going away nor coming
+--     back changes the version, and who reads in between reads nothing
 --   drop: pages, how many hundreds of tasks at most
 --   fetch: part, parts (how many there are), hashes [{ended | posted, hundred, how many words}], whose words, fields and
 --     values by turns, are ARGV[2...]: they are bytes, which cmsgpack does not know
@@ -30,7 +31,7 @@ local function is_at_rest()
 end
 
 local function put_away()
-  if not is_at_rest() or number('version') ~= ask.version then return 0 end
+  if not is_at_rest() or number('version') ~= ask.version or number('times_back') ~= ask.times_back then return 0 end
   redis.call('HSET', key, 'put_away', ask.token, 'dropped', 0)
   return 1
 end
@@ -78,6 +79,7 @@ local function fetch()
   if ask.part + 1 < ask.parts then return ask.part + 1 end
   redis.call('HDEL', key, 'put_away', 'dropped', 'fetched')
   redis.call('HSET', key, 'fetched_at', int(now / 1000))
+  add(key, 'times_back', 1)
   return -1
 end
 
