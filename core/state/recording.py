@@ -94,7 +94,11 @@ class RecordStore:
         )
 
     async def tasks(self, batch_id: str, page: int) -> list[TaskRecord]:
-        """What receipts do not tell of the tasks of one page."""
+        """What receipts do not tell of the tasks of one page.
+
+        Raises:
+            LookupError: the batch was put away, maybe since `tenant_of` was asked.
+        """
         first = page * TASKS_PER_PAGE
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
@@ -102,7 +106,10 @@ class RecordStore:
                 pipe.hgetall(keys.posted(batch_id, first))
                 for index in range(first, first + TASKS_PER_PAGE):
                     pipe.hgetall(keys.task(batch_id, index))
-                ended, posted, *live = await pipe.execute()
+                pipe.hget(keys.batch(batch_id), "put_away")
+                ended, posted, *live, put_away = await pipe.execute()
+        if put_away is not None:
+            raise LookupError(batch_id)
         paid = _paid(posted)
         found = {
             int(index): _ended_record(int(index), unpack(packed), paid) for index, packed in ended.items()

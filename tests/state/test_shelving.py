@@ -292,6 +292,15 @@ async def test_no_task_moves_and_none_is_read_while_it_is_away(attic: Attic) -> 
     assert await attic.everything() == before
 
 
+async def test_what_is_recorded_of_it_stays_when_it_is_put_away_meanwhile(attic: Attic) -> None:
+    batch, records = await ended(attic.world), RecordStore(attic.world.redis)
+    tenant = await records.tenant_of(batch.id)
+    assert (tenant, len(await records.tasks(batch.id, 0))) == (batch.tenant, 4)
+    await attic.round()
+    with pytest.raises(LookupError):
+        await records.tasks(batch.id, 0)
+
+
 async def test_a_replay_that_comes_too_late_stops(attic: Attic) -> None:
     world, batch = attic.world, await ended(attic.world)
     actions = ActionStore(world.redis)
