@@ -13,6 +13,8 @@ from core.state.shelving import ShelvingStore, parts_of
 from schemas.batch import Batch
 from schemas.errors import NotFoundError
 
+_DAY_MS = 24 * 3600 * 1000
+
 _log = structlog.get_logger()
 
 
@@ -44,10 +46,11 @@ class Shelver:
         """
         if not await self._shelving.is_my_turn(self._worker):
             return 0
-        due = self._shelving.due(days=self._keep_days, now_ms=self._clock.now_ms())
-        return sum([await self._put_away(batch_id) async for batch_id in due])
+        before_ms = self._clock.now_ms() - self._keep_days * _DAY_MS
+        due = self._shelving.due(before_ms=before_ms)
+        return sum([await self._put_away(batch_id, before_ms) async for batch_id in due])
 
-    async def _put_away(self, batch_id: str) -> bool:
+    async def _put_away(self, batch_id: str, before_ms: int) -> bool:
         """Storage first. Another shelver writes under another name: it may read what this one drops already."""
         batch = await self._found(batch_id)
         if batch is None:
@@ -55,7 +58,9 @@ class Shelver:
         token = batch.put_away or await self._stored(batch)
         if token is None:
             return False
-        await self._shelving.drop(batch, token)
+        await self._shelving.again(batch, token, before_ms=before_ms)
+        if not await self._shelving.drop(batch, token):
+            return False
         _log.info("batch.put_away", batch=batch_id, tasks=batch.counts["total"])
         return True
 

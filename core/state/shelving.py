@@ -22,7 +22,6 @@ ROUND_S = 3600
 """How often it is looked whether a batch is to be put away, by one worker of all."""
 
 _LOOKED_AT = 500
-_DAY_MS = 24 * 3600 * 1000
 
 
 def parts_of(batch: Batch) -> int:
@@ -42,14 +41,14 @@ class ShelvingStore:
         with translated():
             return bool(await self._client.set(keys.SHELVING, worker, nx=True, ex=ROUND_S))
 
-    async def due(self, *, days: int, now_ms: int) -> AsyncIterator[str]:
-        """Ids of batches that ended, or came back, so many days ago and have tasks in Redis."""
+    async def due(self, *, before_ms: int) -> AsyncIterator[str]:
+        """Ids of batches that ended, or came back, or stopped halfway back, before then and have tasks in Redis."""
         with translated():
             tenants = sorted(await command(self._client, "SMEMBERS", keys.TENANTS))
         for tenant in tenants:
             start = "-"
             while ids := await self._ids(tenant.decode(), start):
-                for batch_id in await self._ended(ids, now_ms - days * _DAY_MS):
+                for batch_id in await self._ended(ids, before_ms):
                     yield batch_id
                 start = f"({ids[-1]}"
 
@@ -59,7 +58,7 @@ class ShelvingStore:
         return [each.decode() for each in found]
 
     async def _ended(self, ids: Sequence[str], before_ms: int) -> list[str]:
-        names = ["state", "finished_at", "fetched_at", "total", "dropped"]
+        names = ["state", "finished_at", "fetched_at", "total", "dropped", "fetched"]
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch_id in ids:
@@ -67,10 +66,10 @@ class ShelvingStore:
                 answers = await pipe.execute()
         found = []
         for batch_id, (state, *numbers) in zip(ids, answers, strict=True):
-            finished, fetched, total, dropped = (int(value or 0) for value in numbers)
+            finished, fetched_at, total, dropped, fetched = (int(value or 0) for value in numbers)
             is_over = state in (BatchState.COMPLETED.value.encode(), BatchState.CANCELLED.value.encode())
-            is_left = dropped * keys.ENDED_PER_KEY < total
-            if is_over and is_left and max(finished, fetched) < before_ms:
+            is_left = fetched > 0 or dropped * keys.ENDED_PER_KEY < total
+            if is_over and is_left and max(finished, fetched_at) < before_ms:
                 found.append(batch_id)
         return found
 
@@ -99,10 +98,16 @@ class ShelvingStore:
         between, is not at rest, or somebody else was quicker."""
         return bool(await self._step(batch, "away", token, version=batch.version, times_back=times_back))
 
-    async def drop(self, batch: Batch, token: str) -> None:
-        """Takes the tasks of a batch that is put away out of Redis."""
-        while await self._step(batch, "drop", token, pages=DROPPED_PAGES):
-            pass
+    async def again(self, batch: Batch, token: str, *, before_ms: int) -> None:
+        """Lets the tasks be dropped anew, if some came back and the others have not followed: none since then."""
+        await self._step(batch, "again", token, before=before_ms)
+
+    async def drop(self, batch: Batch, token: str) -> bool:
+        """Takes the tasks of a batch that is put away out of Redis. False when somebody else did, or brings them back."""
+        left = 1
+        while left > 0:
+            left = await self._step(batch, "drop", token, pages=DROPPED_PAGES)
+        return left == 0
 
     async def bring_back(self, batch: Batch, token: str, part: int, hashes: Sequence[KeptHash]) -> int | None:
         """Puts one part back. Which comes next; None when all of them are back."""

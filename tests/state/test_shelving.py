@@ -230,7 +230,7 @@ async def test_a_shelver_that_was_overtaken_spoils_nothing(attic: Attic) -> None
     assert nothing == []
     await attic.documents.put_ended(batch.tenant, batch.id, "of-another", 0, nothing)
     assert not await attic.store.put_away(batch, "of-another", times_back=0)
-    await attic.store.drop(batch, "of-another")
+    assert not await attic.store.drop(batch, "of-another")
     await attic.bring_back(batch)
     assert await attic.everything() == before
     assert (await world.tasks.get(batch, 0)).state is TaskState.DONE
@@ -259,6 +259,7 @@ async def test_a_shelver_that_died_is_followed_by_the_next(attic: Attic) -> None
 
     assert await attic.per_task(batch) == []
     assert (await attic.world.look(batch)).put_away == "token"
+    assert not await attic.store.drop(batch, "token")
 
 
 async def test_nothing_is_dropped_once_it_comes_back(attic: Attic) -> None:
@@ -272,6 +273,42 @@ async def test_nothing_is_dropped_once_it_comes_back(attic: Attic) -> None:
     assert await attic.store.bring_back(batch, "token", 1, kept[1]) is None
     assert await attic.store.bring_back(batch, "token", 1, []) is None
     assert await attic.everything() == before
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+async def test_what_came_back_in_part_leaves_again_when_nobody_asks_for_the_rest(
+    attic: Attic, dropped: bool
+) -> None:
+    world, batch = attic.world, await ended(attic.world, TASKS)
+    await world.redis.hset(keys.batch(batch.id), "finished_at", 1)
+    before = await attic.everything()
+    kept = [await attic.store.read(batch, part) for part in range(2)]
+    for part in range(2):
+        await attic.documents.put_ended(batch.tenant, batch.id, "token", part, kept[part])
+    await attic.store.put_away(batch, "token", times_back=0)
+    assert not dropped or await attic.store.drop(batch, "token")
+    assert await attic.store.bring_back(batch, "token", 0, kept[0]) == 1
+    attic.clock.days = 0
+    assert (await attic.round(), len(await attic.per_task(batch)) > 0) == (0, True)
+    attic.clock.days = 2
+
+    assert [await attic.round(), await attic.round()] == [1, 0]
+
+    assert await attic.per_task(batch) == []
+    assert await attic.store.bring_back(batch, "token", 1, kept[1]) == 0  # who was slow begins anew
+    await attic.bring_back(await world.look(batch))
+    assert await attic.everything() == before
+
+
+async def test_nothing_leaves_again_while_it_comes_back(attic: Attic) -> None:
+    """The shelver found it before somebody asked."""
+    batch = await ended(attic.world, TASKS)
+    kept = [await attic.store.read(batch, part) for part in range(2)]
+    await attic.store.put_away(batch, "token", times_back=0)
+    await attic.store.bring_back(batch, "token", 0, kept[0])
+    await attic.store.again(batch, "token", before_ms=1)
+    assert not await attic.store.drop(batch, "token")
+    assert await attic.store.bring_back(batch, "token", 1, kept[1]) is None
 
 
 async def test_no_task_moves_and_none_is_read_while_it_is_away(attic: Attic) -> None:

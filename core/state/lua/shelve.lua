@@ -6,10 +6,11 @@
 --   away: version, at which the batch was read, and times_back, at which its tasks were: neither going away nor coming
 --     back changes the version, and who reads in between reads nothing
 --   drop: pages, how many hundreds of tasks at most
+--   again: before, in milliseconds: what began to come back, and stopped before then, is to be dropped anew
 --   fetch: part, parts (how many there are), hashes [{ended | posted, hundred, how many words}], whose words, fields and
 --     values by turns, are ARGV[2...]: they are bytes, which cmsgpack does not know
 -- Returns of away: 1, or 0 when the batch is not at rest, has changed or is put away; of drop: how many hundreds are left,
---   none where somebody brings them back; of fetch: the next part, or -1 when all is back
+--   or -1 where none was to be dropped, or somebody brings them back; of again: 1, or 0; of fetch: the next part, or -1 when all is back
 
 local ask = cmsgpack.unpack(ARGV[1])
 local key, now = batch_key(ask.batch), now_us()
@@ -37,8 +38,8 @@ local function put_away()
 end
 
 local function drop()
-  if not is_away() or redis.call('HEXISTS', key, 'fetched') == 1 then return 0 end
   local first, last = number('dropped'), math.ceil(number('total') / 100)
+  if not is_away() or redis.call('HEXISTS', key, 'fetched') == 1 or first >= last then return -1 end
   local behind = math.min(first + ask.pages, last)
   for index = first * 100, behind * 100 - 1, 100 do
     redis.call('UNLINK', ended_key(ask.batch, index), posted_key(ask.batch, index))
@@ -48,6 +49,14 @@ local function drop()
   end
   redis.call('HSET', key, 'dropped', int(behind))
   return last - behind
+end
+
+local function again()
+  if not is_away() or redis.call('HEXISTS', key, 'fetched') == 0 then return 0 end
+  if number('fetched_at') >= ask.before then return 0 end
+  redis.call('HDEL', key, 'fetched')
+  redis.call('HSET', key, 'dropped', 0)
+  return 1
 end
 
 local function write(name, first, last)
@@ -75,14 +84,14 @@ local function fetch()
     for place = first, kind == 'ended' and last or 0, 2 do list(ARGV[place], ARGV[place + 1]) end
     first = last + 1
   end
-  redis.call('HSET', key, 'fetched', int(ask.part + 1))
+  redis.call('HSET', key, 'fetched', int(ask.part + 1), 'fetched_at', int(now / 1000))
   if ask.part + 1 < ask.parts then return ask.part + 1 end
   redis.call('HDEL', key, 'put_away', 'dropped', 'fetched')
-  redis.call('HSET', key, 'fetched_at', int(now / 1000))
   add(key, 'times_back', 1)
   return -1
 end
 
 if ask.step == 'away' then return put_away() end
 if ask.step == 'drop' then return drop() end
+if ask.step == 'again' then return again() end
 return fetch()
