@@ -11,7 +11,7 @@ from core.documents import Documents
 from core.state.batches import BatchStore
 from core.state.shelving import ShelvingStore, parts_of
 from schemas.batch import Batch
-from schemas.errors import NotFoundError
+from schemas.errors import NotFoundError, UnavailableError
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -41,6 +41,8 @@ class Shelver:
     async def put_away(self) -> int:
         """Puts away what is due, if it is this worker's turn. How many batches that were.
 
+        One that cannot be put away does not hold up the others; it is found again at the next turn.
+
         Raises:
             UnavailableError: storage or Redis does not answer; the next round goes on.
         """
@@ -51,6 +53,15 @@ class Shelver:
         return sum([await self._put_away(batch_id, before_ms) async for batch_id in due])
 
     async def _put_away(self, batch_id: str, before_ms: int) -> bool:
+        try:
+            return await self._shelved(batch_id, before_ms)
+        except UnavailableError:
+            raise
+        except Exception:
+            _log.exception("shelving.stuck", batch=batch_id)
+        return False
+
+    async def _shelved(self, batch_id: str, before_ms: int) -> bool:
         """Storage first. Another shelver writes under another name: it may read what this one drops already."""
         batch = await self._found(batch_id)
         if batch is None:

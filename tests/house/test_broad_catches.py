@@ -13,6 +13,7 @@ EDGES = {
     "workers/jobs.py: PlanCarrier._end": "a plan: its batch is rejected in a sentence",
     "workers/rescuer.py: Rescuer.take_back": "a lost claim: it does not hold up the others",
     "workers/resolver.py: Resolver._resolved": "a doubt: it does not hold up the others",
+    "workers/shelver.py: Shelver._put_away": "an old batch: it does not hold up the others",
     "workers/shift.py: Shift._run": "an attempt: its task is put aside",
 }
 """Where an error ends, and why it may."""

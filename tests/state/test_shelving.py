@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.documents import Documents
 from core.state import keys
@@ -309,6 +310,33 @@ async def test_nothing_leaves_again_while_it_comes_back(attic: Attic) -> None:
     await attic.store.again(batch, "token", before_ms=1)
     assert not await attic.store.drop(batch, "token")
     assert await attic.store.bring_back(batch, "token", 1, kept[1]) is None
+
+
+async def test_one_that_cannot_be_put_away_does_not_hold_up_the_others(attic: Attic) -> None:
+    world = attic.world
+    bad, good = [await ended(world) for _ in range(2)]
+    await world.redis.set(keys.ended(bad.id, 0), "no hash")
+    with capture_logs() as logs:
+        assert await attic.round() == 1
+    assert [(line["event"], line["batch"]) for line in logs] == [
+        ("shelving.stuck", bad.id),
+        ("batch.put_away", good.id),
+    ]
+
+
+async def test_while_storage_does_not_answer_none_is_tried(attic: Attic) -> None:
+    batches = [await ended(attic.world) for _ in range(2)]
+    tried = list[str]()
+
+    async def fail() -> None:
+        tried.append("once")
+        raise UnavailableError("Storage does not answer.")
+
+    broken = Interrupted(attic.documents.store)
+    broken.meanwhile = (fail,)
+    with pytest.raises(UnavailableError):
+        await attic.round("w1", broken)
+    assert (len(tried), [await attic.world.look(batch) for batch in batches]) == (1, batches)
 
 
 async def test_no_task_moves_and_none_is_read_while_it_is_away(attic: Attic) -> None:
