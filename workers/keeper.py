@@ -89,6 +89,7 @@ class PictureKeeper:
         if isinstance(verified, Failure):
             await self.persist(lambda: self._put_rejected(entry, order))
             return BadPicture(verified, cost)
+        stored: Stored | None = None
         while (moved := await self._announce(order)).status == "ok":
             stored = await self._storer.store(entry, order, delivery, verified, surplus=False)
             if await self._end(order, moved.fence or order.fence, delivery, stored, cost):
@@ -96,7 +97,8 @@ class PictureKeeper:
         own = None if moved.asset is None else await self._own_receipt(order, moved.asset)
         if own is not None:  # whoever ended it died before the spool forgot it
             return Done(own.asset, own.sha256, cost)
-        await self._storer.store(entry, order, delivery, verified, surplus=True)
+        if stored is None or moved.asset is not None:  # else Redis was lost behind the store, which has it
+            await self._storer.store(entry, order, delivery, verified, surplus=True)
         await self.post_surplus(order.batch_id, order.index, order.attempt, cost=cost)
         return Lost()
 

@@ -15,6 +15,7 @@ from core.documents import Documents, picture_key
 from core.state import keys
 from core.state.connection import command
 from core.storage.folder import FolderStore
+from schemas.asset import Receipt
 from schemas.claim import Claim
 from schemas.disclosure import Disclosure, label_of
 from schemas.task import Task
@@ -158,6 +159,32 @@ async def test_a_picture_stored_by_a_process_that_died_before_the_end_is_not_a_s
 
     assert (await look(world, claim)).state == "done"
     assert await money(world, claim) == (COST, 0, 0)
+
+
+class Forgetful(Documents):
+    """Redis is lost in the moment in which a receipt was written."""
+
+    def __init__(self, documents: Documents, redis: Redis) -> None:
+        super().__init__(documents.store)
+        self._redis = redis
+
+    async def put_receipt(self, tenant: str, batch_id: str, receipt: Receipt) -> None:
+        await super().put_receipt(tenant, batch_id, receipt)
+        await command(self._redis, "FLUSHALL")
+
+
+async def test_a_picture_that_was_stored_just_before_redis_was_lost_is_not_stored_again(
+    world: World, documents: Documents, spool: Spool
+) -> None:
+    claim = await sent(world)
+    entry = spooled(spool.open("w1"), claim)
+    keeper = keeper_of("w1", Forgetful(documents, world.redis), world.tasks, SystemClock())
+
+    assert isinstance(await kept(keeper, entry), Lost)
+
+    pictures = picture_key(claim.tenant, claim.batch_id, "")
+    stored = [key.removeprefix(pictures) async for key in documents.store.list_keys(pictures)]
+    assert sorted(stored) == ["row/hero.png", "row/hero.png.json"]
 
 
 async def test_keeping_a_picture_twice_changes_nothing(
