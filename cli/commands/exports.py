@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -88,18 +88,20 @@ def _take(
         else:
             _write(response.iter_bytes(), to)
             say(f"{to} is written.")
-        _tell_of_checks(int(response.headers.get("Darkroom-Failed-Checks", "0")), file[1].get("leave_out"))
+        _tell_of_checks(response.headers, file[1].get("leave_out"))
         _tell_of_addresses(response.headers.get("Darkroom-Addresses"))
         address = response.links.get("next", {}).get("url", "")
         return next(iter(parse_qs(urlsplit(address).query).get("start", [])), None)
 
 
-def _tell_of_checks(failed: int, leave_out: str | None) -> None:
-    if not failed:
-        return
-    fail = "fails a check of its" if failed == 1 else "fail a check of their"
-    told = "left out" if leave_out else "in it all the same; --leave-out fail makes it without"
-    say(f"{counted(failed, 'picture')} of this batch {fail} channel: {told}.")
+def _tell_of_checks(headers: Mapping[str, str], leave_out: str | None) -> None:
+    failed, warned = (int(headers.get(f"Darkroom-{name}-Checks", "0")) for name in ("Failed", "Warned"))
+    if failed:
+        fail = "fails a check of its" if failed == 1 else "fail a check of their"
+        told = "left out" if leave_out else "in it all the same; --leave-out fail makes it without"
+        say(f"{counted(failed, 'picture')} of this batch {fail} channel: {told}.")
+    if warned and leave_out == LeftOut.WARN:
+        say(f"{counted(warned, 'picture')} of this batch should be looked at: left out as well.")
 
 
 def _tell_of_addresses(reach: str | None) -> None:

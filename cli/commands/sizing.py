@@ -9,6 +9,7 @@ import typer
 
 from cli.exits import ExitCode
 from cli.output import Json, Output, say, write_record
+from cli.progress import duration
 
 if TYPE_CHECKING:
     from schemas.capacity import Wanted
@@ -111,7 +112,7 @@ def _lines(needed: Json) -> dict[str, str]:
         "pictures a minute": f"{needed['images_per_minute']:,.4g}, by the limit of {needed['limited_by']}",
         "calls in flight": f"{needed['slots']:,}",
         "workers": f"{needed['workers']:,}",
-        "hours, at least": f"{needed['duration_s'] / 3600:,.1f}",
+        "time, at least": duration(needed["duration_s"]),
         "dollars, likely": shown["likely_usd"],
         "dollars, at most": shown["high_usd"],
     }

@@ -13,7 +13,7 @@ from cli.output import Output, counted, say, write_record
 from cli.progress import dollars
 
 Json = dict[str, Any]
-MODERATION = "moderation_blocked"
+MODERATION, DOUBTFUL = "moderation_blocked", "doubtful"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> Exi
     found = service.replay(batch_id, options.filter, dry_run=True)
     if options.dry_run or not found["matched"]:
         _write_action(found, options.output)
+        _tell_of_parked(service.batch(batch_id), options)
         return ExitCode.DONE
     _warn_of_refusals(service.batch(batch_id), options)
     if not options.yes:
@@ -86,6 +87,17 @@ def _warn_of_refusals(batch: Json, options: ReplayOptions) -> None:
         say(
             f"Of this batch {counted(refused, 'picture')} {'was' if refused == 1 else 'were'} refused by moderation. "
             "A replay sends the same prompts, which are likely refused again; other words need another manifest."
+        )
+
+
+def _tell_of_parked(batch: Json, options: ReplayOptions) -> None:
+    """They are not among those that were counted, unless somebody agreed to pay twice."""
+    parked = batch["counts"].get("parked", 0)
+    is_asked = not options.classes or DOUBTFUL in options.classes
+    if parked and is_asked and not options.accept_double_charge:
+        say(
+            f"{counted(parked, 'picture')} more {'is' if parked == 1 else 'are'} parked, as they may have been charged: "
+            f"--class {DOUBTFUL} --accept-double-charge makes them again, and may pay for them twice."
         )
 
 

@@ -141,8 +141,9 @@ def _next(batch: Batch, sheet: Sheet, ending: str) -> dict[str, str]:
 )
 async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Query()]) -> StreamingResponse:
     """A line for each picture of a product, by its handle. Addresses are public or end after a week; see the manual.
-    `Darkroom-Failed-Checks` says how many pictures of the batch fail a check of their channel, `Darkroom-Addresses` who can
-    read the addresses: `public`, `signed` or `local`, which no shop can."""
+    `Darkroom-Failed-Checks` says how many pictures of the batch fail a check of their channel, `Darkroom-Warned-Checks` how
+    many a person should look at, `Darkroom-Addresses` who can read the addresses: `public`, `signed` or `local`, which no
+    shop can."""
     lines = shopify_csv(pictures, query)
     return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "shopify.csv"))
 
@@ -181,5 +182,9 @@ async def picture_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Quer
 def _feed(pictures: Pictures, name: str) -> dict[str, str]:
     """A shop takes no further column, so that what a person should look at is told beside its file."""
     batch = pictures.batch
-    told = {"Darkroom-Failed-Checks": str(batch.checks["fail"]), "Darkroom-Addresses": reach_of(pictures)}
-    return {**attachment(batch, name), **told}
+    return {
+        **attachment(batch, name),
+        "Darkroom-Failed-Checks": str(batch.checks["fail"]),
+        "Darkroom-Warned-Checks": str(batch.checks["warn"]),
+        "Darkroom-Addresses": reach_of(pictures),
+    }

@@ -74,12 +74,18 @@ def test_what_failed_has_no_picture_to_check(run: Any, service: Any) -> None:
             "feeds/merchant.tsv?leave_out=fail",
             "2 pictures of this batch fail a check of their channel: left out.",
         ),
+        (
+            ("--leave-out", "warn"),
+            "feeds/merchant.tsv?leave_out=warn",
+            "left out.\n5 pictures of this batch should be looked at: left out as well.",
+        ),
     ],
 )
 def test_a_feed_is_written_with_a_word_on_what_fails(
     service: Any, run: Any, tmp_path: Path, options: tuple[str, ...], address: str, told: str
 ) -> None:
-    service.exports, service.export_headers = {address: [b"id"]}, {"Darkroom-Failed-Checks": "2"}
+    service.exports = {address: [b"id"]}
+    service.export_headers = {"Darkroom-Failed-Checks": "2", "Darkroom-Warned-Checks": "5"}
     said = run("results", ID, "--format", "merchant", "--to", tmp_path / "feed.tsv", *options)
     assert (said.code, (tmp_path / "feed.tsv").read_bytes()) == (0, b"id")
     assert told in said.err

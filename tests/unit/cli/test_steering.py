@@ -155,6 +155,28 @@ def test_what_moderation_refused_is_not_made_again_without_a_word(
     assert ("Of this batch 3 pictures were refused by moderation." in said.err) is is_warned
 
 
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
+        ((), True),
+        (("--class", "doubtful"), True),
+        (("--class", "server_error"), False),
+        (("--class", "doubtful", "--accept-double-charge"), False),
+    ],
+)
+def test_pictures_that_are_parked_are_told_of_where_they_are_not_among_those_that_are_counted(
+    desk: Desk, run: Run, words: tuple[str, ...], is_told: bool
+) -> None:
+    desk.matched = 0
+    desk.batch = batch("completed", parked=46)
+    said = run("replay", BATCH_ID, *words)
+    assert said.code == 0
+    told = (
+        "46 pictures more are parked, as they may have been charged: --class doubtful --accept-double-charge"
+    )
+    assert (told in said.err) is is_told
+
+
 def test_where_nothing_failed_nothing_is_asked_or_made(desk: Desk, run: Run) -> None:
     desk.matched = 0
     said = run("replay", BATCH_ID)
