@@ -205,7 +205,7 @@ class Template(Shape):
     def _one_of_two(cls, prompt: str | None, info: ValidationInfo) -> str | None:
         is_written = info.data.get("upscale") is None and info.data.keys() >= {"upscale", "parts"}
         if is_written and (prompt is None) == (info.data["parts"] is None):
-            raise ValueError("a template has either `prompt` or `parts`")
+            raise ValueError("a template has one of `prompt`, `parts` and `upscale`")
         return prompt
 
     @cached_property

@@ -102,8 +102,11 @@ def _no_such_key(name: str, expected: str) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was likely meant."""
-    return next(iter(get_close_matches(name, list(names), n=1, cutoff=_CLOSE)), None)
+    """The name that was likely meant: one that is written alike, or the only one that goes on behind a `_`."""
+    known = list(names)
+    longer = [each for each in known if name and each.startswith(f"{name}_")]
+    close = get_close_matches(name, known, n=1, cutoff=_CLOSE)
+    return next(iter(close or longer[: len(longer) == 1]), None)
 
 
 def names_beside(shape: type[BaseModel], loc: Sequence[int | str]) -> list[str]:

@@ -148,6 +148,8 @@ def test_whatever_stands_in_a_field_the_complaint_is_in_words_of_ours(example: P
         (Manifest, ("templates", "hero", "parts", "ligth"), "light"),
         (Manifest, ("combinations", "excludes"), "exclude"),
         (Manifest, ("combinations", "zipp"), "zip"),
+        (Manifest, ("spend", "cap"), "cap_usd"),
+        (Settings, ("worker", "spool"), None),
         (Manifest, ("finish", 0, "crop", "too"), "to"),
         (Manifest, ("finish", 0, "encode", "max_byte"), "max_bytes"),
         (Manifest, ("finish", 0, "crop", "max_byte"), None),
