@@ -51,7 +51,11 @@ def template(**fields: Any) -> dict[str, Any]:
     ("fields", "pointer", "says"),
     [
         ({}, "/templates/hero/prompt", "one of `prompt`, `parts` and `upscale`"),
-        ({"prompt": "x", "parts": {"use": "x"}}, "/templates/hero/prompt", "one of `prompt`, `parts` and `upscale`"),
+        (
+            {"prompt": "x", "parts": {"use": "x"}},
+            "/templates/hero/prompt",
+            "one of `prompt`, `parts` and `upscale`",
+        ),
         ({"parts": {}}, "/templates/hero/parts", "at least one part: use, audience"),
         ({"parts": {"ligth": "x"}}, "/templates/hero/parts/ligth", "did you mean 'light'?"),
         ({"parts": {"light": "{{ x"}}, "/templates/hero/parts/light", "expected '}}'"),
