@@ -131,6 +131,19 @@ async def kept(keeper: PictureKeeper, entry: SpoolEntry) -> Done | BadPicture | 
     return await keeper.keep(entry, entry.order(), unwitnessed(entry))
 
 
+async def overtaken(world: World, keeper: PictureKeeper, spool: Spool) -> tuple[Claim, SpoolEntry]:
+    """A claim whose task a second one has ended, and the picture of the first, which comes late."""
+    first = await sent(world)
+    folder = spool.open("w1")
+    late = spooled(folder, first, "teal")
+    await world.move(first, "parked", failure={"class": "doubtful"})
+    await world.move(first, "queued")
+    (second,) = await world.claim()
+    await world.move(second, "sent")
+    assert isinstance(await kept(keeper, spooled(folder, second, "coral")), Done)
+    return first, late
+
+
 async def look(world: World, claim: Claim) -> Task:
     return await world.task(claim)
 
@@ -201,14 +214,7 @@ async def test_keeping_a_picture_twice_changes_nothing(
 async def test_two_pictures_of_one_task_are_both_kept_and_both_paid_for(
     world: World, keeper: PictureKeeper, documents: Documents, spool: Spool
 ) -> None:
-    first = await sent(world)
-    folder = spool.open("w1")
-    late = spooled(folder, first, "teal")
-    await world.move(first, "parked", failure={"class": "doubtful"})
-    await world.move(first, "queued")
-    (second,) = await world.claim()
-    await world.move(second, "sent")
-    assert isinstance(await kept(keeper, spooled(folder, second, "coral")), Done)
+    first, late = await overtaken(world, keeper, spool)
 
     assert isinstance(await kept(keeper, late), Lost)
 
@@ -223,14 +229,7 @@ async def test_two_pictures_of_one_task_are_both_kept_and_both_paid_for(
 async def test_a_late_picture_is_kept_and_paid_for_also_where_the_other_ones_receipt_is_damaged(
     world: World, keeper: PictureKeeper, documents: Documents, spool: Spool
 ) -> None:
-    first = await sent(world)
-    folder = spool.open("w1")
-    late = spooled(folder, first, "teal")
-    await world.move(first, "parked", failure={"class": "doubtful"})
-    await world.move(first, "queued")
-    (second,) = await world.claim()
-    await world.move(second, "sent")
-    await kept(keeper, spooled(folder, second, "coral"))
+    first, late = await overtaken(world, keeper, spool)
     receipt = f"{picture_key(first.tenant, first.batch_id, 'row/hero.png')}.json"
     await documents.store.put_bytes(receipt, b"{", media_type="application/json", overwrite=True)
 

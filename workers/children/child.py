@@ -6,29 +6,37 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import AsyncExitStack, suppress
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 
 class ChildDiedError(RuntimeError):
     """The process ended before it answered with a whole line, or its line has no end; the next question has a new one."""
 
 
-class Child:
+class Child(Generic[T]):
     """Started when it is first asked, and anew after it died. Lives in one event loop, and sees no environment.
 
     Args:
+        answers: what its answers are.
         module: whose `main` serves.
         words: what it is told on its command line.
     """
 
-    def __init__(self, module: str, *words: str) -> None:
+    def __init__(self, answers: TypeAdapter[T], module: str, *words: str) -> None:
+        self._answers = answers
         self._command = (sys.executable, "-I", "-m", module, *words)
         self._process: Process | None = None
 
-    async def ask(self, question: str, *, within_s: float) -> bytes:
+    async def ask(self, question: str, *, within_s: float) -> T:
         """The answer. To start the process does not count as time.
 
         Raises:
             ChildDiedError: there is none, or not a whole one.
+            ValidationError: it is nonsense; the process may be out of step, and was killed.
             TimeoutError: there is none yet; the process was killed.
             OSError: no process can be started.
         Cancelled: the process is killed; nothing is left of the question.
@@ -37,7 +45,7 @@ class Child:
             on_trouble.push_async_callback(self.aclose)
             process = await self._started()
             async with asyncio.timeout(within_s):
-                answer = await _answer(process, question)
+                answer = self._answers.validate_json(await _answer(process, question))
             on_trouble.pop_all()
         return answer
 
@@ -63,9 +71,7 @@ async def _answer(process: Process, question: str) -> bytes:
     assert process.stdout is not None
     answer = b""
     process.stdin.write(question.encode() + b"\n")
-    with suppress(
-        ConnectionError, ValueError
-    ):  # it is gone, as when it answers nothing; or its line has no end
+    with suppress(ConnectionError, ValueError):  # it is gone, as when it answers nothing; a line without end
         await process.stdin.drain()
         answer = await process.stdout.readline()
     if not answer.endswith(b"\n"):

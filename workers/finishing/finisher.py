@@ -33,7 +33,8 @@ class Finisher:
 
     def __init__(self, *, processes: int, deadline_s: float, memory_bytes: int) -> None:
         self._room = asyncio.Semaphore(processes)
-        self._idle = [Child("workers.finishing.child", str(memory_bytes)) for _ in range(processes)]
+        told = ("workers.finishing.child", str(memory_bytes))
+        self._idle = [Child(_ENDED, *told) for _ in range(processes)]
         self._deadline_s = deadline_s
 
     async def finish(
@@ -62,19 +63,17 @@ class Finisher:
         for child in self._idle:
             await child.aclose()
 
-    async def _tried(self, child: Child, commission: Commission) -> Finished | Unfinished:
+    async def _tried(
+        self, child: Child[Finished | Unfinished], commission: Commission
+    ) -> Finished | Unfinished:
         ended: Finished | Unfinished | None = None
         try:
-            answer = await child.ask(commission.model_dump_json(), within_s=self._deadline_s)
-            ended = _ENDED.validate_json(answer)
+            ended = await child.ask(commission.model_dump_json(), within_s=self._deadline_s)
         except TimeoutError:
             ended = Unfinished(reason=f"finishing took longer than {self._deadline_s:g} s")
-        except ChildDiedError:
-            ended = Unfinished(reason="the process that finished this picture died", again=True)
-            _log.warning("finishing.interrupted", original=commission.original.name)
-        except ValidationError:  # it may be out of step: the next question has a new one
-            await child.aclose()
-            ended = Unfinished(reason="the process that finished this picture told nonsense", again=True)
+        except (ChildDiedError, ValidationError) as error:
+            did = "died" if isinstance(error, ChildDiedError) else "told nonsense"
+            ended = Unfinished(reason=f"the process that finished this picture {did}", again=True)
             _log.warning("finishing.interrupted", original=commission.original.name)
         except OSError as error:  # no memory or process number left for it: the picture goes on as it came
             ended = Unfinished(reason=f"no process could be started: {error.strerror}", again=True)

@@ -32,7 +32,7 @@ class Inspector:
     """One child process for all pictures. Lives in one event loop."""
 
     def __init__(self, max_pixels: int, *, within_s: float = WITHIN_S) -> None:
-        self._child = Child("workers.inspecting.child", str(max_pixels))
+        self._child = Child(_FOUND, "workers.inspecting.child", str(max_pixels))
         self._within_s = within_s
         self._turn = asyncio.Lock()
 
@@ -46,14 +46,12 @@ class Inspector:
         """
         async with self._turn:
             try:
-                answer = await self._child.ask(json.dumps({"path": str(path)}), within_s=self._within_s)
-                found = _FOUND.validate_json(answer)
+                found = await self._child.ask(json.dumps({"path": str(path)}), within_s=self._within_s)
             except TimeoutError:
                 raise PictureRefusedError(f"could not be decoded within {self._within_s:g} s") from None
             except ChildDiedError:
                 raise PictureRefusedError("takes more memory or time to decode than a picture may") from None
-            except ValidationError:  # it may be out of step: the next picture has a new one
-                await self._child.aclose()
+            except ValidationError:
                 raise PictureRefusedError("made the process that decoded it tell nonsense") from None
         if isinstance(found, _Refused):
             raise PictureRefusedError(found.refusal)
