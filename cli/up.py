@@ -14,7 +14,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,24 +225,26 @@ def _drain_s(variables: Variables) -> float:
 
 def _under_way(port: int, key: str) -> int | None:
     """Pictures that workers have in hand; None where the service does not say."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    _, text = _answer(port, "/v1/batches?limit=200", {"Authorization": f"Bearer {key}"})
     try:
-        connection.request("GET", "/v1/batches?limit=200", headers={"Authorization": f"Bearer {key}"})
-        batches = json.load(connection.getresponse())["data"]
-        return sum(int(batch["counts"]["running"]) for batch in batches)
-    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return sum(int(batch["counts"]["running"]) for batch in json.loads(text)["data"])
+    except (ValueError, KeyError):
         return None
-    finally:
-        connection.close()
 
 
 def _status(port: int, path: str) -> int | None:
+    return _answer(port, path)[0]
+
+
+def _answer(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int | None, bytes]:
+    """Status and body; nothing where nobody answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status
+        connection.request("GET", path, headers=dict(headers or {}))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     except (OSError, http.client.HTTPException):
-        return None
+        return None, b""
     finally:
         connection.close()
 
