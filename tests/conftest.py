@@ -26,8 +26,12 @@ from core.state.connection import connect
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
-# How long an example takes is the machine's affair, and no test's.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes is the machine's affair, and no test's. The same commit sees the same examples, wherever it is
+# tested; new ones are looked for with `--hypothesis-profile=new`.
+settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile("new", parent=settings.get_profile("house"), derandomize=False)
 settings.load_profile("house")
 
 

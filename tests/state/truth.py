@@ -33,11 +33,11 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
   if kind == 'hash' then content = redis.call('HGETALL', key)
   elseif kind == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   elseif kind == 'set' then content = redis.call('SMEMBERS', key) end
-  all[#all + 1] = { key, kind, content }
+  if content then all[#all + 1] = { key, kind, content } end
 end
 return all
 """
-"""Everything in Redis, in one round trip."""
+"""Every hash and set in Redis, in one round trip; lists hold parts of replays that are under way."""
 
 
 def snapshot(client: Redis) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def snapshot(client: Redis) -> dict[str, Any]:
     for key, kind, content in answer:
         if kind == b"set":
             found[key.decode()] = {member.decode() for member in content}
-        elif content is not None:
+        else:
             found[key.decode()] = dict(
                 zip((name.decode() for name in content[::2]), content[1::2], strict=True)
             )
