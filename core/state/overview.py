@@ -42,6 +42,8 @@ class LaneOverview:
         limits, remaining: a minute's allowance by dimension, and what of it is left by the provider's last word.
         retries: calls again that the retry budget still covers.
         oldest_s: since when the oldest batch runs that has pictures waiting; 0 where none waits.
+        group: where its pictures wait; its own name where it has work of its own.
+        claimed_at_s: when the last of its pictures was claimed, in Unix time.
     """
 
     name: str
@@ -56,6 +58,8 @@ class LaneOverview:
     remaining: Mapping[str, float] = field(default_factory=dict)
     retries: float | None = None
     oldest_s: float = 0.0
+    group: str = ""
+    claimed_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,8 @@ async def _lane(client: Redis, name: str, now_us: int) -> LaneOverview:
         {each: _remaining(limit, known.get(f"full:{each}"), now_us) for each, limit in limits.items()},
         float(known["retry_tenths"]) / 10 if "retry_tenths" in known else None,
         0.0 if since_ms is None else max(0.0, now_us / 1e6 - since_ms / 1e3),
+        known.get("group", name),
+        int(known["claimed_at"]) / 1000 if "claimed_at" in known else None,
     )
 
 

@@ -46,6 +46,7 @@ class QueueFigures(Collector):
         yield from _redis_gauges(found.redis)
         yield from _lane_gauges(found.lanes)
         yield from _account_gauges(found.lanes)
+        yield _slots_wanted(found.lanes)
         labels = _labels(found.budgets)
         yield _doubtful(found.doubtful_usd_micros, labels)
         yield from _budget_gauges(found.budgets, labels, self._budgets)
@@ -99,7 +100,12 @@ def _lane_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
     broken = GaugeMetricFamily(
         "darkroom_lane_broken", "1 while the breaker holds claims back.", labels=["lane"]
     )
+    claimed = GaugeMetricFamily(
+        "darkroom_lane_claimed_timestamp_seconds", "When the last picture was claimed.", labels=["lane"]
+    )
     for lane in lanes:
+        if lane.claimed_at_s is not None:
+            claimed.add_metric([lane.name], lane.claimed_at_s)
         flows.add_metric([lane.name, "ready"], lane.ready)
         flows.add_metric([lane.name, "asleep"], lane.asleep)
         waiting.add_metric([lane.name], lane.waiting)
@@ -107,7 +113,7 @@ def _lane_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
         in_flight.add_metric([lane.name], lane.in_flight)
         paused.add_metric([lane.name, lane.paused_for or "none"], int(lane.paused_for is not None))
         broken.add_metric([lane.name], int(lane.is_broken))
-    yield from (flows, waiting, oldest, in_flight, paused, broken)
+    yield from (flows, waiting, oldest, in_flight, paused, broken, claimed)
 
 
 def _account_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
@@ -130,6 +136,22 @@ def _account_gauges(lanes: tuple[LaneOverview, ...]) -> Iterator[Metric]:
         if lane.retries is not None:
             retries.add_metric([lane.name], lane.retries)
     yield from (limits, remaining, needed, retries)
+
+
+def _slots_wanted(lanes: tuple[LaneOverview, ...]) -> Metric:
+    """What is waiting for a group of lanes any of them may take, so that they are looked at together."""
+    family = GaugeMetricFamily(
+        "darkroom_slots_wanted",
+        "Calls in flight that the limits take and pictures are there for.",
+        labels=["lane"],
+    )
+    for queue in lanes:
+        members = [lane for lane in lanes if lane.group == queue.name]
+        needed = [lane.slots_needed for lane in members if lane.slots_needed is not None]
+        if needed:
+            pictures = queue.waiting + sum(lane.in_flight for lane in members)
+            family.add_metric([queue.name], min(sum(needed), pictures))
+    return family
 
 
 def _labels(budgets: tuple[BudgetOverview, ...]) -> dict[str | None, str]:

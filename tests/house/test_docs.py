@@ -100,7 +100,8 @@ def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Kind and labels by name, of every metric the processes show."""
     found = dict(_of_processes(WorkerMetrics().registry)) | dict(_of_processes(ServiceMetrics().registry))
     known = {"images": 250.0}
-    lane = LaneOverview("main", 1, 0, 0, "auth", 5, limits=known, remaining=known, retries=10)
+    about: Any = {"limits": known, "remaining": known, "retries": 10, "group": "main", "claimed_at_s": 1}
+    lane = LaneOverview("main", 1, 0, 0, "auth", 5, **about)
     budgets = (BudgetOverview(None, 1, 1), BudgetOverview("acme", 1, 1))
     server = RedisOverview(evicts=False, persists={"append_only": True}, used_bytes=1, limit_bytes=2)
     queue = Overview((lane,), 1, budgets=budgets, redis=server)

@@ -87,6 +87,24 @@ async def test_flows_of_a_group_are_counted_once(world: World) -> None:
     assert {name: lane.ready for name, lane in lanes.items()} == {"east": 0, "west": 0, GROUP: 1}
 
 
+async def test_the_overview_says_when_the_last_picture_of_a_group_was_claimed_and_whose_its_lanes_are(
+    world: World,
+) -> None:
+    await two_accounts(world)
+    await world.batch({GROUP: [Block(3)]})
+    lanes = {lane.name: lane for lane in (await overview(world.redis)).lanes}
+    assert {name: (lane.group, lane.claimed_at_s) for name, lane in lanes.items()} == dict.fromkeys(
+        ("east", "west", GROUP), (GROUP, None)
+    )
+
+    now_s, _ = await world.redis.time()
+    assert len(await claim(world, "east")) == 3
+    assert await claim(world, "west") == []  # says nothing of a claim
+    lanes = {lane.name: lane for lane in (await overview(world.redis)).lanes}
+    assert [lanes[name].claimed_at_s for name in ("east", "west")] == [None, None]
+    assert now_s <= (lanes[GROUP].claimed_at_s or 0) < now_s + 60
+
+
 async def test_a_child_waits_in_the_group_that_its_batch_was_planned_for(world: World) -> None:
     await two_accounts(world)
     await world.batch({GROUP: [Block(1), Block(1, dependent=True)]})

@@ -96,6 +96,7 @@ local function until_next_sleeper()
 end
 
 local function answer(claims, wait_us, limited_by)
+  if #claims > 0 then redis.call('HSET', GROUP, 'claimed_at', int(now / 1000)) end
   return cmsgpack.pack({ claims = claims, wait_ms = math.ceil(wait_us / 1000), limited_by = limited_by })
 end
 

@@ -22,10 +22,11 @@ def _workers() -> list[p.Panel]:
             ("max(darkroom_workers_lost)", "lost"),
         ),
         p.graph(
-            "Slots", "Calls that run, that the workers may hold, and that would use the whole limits.", p.COUNT,
+            "Slots", "Calls that run, that the workers may hold, and that would use the limits of the lanes that have work.",
+            p.COUNT,
             ("darkroom:attempts_in_flight:sum", "busy"),
             ("darkroom:worker_slots:sum", "slots"),
-            ("darkroom:slots_needed:sum", "needed"),
+            ("darkroom:slots_wanted:sum", "wanted"),
         ),
         p.graph(
             "Calls of each worker", "Attempts that run in each process.", p.COUNT,

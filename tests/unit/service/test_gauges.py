@@ -1,9 +1,9 @@
-"""Figures of many tenants: few series, and no budget that nobody watches."""
+"""Figures of many tenants: few series, and no budget that nobody watches. What workers are wanted for."""
 
 from __future__ import annotations
 
 from core.settings import BudgetSettings
-from core.state.overview import BudgetOverview, Doubtful, Overview
+from core.state.overview import BudgetOverview, Doubtful, LaneOverview, Overview
 from core.telemetry.metrics import MOST_TENANTS
 from service.routes.gauges import QueueFigures
 
@@ -55,3 +55,25 @@ def test_what_is_held_for_doubts_is_told_by_what_was_asked_for_and_by_tenant() -
         ("a", "low", "other"): 1.5,
     }
     assert found["unknown", "unknown", "t000"] == 0
+
+
+def lane(name: str, group: str, needed: int | None, *, waiting: int = 0, in_flight: int = 0) -> LaneOverview:
+    return LaneOverview(name, 0, 0, in_flight, None, needed, waiting=waiting, group=group)
+
+
+def test_slots_are_wanted_for_lanes_that_have_pictures_and_lanes_of_a_group_share_what_waits() -> None:
+    idle, new = lane("idle", "idle", 4000), lane("new", "new", None, waiting=90)
+    some = lane("some", "some", 15, waiting=4700, in_flight=15)
+    east, west = lane("east", "accounts", 50, in_flight=20), lane("west", "accounts", 50)
+    accounts = lane("accounts", "accounts", None, waiting=60)
+    lanes = (accounts, east, idle, new, some, west)
+    (family,) = (
+        family
+        for family in QueueFigures(Overview(lanes, 1), CAPS).collect()
+        if family.name == "darkroom_slots_wanted"
+    )
+    assert {sample.labels["lane"]: sample.value for sample in family.samples} == {
+        "idle": 0,
+        "some": 15,
+        "accounts": 20 + 60,
+    }
