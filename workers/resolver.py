@@ -31,9 +31,6 @@ from workers.usage.evidence import first_minute, span_of
 PART = 200
 """Doubts in one look."""
 
-SETTLED = "settled"
-"""What a doubt `was` of which only the way back into the queue is left."""
-
 _SAYS = {
     Charged.YES: "The provider's usage report says that the call was charged; its picture never came.",
     Charged.NO: "The provider's usage report says that the call was not charged; it was sent often enough.",
@@ -75,8 +72,6 @@ class Resolver:
 
     async def _resolved(self, doubt: Doubt, charged: Charged, now_ms: int) -> bool:
         try:
-            if doubt.was == SETTLED:
-                return await self._queue(doubt)
             return await self._by_receipt(doubt) or await self._by_policy(doubt, charged, now_ms)
         except UnavailableError as error:
             _log.warning("doubt.delayed", batch=doubt.batch_id, task=doubt.index, reason=error.detail)
@@ -177,8 +172,6 @@ class Resolver:
         settled = await self._doubts.settle(
             doubt, charged=resolution.charged, again=resolution.again, says=says
         )
-        if settled is Settled.QUEUE:
-            await self._queue(doubt)
         if settled is not Settled.STALE:
             by = "on_doubt" if resolution.charged is Charged.UNKNOWN else "report"
             to = TaskState.QUEUED if settled is Settled.QUEUE else TaskState.PARKED
@@ -196,9 +189,6 @@ class Resolver:
             sends=doubt.sends,
             on_doubt=doubt.on_doubt,
         )
-
-    async def _queue(self, doubt: Doubt) -> bool:
-        return (await self._move(doubt, TaskState.QUEUED, fence=doubt.fence)).status == "ok"
 
     async def _move(self, doubt: Doubt, to: TaskState, **facts: Any) -> Moved:
         return await self._tasks.move(

@@ -21,7 +21,7 @@ class Doubt:
     """A parked task whose last call may have been charged.
 
     Args:
-        was: the state it was parked from; `settled` when only its way back into the queue is left.
+        was: the state it was parked from.
         since_ms: when its request left, milliseconds since the epoch by the clock of Redis.
     """
 
@@ -63,7 +63,7 @@ class Minute:
 class Settled(StrEnum):
     """What settling a doubt led to."""
 
-    QUEUE = "queue"  # its money is settled; it is to be queued, by a move
+    QUEUE = "queue"  # its money is settled, and it is in the queue, or has ended with its batch
     PARKED = "parked"  # it stays so, unless somebody replays it
     STALE = "stale"  # it is not in doubt any more
 
@@ -101,11 +101,11 @@ class DoubtStore:
         """Settles the money of a doubt: given back, or spent, or held on when nobody knows and it is not made again.
 
         Args:
-            again: it may be made again; where it was charged, as far as the batch's budget for that goes.
+            again: it is made again; where it was charged, as far as the batch's budget for that goes.
             says: the sentence for who looks at it when it stays parked; none: the one it was parked with.
 
         Raises:
-            UnavailableError: Redis did not answer; asking again is safe.
+            UnavailableError: Redis did not answer; asking again is safe, and finds it stale if it was settled.
         """
         question: dict[str, Any] = {
             "batch": doubt.batch_id,

@@ -184,17 +184,3 @@ async def test_a_batch_whose_manifest_is_gone_is_decided_all_the_same(
     batch = await world.batches.get(claim.tenant, claim.batch_id)
     assert (batch.counts["parked"], batch.held_usd_micros) == (1, 9000)
     assert await world.redis.exists(keys.DOUBTS) == 0
-
-
-async def test_a_doubt_whose_resolver_died_before_it_was_queued_is_queued_by_the_next_one(
-    world: World, documents: Documents, resolver: Resolver
-) -> None:
-    claim = await parked(world, documents)
-    doubts = DoubtStore(world.redis)
-    (doubt,), _ = await doubts.due(limit=1, again_ms=0)
-    await doubts.settle(doubt, charged=Charged.NO, again=True)
-    await due_again(world)
-
-    assert await resolver.resolve() == 1
-
-    assert [found.index for found in await world.claim()] == [claim.index]

@@ -313,9 +313,6 @@ class SmallWorld:
         if not doubts:
             return now
         doubt = doubts[0]
-        hands = Hands("requeue", doubt.index, doubt.fence, doubt.attempt, now.name(place))
-        if doubt.was == "settled":
-            return now.holding(place, hands)
         known = Known(
             has_left=doubt.was == TaskState.SENT, age_s=10**6, deadline_s=1, report_lag_s=None,
             charged=Charged.UNKNOWN, sends=doubt.sends, on_doubt=self._on_doubt,
@@ -325,12 +322,7 @@ class SmallWorld:
         settled = await self._doubts.settle(doubt, charged=resolution.charged, again=resolution.again)
         if settled is not Settled.QUEUE:
             return now
-        doubted = now.doubted | {(doubt.index, doubt.attempt)}
-        return replace(now, doubted=doubted).holding(place, hands)
-
-    async def _requeue(self, now: Now, place: int, hands: Hands) -> Now:
-        await self._move(now, place, hands, "queued", from_state="parked")
-        return now.holding(place, None)
+        return replace(now, doubted=now.doubted | {(doubt.index, doubt.attempt)})
 
     # Accidents
 

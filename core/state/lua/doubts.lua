@@ -3,7 +3,7 @@
 --
 -- ARGV[1] how many at most, ARGV[2] milliseconds until the next look
 -- Returns msgpack: now_ms, doubts [{batch, tenant, index, fence, attempt, sends, lane, was (the state it was parked
---   from | settled), since (ms: when it was sent, or else parked), on_doubt}]
+--   from), since (ms: when it was sent, or else parked), on_doubt}]
 
 local now = math.floor(now_us() / 1000)
 local found = {}
