@@ -145,7 +145,7 @@ FAILURE_RULES: dict[FailureClass, FailureRule] = {
         Charged.NO, Reaction.FINAL, "The batch was cancelled; replay it if it is wanted after all."
     ),
     FailureClass.POISON: FailureRule(
-        Charged.UNKNOWN,
+        Charged.NO,
         Reaction.FINAL,
         "Workers died three times while running it; look at the row and its references, then replay it.",
     ),

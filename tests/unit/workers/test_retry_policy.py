@@ -30,7 +30,7 @@ TABLE = {
     C.OVER_BUDGET: (Charged.NO, R.FINAL),
     C.EXPIRED: (Charged.NO, R.FINAL),
     C.CANCELLED: (Charged.NO, R.FINAL),
-    C.POISON: (Charged.UNKNOWN, R.FINAL),
+    C.POISON: (Charged.NO, R.FINAL),
 }
 
 
