@@ -14,6 +14,7 @@ import structlog
 from core.clock import Clock, moment
 from core.documents import Documents
 from core.state.tasks import Moved, TaskStore
+from core.storage.store import UnreadableError
 from schemas.asset import Receipt
 from schemas.errors import UnavailableError
 from schemas.failure import Failure
@@ -135,13 +136,15 @@ class PictureKeeper:
     async def _own_receipt(self, order: Order, asset: str) -> Receipt | None:
         """The receipt of a stored picture, if it is that of this very attempt. Where it cannot be read this picture is kept
         beside the other: an attempt is posted once in any case."""
-        try:
-            receipt = await self.persist(
-                lambda: self._documents.find_receipt(order.tenant, order.batch_id, asset)
-            )
-        except ValueError:
-            _log.warning("receipt.damaged", batch=order.batch_id, asset=asset)
-            return None
+
+        async def find() -> Receipt | None:
+            try:
+                return await self._documents.find_receipt(order.tenant, order.batch_id, asset)
+            except (ValueError, UnreadableError):
+                _log.warning("receipt.damaged", batch=order.batch_id, asset=asset)
+                return None
+
+        receipt = await self.persist(find)
         return receipt if receipt is not None and receipt.attempt == order.attempt else None
 
     async def _end(self, order: Order, fence: int, delivery: Delivery, stored: Stored, cost: int) -> bool:

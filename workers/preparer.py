@@ -7,8 +7,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from core.clock import Clock, moment
 from core.documents import Documents, PlannedRow
+from core.storage.store import UnreadableError
 from schemas.claim import Claim
 from schemas.disclosure import label_of
 from schemas.expansion import Cell
@@ -30,13 +33,17 @@ MAX_FETCHES = 5
 """Tries of a task whose reference's server does not answer, before the reference counts as bad."""
 
 MAX_READS = 20
-"""The same where a file of it cannot be written or read here: with the pauses some ten minutes, on whichever worker has its
-turn. Storage that does not answer is no such trouble, and is waited for without end."""
+"""The same where nothing says that the reference is to blame: no name can be looked up, a file of it cannot be written or
+read here, or storage does not give it out. With the pauses some ten minutes, on whichever worker has its turn, so that a
+resolver that is away for a minute ends no task. Storage that does not answer is no such trouble, and is waited for without
+end."""
 
 OF_THE_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 )
 """What no single task is to blame for, so that it is never counted against one: disk, open files, memory, processes."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,8 @@ class Preparer:
             stem = output_key(campaign.manifest, values)
             references, mask = await self._bring(claim, campaign, cell, row, values)
         except BadReferenceError as error:
-            again = error.transient and claim.fetches + 1 < MAX_FETCHES
+            most = MAX_READS if error.is_ours else MAX_FETCHES
+            again = error.transient and claim.fetches + 1 < most
             return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, str(error))
         except OSError as error:
             if error.errno in OF_THE_MACHINE:
@@ -91,6 +99,22 @@ class Preparer:
             request = replace(request, mask=mask)
         order = _order(claim, campaign, cell, row, request, stem)
         return Prepared(order, await self._linker.linked(claim.lane, request))
+
+    async def unreadable(self, claim: Claim, error: UnreadableError) -> Failure:
+        """Why a task is not sent whose picture starts from an object that storage does not give out; the call is never made
+        without it.
+
+        Raises:
+            UnavailableError: storage does nothing at all, so that this says nothing of the object.
+        """
+        await self._documents.store.check()
+        _log.warning("object.unreadable", reason=error.detail)
+        again = claim.fetches + 1 < MAX_READS
+        message = (
+            "Storage answers, and does not give out an object that the picture starts from: it is archived, or may not be "
+            "read. Ask whoever runs the storage to give it out again."
+        )
+        return Failure.of(FailureClass.NOT_SENT if again else FailureClass.BAD_REFERENCE, message)
 
     async def _bring(
         self, claim: Claim, campaign: Campaign, cell: Cell, row: PlannedRow, values: dict[str, Any]

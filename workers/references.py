@@ -31,12 +31,15 @@ T = TypeVar("T")
 class BadReferenceError(ValueError):
     """A reference picture that cannot be had, or that the provider would refuse; the message is for a person.
 
-    `transient`: the same address may answer later.
+    Args:
+        transient: the same address may answer later.
+        is_ours: nothing can be looked up here now, whatever the address.
     """
 
-    def __init__(self, detail: str, *, transient: bool = False) -> None:
+    def __init__(self, detail: str, *, transient: bool = False, is_ours: bool = False) -> None:
         super().__init__(detail)
         self.transient = transient
+        self.is_ours = is_ours
 
 
 class _Answers(Generic[T]):
@@ -165,7 +168,9 @@ class ReferenceKeeper:
                     url, into=path, max_bytes=self._settings.max_picture_bytes, tenant=tenant
                 )
             except FetchError as error:
-                raise BadReferenceError(str(error), transient=error.transient) from error
+                raise BadReferenceError(
+                    str(error), transient=error.transient, is_ours=error.is_ours
+                ) from error
             await self._looked_at(path, fetched.sha256, "the fetched reference")
             return await self._documents.pin(tenant, batch_id, url, path)
 

@@ -12,6 +12,7 @@ import structlog
 from core.clock import Clock
 from core.state.lanes import LaneStore, Learned
 from core.state.tasks import Moved, TaskStore
+from core.storage.store import UnreadableError
 from schemas.claim import Claim
 from schemas.errors import UnavailableError
 from schemas.failure import Charged, Failure, FailureClass
@@ -88,6 +89,12 @@ class AttemptRunner:
 
     async def _ready(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Prepared | Verdict:
         """A request that has to leave now, or what becomes of a task that is not sent."""
+        try:
+            return await self._readied(claim, campaign, start_at_s)
+        except UnreadableError as error:
+            return self._decide(claim, campaign, await self.preparer.unreadable(claim, error))
+
+    async def _readied(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Prepared | Verdict:
         prepared = await self.preparer.prepare(claim, campaign)
         if isinstance(prepared, Failure):
             return self._decide(claim, campaign, prepared)

@@ -27,7 +27,7 @@ import msgspec
 
 from core.storage.disk import copy_file, locked, make_folder, part_in, sync_folder, write_bytes
 from core.storage.rules import RESERVED, check_folder, check_key, check_metadata, check_prefix, is_key
-from core.storage.store import ObjectInfo
+from core.storage.store import ObjectInfo, UnreadableError
 from core.storage.threads import Threads
 from schemas.errors import AlreadyStoredError, NotFoundError, TooLargeError, UnavailableError
 
@@ -263,7 +263,8 @@ class FolderStore:
             yield
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise UnavailableError(
+            is_refused = operation == "read" and isinstance(error, PermissionError)
+            raise (UnreadableError if is_refused else UnavailableError)(
                 f"The storage folder {self._root} could not {operation} {key}: {reason}. "
                 "Check the disk and who may write there."
             ) from error

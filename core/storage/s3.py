@@ -29,7 +29,7 @@ from core.storage.rules import (
     encode_value,
     is_key,
 )
-from core.storage.store import ObjectInfo
+from core.storage.store import ObjectInfo, UnreadableError
 from core.storage.threads import Threads
 from schemas.errors import AlreadyStoredError, DarkroomError, NotFoundError, TooLargeError, UnavailableError
 
@@ -258,7 +258,11 @@ class S3Store:
             return AlreadyStoredError(f"{self._name} already holds {key}.")
         if status == HTTPStatus.NOT_FOUND and code != "NoSuchBucket":
             return NotFoundError(f"{self._name} holds no {key}.")
-        return UnavailableError(f"{self._name} could not {operation} {key}: it answered {status} {code}.")
+        # An object in an archive is refused by the same number as one that a policy denies.
+        is_refused = operation == "read" and status == HTTPStatus.FORBIDDEN
+        return (UnreadableError if is_refused else UnavailableError)(
+            f"{self._name} could not {operation} {key}: it answered {status} {code}."
+        )
 
 
 def _client(endpoint_url: str | None, limits: S3Limits) -> S3Client:

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from schemas.errors import UnavailableError
+
+
+class UnreadableError(UnavailableError):
+    """The store answers, and does not give this object out: it is archived, or nobody may read it.
+
+    Whether it is this object alone `check` tells: where a key has run out nothing is given out.
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -34,7 +43,8 @@ class ObjectStore(Protocol):
         ValueError: a key, prefix or metadata that no store takes; a mistake of the caller.
         NotFoundError: nothing is stored under the key, or the file to store is missing.
         AlreadyStoredError: `overwrite=False`, and something is there.
-        UnavailableError: the store or the local disk does not do it now; trying again may help.
+        UnavailableError: the store or the local disk does not do it now; trying again may help. Of these an
+            UnreadableError is raised by `get_bytes` and `get_file` alone.
 
     Cancelled:
         A write that has begun goes on in its thread and may still be stored, whole.

@@ -348,6 +348,44 @@ def test_no_socket_is_made_for_an_address_however_it_came_there() -> None:
         guard.checked_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80)))
 
 
+class Failing(Names):
+    """A resolver that fails by one of its codes, or is silent."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__()
+        self.code = code
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        if self.code is None:
+            await asyncio.Event().wait()
+        raise socket.gaierror(self.code, "as the system says it")
+
+
+@pytest.mark.parametrize(
+    ("code", "is_ours"),
+    [
+        (socket.EAI_NONAME, False),
+        (socket.EAI_NODATA, False),
+        (socket.EAI_AGAIN, True),
+        (socket.EAI_FAIL, True),
+    ],
+)
+async def test_a_name_that_does_not_exist_is_told_apart_from_a_resolver_that_does_not_answer(
+    tmp_path: Path, code: int, is_ours: bool
+) -> None:
+    error = await refusal("http://public.example/", tmp_path, names=Failing(code))
+    assert (error.transient, error.is_ours) == (True, is_ours)
+
+
+async def test_a_silent_resolver_counts_as_one_that_cannot_answer_now() -> None:
+    resolver = guard.PromptResolver(Failing(None), timeout_s=0.01)
+    with pytest.raises(socket.gaierror) as raised:
+        await resolver.resolve("public.example")
+    assert raised.value.errno == socket.EAI_AGAIN
+
+
 async def test_a_proxy_of_the_environment_is_not_used(
     wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,6 @@ from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.claim import Claim
 from schemas.errors import UnavailableError
-from schemas.failure import Charged
 from schemas.manifest_check import check_manifest
 from schemas.rendition import Check, Checked
 from tests.state.world import Block, World

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,13 +10,22 @@ import aiohttp
 
 from workers.fetching.guard import AddressRefusedError
 
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY})
+"""What a resolver says that answers. Whatever else it fails by is no word about the host."""
+
 
 class FetchError(ValueError):
-    """A file that is not fetched. `transient`: the same URL may work later."""
+    """A file that is not fetched.
 
-    def __init__(self, detail: str, *, transient: bool = False) -> None:
+    Args:
+        transient: the same URL may work later.
+        is_ours: no name can be looked up here, so that this says nothing of the URL; it is transient, too.
+    """
+
+    def __init__(self, detail: str, *, transient: bool = False, is_ours: bool = False) -> None:
         self.detail = detail
-        self.transient = transient
+        self.transient = transient or is_ours
+        self.is_ours = is_ours
         super().__init__(detail)
 
 
@@ -58,5 +68,7 @@ def translated(host: str) -> Iterator[None]:
 def _meaning(error: aiohttp.ClientError, host: str) -> FetchError:
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
         return FetchError(f"{host} is not fetched: it leads to {error.os_error}. Use a public address.")
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and error.os_error.errno not in _NO_SUCH_NAME:
+        return FetchError(f"The resolver did not answer when it was asked for {host}.", is_ours=True)
     _, sentence, transient = next(row for row in _SENTENCES if isinstance(error, row[0]))
     return FetchError(sentence.format(host=host), transient=transient)

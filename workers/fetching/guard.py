@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 
@@ -10,9 +11,32 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from workers.fetching.addresses import is_own_address, refusal_of
 
+LOOK_UP_TIMEOUT_S = 8.0
+"""Less than a connection may take, so that it is known which of the two was slow."""
+
 
 class AddressRefusedError(OSError):
     """An address that must not be dialled. An OSError: it passes through the client like a failed connect."""
+
+
+class PromptResolver(AbstractResolver):
+    """Resolves a host within its time. A resolver that is silent fails as one that says that it cannot answer now."""
+
+    def __init__(self, inner: AbstractResolver, *, timeout_s: float = LOOK_UP_TIMEOUT_S) -> None:
+        self._inner = inner
+        self._timeout_s = timeout_s
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._inner.resolve(host, port, family)
+        except TimeoutError as error:
+            raise socket.gaierror(socket.EAI_AGAIN, "The resolver did not answer in time.") from error
+
+    async def close(self) -> None:
+        await self._inner.close()
 
 
 class CheckedResolver(AbstractResolver):
@@ -50,7 +74,7 @@ def connector(resolver: AbstractResolver | None, *, allow_private: bool) -> aioh
 
     Every new connection resolves anew and is checked. TLS names stay those of the URL.
     """
-    resolver = resolver or aiohttp.ThreadedResolver()
+    resolver = PromptResolver(resolver or aiohttp.ThreadedResolver())
     return aiohttp.TCPConnector(
         resolver=resolver if allow_private else CheckedResolver(resolver),
         socket_factory=None if allow_private else checked_socket,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.storage.folder import FolderStore
+from core.storage.store import UnreadableError
 from schemas.errors import AlreadyStoredError, UnavailableError
 
 PNG = "image/png"
@@ -156,6 +158,24 @@ async def test_a_key_is_not_also_a_folder(store: FolderStore) -> None:
                 await store.put_bytes(key, b"y", media_type=PNG, overwrite=overwrite)
     assert await store.get_bytes("a/b") == b"x"
     assert [key async for key in store.list_keys("")] == ["a/b"]
+
+
+async def test_a_file_that_may_not_be_read_is_told_apart_from_a_disk_that_fails(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.put_bytes("a/b", b"x", media_type=PNG, overwrite=False)
+    kinds = []
+    for number in (errno.EACCES, errno.EIO):
+        error = OSError(number, os.strerror(number))  # to root, which runs many a test, every file is open
+
+        def refuse(path: Path, mode: str, error: OSError = error) -> None:
+            raise error
+
+        monkeypatch.setattr(Path, "open", refuse)
+        with pytest.raises(UnavailableError) as raised:
+            await store.get_bytes("a/b")
+        kinds.append(type(raised.value))
+    assert kinds == [UnreadableError, UnavailableError]
 
 
 async def test_a_segment_is_no_longer_than_a_file_name(store: FolderStore) -> None:

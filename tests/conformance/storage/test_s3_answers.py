@@ -15,7 +15,7 @@ from botocore.httpchecksum import Crc32Checksum
 
 from core.storage.opening import open_store
 from core.storage.s3 import S3Limits, S3Store
-from core.storage.store import ObjectStore
+from core.storage.store import ObjectStore, UnreadableError
 from schemas.errors import AlreadyStoredError, NotFoundError, UnavailableError
 
 PNG = "image/png"
@@ -64,6 +64,24 @@ async def test_a_conflict_that_does_not_end_is_unavailable(scripted: Any, answer
     with pytest.raises(UnavailableError, match="409 ConditionalRequestConflict"):
         await put(bucket_at(scripted.url))
     assert len(scripted.bodies) == 5
+
+
+async def test_an_object_that_is_not_given_out_is_told_apart_from_a_store_that_is_away(
+    scripted: Any, answer: Callable[..., Any]
+) -> None:
+    store = bucket_at(scripted.url)
+    kinds = []
+    for given in (answer(403, "AccessDenied"), answer(403, "InvalidObjectState"), answer(503, "SlowDown")):
+        scripted.answers = [given]
+        with pytest.raises(UnavailableError) as raised:
+            await store.get_bytes("t/k")
+        kinds.append(type(raised.value))
+    scripted.answers = [answer(403, "AccessDenied")]
+    with pytest.raises(UnavailableError) as raised:
+        await put(store)
+    assert [*kinds, type(raised.value)] == [
+        UnreadableError, UnreadableError, UnavailableError, UnavailableError
+    ]  # fmt: skip
 
 
 async def test_a_503_is_tried_again(scripted: Any, answer: Callable[..., Any]) -> None:

@@ -13,8 +13,10 @@ import pytest
 from core.clock import SystemClock
 from core.documents import Documents, PlannedRow
 from core.storage.folder import FolderStore
+from core.storage.store import UnreadableError
 from schemas.catalog import Row
 from schemas.claim import Claim
+from schemas.errors import UnavailableError
 from schemas.expansion import Expansion
 from schemas.failure import Failure, FailureClass
 from schemas.manifest_check import check_manifest
@@ -49,15 +51,30 @@ def references() -> Unanswered:
     return Unanswered()
 
 
+class Storage(FolderStore):
+    """A folder that may be shut."""
+
+    is_shut = False
+
+    async def check(self) -> None:
+        if self.is_shut:
+            raise UnavailableError("The key has run out.")
+
+
 @pytest.fixture
-async def preparer(tmp_path: Path, references: Unanswered) -> AsyncIterator[Preparer]:
-    store = FolderStore(tmp_path, threads=1)
-    documents = Documents(store)
+async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
+    store = Storage(tmp_path, threads=1)
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def preparer(storage: Storage, references: Unanswered) -> Preparer:
+    documents = Documents(storage)
     row = Row(number=1, key="row-0", title="cup")
     await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})])
-    linker = Linker(store, lanes=(), expires_s=60)
-    yield Preparer(documents, references, linker, SystemClock())
-    await store.aclose()
+    linker = Linker(storage, lanes=(), expires_s=60)
+    return Preparer(documents, references, linker, SystemClock())
 
 
 @pytest.mark.parametrize(
@@ -80,6 +97,47 @@ async def test_a_reference_counts_as_bad_after_so_many_tries_of_bringing_it(
 
     assert isinstance(found, Failure)
     assert found.failure_class is becomes
+
+
+@pytest.mark.parametrize(
+    ("fetches", "becomes"),
+    [(MAX_READS - 2, FailureClass.NOT_SENT), (MAX_READS - 1, FailureClass.BAD_REFERENCE)],
+)
+async def test_a_resolver_that_does_not_answer_ends_no_task_within_minutes(
+    preparer: Preparer, references: Unanswered, fetches: int, becomes: FailureClass
+) -> None:
+    references.error = BadReferenceError("The resolver did not answer.", transient=True, is_ours=True)
+    made = check_manifest(ASKED)
+
+    found = await preparer.prepare(
+        claim(attempt=fetches + 1, fetches=fetches), Campaign(made, Expansion(made, 1))
+    )
+
+    assert isinstance(found, Failure)
+    assert found.failure_class is becomes
+
+
+@pytest.mark.parametrize(
+    ("fetches", "becomes"),
+    [(MAX_READS - 2, FailureClass.NOT_SENT), (MAX_READS - 1, FailureClass.BAD_REFERENCE)],
+)
+async def test_an_object_that_alone_is_not_given_out_ends_its_task_after_so_many_tries(
+    preparer: Preparer, fetches: int, becomes: FailureClass
+) -> None:
+    refused = UnreadableError("The bucket could not read tenants/acme/k: it answered 403 AccessDenied.")
+
+    found = await preparer.unreadable(claim(attempt=fetches + 1, fetches=fetches), refused)
+
+    assert (found.failure_class, "tenants/" in found.message) == (becomes, False)
+
+
+async def test_storage_that_gives_out_nothing_at_all_is_waited_for_without_end(
+    preparer: Preparer, storage: Storage
+) -> None:
+    storage.is_shut = True
+
+    with pytest.raises(UnavailableError, match="run out"):
+        await preparer.unreadable(claim(attempt=999, fetches=999), UnreadableError("403"))
 
 
 def failing_by(number: int) -> OSError:

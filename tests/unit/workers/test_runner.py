@@ -20,6 +20,7 @@ from core.state import keys
 from core.state.lanes import LaneStore, Learned, Lesson
 from core.state.tasks import Moved
 from core.storage.folder import FolderStore
+from core.storage.store import UnreadableError
 from core.telemetry.metrics import WorkerMetrics
 from schemas.claim import Claim
 from schemas.expansion import Expansion
@@ -68,6 +69,7 @@ class Bench:
         self.campaign = campaign_of()
         self.order = order
         self.refusal: Failure | None = None
+        self.unread: UnreadableError | None = None
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def get(self, tenant: str, batch_id: str) -> Campaign:
@@ -76,7 +78,12 @@ class Bench:
     async def lost_with(self, tenant: str, batch_id: str, index: int) -> list[int]:
         return []
 
+    async def unreadable(self, claim: Claim, error: UnreadableError) -> Failure:
+        return Failure.of(FailureClass.NOT_SENT, error.detail)
+
     async def prepare(self, claim: Claim, campaign: Campaign) -> Prepared | Failure:
+        if self.unread is not None:
+            raise self.unread
         if self.refusal is not None:
             await self._freeze()
             return self.refusal
@@ -198,6 +205,19 @@ async def test_a_disk_that_fails_before_anything_is_sent_does_not_count_against_
     assert verdict == RetryIn(WITHDRAWN_S)
     assert ((await world.task(claim)).state, (await world.task(claim)).sends) == ("waiting", 0)
     assert await world.redis.hget(keys.task(claim.batch_id, claim.index), "crashes") is None
+
+
+async def test_an_object_that_storage_does_not_give_out_counts_against_its_task_and_nothing_is_sent(
+    world: World, runner: AttemptRunner, bench: Bench
+) -> None:
+    claim = await claimed(world)
+    bench.unread = UnreadableError("it answered 403 AccessDenied")
+
+    await runner.run(claim, 0.0)
+
+    task = await world.task(claim)
+    assert (task.state, task.sends, (task.failure or {})["class"]) == ("waiting", 0, "not_sent")
+    assert await world.redis.hget(keys.task(claim.batch_id, claim.index), "fetches") == b"1"
 
 
 async def test_a_picture_that_cannot_serve_again_is_not_taken_for_the_answer_to_the_call_made_instead(
