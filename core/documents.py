@@ -2,11 +2,11 @@
 
 ```
 tenants/<tenant>/batches/<batch>/manifest.json
-tenants/<tenant>/batches/<batch>/batch.json             what its plan made of it, written before it starts
+tenants/<tenant>/batches/<batch>/planned/<fence>.json   what a plan made of it, before it starts; the latest counts
 tenants/<tenant>/batches/<batch>/steering.json          its course, cap and priority, once they were changed
 tenants/<tenant>/batches/<batch>/records/<page>.json    tasks of which receipts do not tell all, by the hundred
 tenants/<tenant>/batches/<batch>/ended/<token>/<part>.msgpack   its tasks, by the 2,000, when Redis has them no more
-tenants/<tenant>/batches/<batch>/rows/<page>.jsonl      {row, files {name: sha256}, folders}, PAGE_ROWS a page
+tenants/<tenant>/batches/<batch>/rows/<fence>/<page>.jsonl   {row, files {name: sha256}, folders}, PAGE_ROWS a page
 tenants/<tenant>/batches/<batch>/references/<sha256 of the URL>.json   {name, sha256, bytes}: what it was at first
 tenants/<tenant>/batches/<batch>/pictures/<asset key>   and <asset key>.json, its receipt
 tenants/<tenant>/batches/<batch>/originals/<stem>.<ext> what the provider sent, untouched
@@ -40,6 +40,7 @@ from schemas.errors import AlreadyStoredError, NotFoundError
 from schemas.manifest import Manifest
 from schemas.notation import ACCEPTED
 from schemas.picture import NOT_A_PICTURE, PictureFacts, sniff_picture
+from schemas.plan import Plan
 
 PAGE_ROWS = 500
 _JSON = "application/json"
@@ -98,21 +99,19 @@ class Documents:
         text = await self.store.get_bytes(owned_key(tenant, owner_id, "manifest.json"))
         return Manifest.model_validate_json(text, context=ACCEPTED)
 
-    async def put_prompts(self, tenant: str, plan_id: str, prompts: Sequence[dict[str, Any]]) -> None:
+    async def put_prompts(self, tenant: str, plan: Plan) -> None:
         """Keeps the prompts that a plan shows: here, beside the manifest, and not in Redis."""
         await self.store.put_bytes(
-            owned_key(tenant, plan_id, "prompts.json"),
-            orjson.dumps(prompts),
+            _prompts_key(tenant, plan),
+            orjson.dumps(plan.prompts),
             media_type=_JSON,
             overwrite=True,
         )
 
-    async def find_prompts(self, tenant: str, plan_id: str) -> list[dict[str, Any]]:
+    async def find_prompts(self, tenant: str, plan: Plan) -> list[dict[str, Any]]:
         """The prompts of a plan; none where they are gone."""
         try:
-            found: list[dict[str, Any]] = orjson.loads(
-                await self.store.get_bytes(owned_key(tenant, plan_id, "prompts.json"))
-            )
+            found: list[dict[str, Any]] = orjson.loads(await self.store.get_bytes(_prompts_key(tenant, plan)))
         except NotFoundError:
             return []
         return found
@@ -189,8 +188,10 @@ class Documents:
         except (NotFoundError, msgspec.DecodeError):
             return None
 
-    async def put_page(self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow]) -> None:
-        """Keeps up to PAGE_ROWS rows; page 0 holds rows 0..PAGE_ROWS-1."""
+    async def put_page(
+        self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow], *, fence: int
+    ) -> None:
+        """Keeps up to PAGE_ROWS rows of the plan with this fence; page 0 holds rows 0..PAGE_ROWS-1."""
         lines = [
             orjson.dumps(
                 {
@@ -202,24 +203,27 @@ class Documents:
             for planned in rows
         ]
         await self.store.put_bytes(
-            _page_key(tenant, batch_id, page),
+            _page_key(tenant, batch_id, page, fence),
             b"\n".join(lines),
             media_type="application/jsonl",
             overwrite=True,
         )
 
-    async def planned_row(self, tenant: str, batch_id: str, row: int) -> PlannedRow:
-        """Row `row`, counted from 0; its page is read once and kept for the neighbours."""
-        line = await self._pages.line(_page_key(tenant, batch_id, row // PAGE_ROWS), row % PAGE_ROWS)
+    async def planned_row(self, tenant: str, batch_id: str, row: int, *, fence: int) -> PlannedRow:
+        """Row `row`, counted from 0, of the plan that opened the batch; its page is kept for the neighbours."""
+        line = await self._pages.line(_page_key(tenant, batch_id, row // PAGE_ROWS, fence), row % PAGE_ROWS)
         entry = orjson.loads(line)
         return PlannedRow(Row(**entry["row"]), entry["files"], entry.get("folders", {}))
 
     async def put_planned(self, planned: PlannedBatch) -> None:
-        await self._put_record(planned.tenant, planned.id, "batch.json", planned)
+        name = f"planned/{planned.rows_fence:08d}.json" if planned.rows_fence else "batch.json"
+        await self._put_record(planned.tenant, planned.id, name, planned)
 
     async def find_planned(self, tenant: str, batch_id: str) -> PlannedBatch | None:
         """What the plan made of a batch; None when it never started. Raises ValueError when it cannot be read."""
-        return await self._find_record(owned_key(tenant, batch_id, "batch.json"), PlannedBatch)
+        keys = [key async for key in self.store.list_keys(owned_key(tenant, batch_id, "planned/"))]
+        latest = keys[-1] if keys else owned_key(tenant, batch_id, "batch.json")
+        return await self._find_record(latest, PlannedBatch)
 
     async def put_steering(self, tenant: str, batch_id: str, steering: Steering) -> None:
         await self._put_record(tenant, batch_id, "steering.json", steering)
@@ -358,8 +362,16 @@ def _name_key(tenant: str, name: str) -> str:
     return f"tenants/{tenant}/uploads/names/{hashlib.sha256(name.encode()).hexdigest()}"
 
 
-def _page_key(tenant: str, batch_id: str, page: int) -> str:
-    return owned_key(tenant, batch_id, f"rows/{page:06d}.jsonl")
+def _prompts_key(tenant: str, plan: Plan) -> str:
+    """By its digest: what two planners of one manifest found is never mixed up."""
+    return owned_key(tenant, plan.id, f"prompts/{plan.digest}.json")
+
+
+def _page_key(tenant: str, batch_id: str, page: int, fence: int) -> str:
+    """Fence 0: of a batch that was planned before plans had one."""
+    return owned_key(
+        tenant, batch_id, f"rows/{fence}/{page:06d}.jsonl" if fence else f"rows/{page:06d}.jsonl"
+    )
 
 
 def _ended_key(tenant: str, batch_id: str, token: str, part: int) -> str:

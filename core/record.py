@@ -31,6 +31,7 @@ class PlannedBatch(msgspec.Struct, frozen=True):
 
     Args:
         flows: see `core.state.batches.Flow`.
+        rows_fence: of this plan, under which its rows lie; of several plans of a batch the latest counts.
     """
 
     id: str
@@ -49,6 +50,7 @@ class PlannedBatch(msgspec.Struct, frozen=True):
     rows: int
     estimated_usd_micros: int
     flows: list[dict[str, Any]]
+    rows_fence: int = 0
 
 
 class Steering(msgspec.Struct, frozen=True):

@@ -49,6 +49,7 @@ class Batch:
     Args:
         counts: by the names of `COUNTS`.
         checks: pictures by the worst result of their checks; those without checks are not among them.
+        rows_fence: of the plan that made its rows, under which they lie in storage.
         limited_by: why nothing starts although work is left: budget | paused | None.
         problems: of a rejected batch, as in an error answer.
         version: grows with every change; the ETag.
@@ -82,3 +83,4 @@ class Batch:
     expects: str | None = None
     trace: str | None = None
     put_away: str | None = None
+    rows_fence: int = 0

@@ -116,7 +116,9 @@ class Replayer:
     async def _row_number(self, row: int) -> int:
         if self._manifest.catalog is None:
             return EMPTY_ROW.number
-        found = await self._desk.documents.planned_row(self._batch.tenant, self._batch.id, row)
+        found = await self._desk.documents.planned_row(
+            self._batch.tenant, self._batch.id, row, fence=self._batch.rows_fence
+        )
         return found.row.number
 
     def _with_parents(self, ended: set[int], matching: Sequence[int]) -> list[Chosen]:

@@ -113,7 +113,7 @@ class Submitter:
     async def _with_prompts(self, plan: Plan | None) -> Plan | None:
         if plan is None:
             return None
-        prompts = await self._desk.documents.find_prompts(self._tenant, plan.id)
+        prompts = await self._desk.documents.find_prompts(self._tenant, plan)
         return plan.model_copy(update={"prompts": tuple(prompts)})
 
     async def submit(

@@ -75,7 +75,9 @@ class Preparer:
         cell = campaign.expansion.cell(claim.index)
         if gone := gone_maker(campaign.manifest, cell.template, moment(self._clock.now_ms()).date()):
             return Failure.of(FailureClass.INVALID_REQUEST, gone)
-        row = await self._documents.planned_row(claim.tenant, claim.batch_id, cell.row)
+        row = await self._documents.planned_row(
+            claim.tenant, claim.batch_id, cell.row, fence=campaign.rows_fence
+        )
         values = cell_values(campaign.manifest, cell, row_values(row.row))
         try:
             prompt = parsed(campaign.manifest.templates[cell.template].text).render(values)

@@ -100,7 +100,9 @@ class Resolver:
         """The receipt of this very attempt, under any of the names its picture can have: what a preset encodes may have
         changed since."""
         cell = campaign.expansion.cell(doubt.index)
-        row = await self._documents.planned_row(doubt.tenant, doubt.batch_id, cell.row)
+        row = await self._documents.planned_row(
+            doubt.tenant, doubt.batch_id, cell.row, fence=campaign.rows_fence
+        )
         stem = output_key(campaign.manifest, cell_values(campaign.manifest, cell, row_values(row.row)))
         stems = (stem, f"{stem}.attempt-{doubt.attempt}")
         for asset in (f"{name}.{kind.extension}" for name in stems for kind in ImageFormat):

@@ -22,12 +22,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A running batch as its workers know it: the manifest without its catalog, its expansion, and its traceparent."""
+    """A running batch as its workers know it: the manifest without its catalog, its expansion, its traceparent, and the
+    fence of the plan that its rows are of."""
 
     manifest: Manifest
     expansion: Expansion
     started_at_ms: int = 0
     trace: str | None = None
+    rows_fence: int = 0
 
     def ready_after(self, cell: Cell) -> list[int]:
         """Children that can start once `cell` is done."""
@@ -93,4 +95,5 @@ class CampaignShelf:
         batch = await self._batches.get(tenant, batch_id)
         manifest = await self._documents.get_manifest(tenant, batch_id)
         manifest = manifest.model_copy(update={"catalog": None})  # its rows are paged, and may be many
-        return Campaign(manifest, Expansion(manifest, batch.rows), batch.started_at_ms or 0, batch.trace)
+        expansion, started_at_ms = Expansion(manifest, batch.rows), batch.started_at_ms or 0
+        return Campaign(manifest, expansion, started_at_ms, batch.trace, batch.rows_fence)

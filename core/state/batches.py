@@ -11,10 +11,12 @@ from redis.asyncio import Redis
 
 from core.state import keys
 from core.state.connection import command, translated
+from core.state.plans import kept
 from core.state.scripts import Scripts, pack
 from schemas.batch import Batch, BatchState
 from schemas.errors import ConflictError, NotFoundError, Problem
 from schemas.manifest import Priority
+from schemas.plan import Plan
 from schemas.pricing import usd
 from schemas.rendition import Result
 
@@ -60,6 +62,14 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class MadePlan:
+    """A plan, and the fence under which its rows lie in storage."""
+
+    plan: Plan
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What is to be different about a batch from its next claim on; None: as it is."""
 
@@ -101,6 +111,13 @@ class BatchStore:
         await self._scripts.run("create", pack(question))
         return await self.get(batch.tenant, batch.id)
 
+    async def take_plan(self, batch_id: str) -> int:
+        """Takes the plan of a batch: nobody who took it before can open the batch any more.
+
+        Returns its fence, 1 or more; 0 when the batch does not wait for a plan (any more).
+        """
+        return int(await self._scripts.run("plan", batch_id))
+
     async def start(
         self,
         batch: Batch,
@@ -110,11 +127,14 @@ class BatchStore:
         estimated_usd_micros: int,
         flows: list[Flow],
         deadline_ms: int | None,
+        made: MadePlan | None = None,
     ) -> bool:
-        """Opens a planned batch. False when it was cancelled in the meantime."""
+        """Opens a planned batch. False when it was cancelled in the meantime, or somebody else has taken its plan."""
+        fields = {"total": total, "rows": rows, "estimated": estimated_usd_micros}
         question = {
             "batch": batch.id,
-            "fields": {"total": total, "rows": rows, "estimated": estimated_usd_micros},
+            "fields": fields if made is None else fields | {"rows_fence": made.fence},
+            **({} if made is None else {"fence": made.fence, "plan": kept(made.plan)}),
             "deadline_ms": deadline_ms,
             "flows": [
                 {
@@ -130,11 +150,19 @@ class BatchStore:
         return bool(await self._scripts.run("start", pack(question)))
 
     async def reject(
-        self, batch_id: str, *, refusal: str, problems: list[Problem], finished_at_ms: int
-    ) -> None:
-        """Ends a batch that never started; nothing was queued, nothing was spent. One that was cancelled stays so."""
+        self,
+        batch_id: str,
+        *,
+        refusal: str,
+        problems: list[Problem],
+        finished_at_ms: int,
+        plan: Plan | None = None,
+    ) -> bool:
+        """Ends a batch that never started; nothing was queued, nothing was spent. False when it was decided already."""
         words = json.dumps([asdict(problem) for problem in problems])
-        await self._scripts.run("reject", batch_id, refusal, words, finished_at_ms)
+        question = {"batch": batch_id, "refusal": refusal, "problems": words, "finished_at": finished_at_ms}
+        shown = {} if plan is None else {"plan": kept(plan)}
+        return bool(await self._scripts.run("reject", pack(question | shown)))
 
     async def get(self, tenant: str, batch_id: str) -> Batch:
         """The batch as it stands.
@@ -278,6 +306,7 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         counts=counts,
         checks={result: number(f"n_check_{result}") for result in get_args(Result)},
         rows=number("rows"),
+        rows_fence=number("rows_fence"),
         estimated_usd_micros=number("estimated"),
         held_usd_micros=number("held"),
         spent_usd_micros=number("spent"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis.asyncio import Redis
 
 from core.state import keys
@@ -11,6 +13,11 @@ from schemas.plan import Plan
 KEPT_S = 72 * 3600
 
 
+def kept(plan: Plan) -> dict[str, Any]:
+    """A plan as Redis keeps it: without its prompts, which Redis never holds; they are kept in storage, before this."""
+    return {"text": plan.model_dump_json(exclude={"prompts"}), "kept_s": KEPT_S}
+
+
 class PlanStore:
     """The shelf of plans."""
 
@@ -18,10 +25,9 @@ class PlanStore:
         self._client = client
 
     async def put(self, tenant: str, plan_id: str, plan: Plan) -> None:
-        """Keeps a plan without its prompts, which Redis never holds: they are kept in storage, before this."""
-        text = plan.model_dump_json(exclude={"prompts"})
+        """Keeps the plan of a manifest that is not submitted. That of a batch is kept by what it decides."""
         with translated():
-            await self._client.set(keys.plan(tenant, plan_id), text, ex=KEPT_S)
+            await self._client.set(keys.plan(tenant, plan_id), kept(plan)["text"], ex=KEPT_S)
 
     async def begin(self, plan_id: str, worker: str) -> int:
         """Notes that a worker makes this plan. How many others did that died before its end."""

@@ -19,6 +19,7 @@ _COURSES = {
     BatchState.PAUSED: Course.PAUSED,
     BatchState.CANCELLING: Course.CANCELLED,
     BatchState.CANCELLED: Course.CANCELLED,
+    BatchState.REJECTED: Course.CANCELLED,
 }
 _TOLD = frozenset(
     {TaskState.PARKED, TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED}

@@ -99,6 +99,7 @@ class RestoreStore:
             "started_at": planned.started_at_ms,
             "total": planned.total,
             "rows": planned.rows,
+            "rows_fence": planned.rows_fence,
             "estimated": planned.estimated_usd_micros,
             "lives": steering.lives,
             "version": steering.lives * _VERSIONS_PER_LIFE,

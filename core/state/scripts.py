@@ -33,6 +33,7 @@ NAMES = (
     "move",
     "noted",
     "notes",
+    "plan",
     "reject",
     "renew",
     "replay",

@@ -76,7 +76,9 @@ class Pictures:
         """The row that a cell is made from."""
         if self.manifest.catalog is None:
             return EMPTY_ROW
-        return (await self.documents.planned_row(self.batch.tenant, self.batch.id, cell.row)).row
+        batch = self.batch
+        found = await self.documents.planned_row(batch.tenant, batch.id, cell.row, fence=batch.rows_fence)
+        return found.row
 
     async def found(self, tasks: Sequence[Task]) -> list[Picture]:
         """The pictures of those tasks that have one, in their order."""

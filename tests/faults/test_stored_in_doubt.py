@@ -85,7 +85,7 @@ async def parked(world: World, documents: Documents, *walk: str, **changes: Any)
     await world.redis.hset(keys.batch(batch.id), "rows", 1)
     await documents.put_manifest(batch.tenant, batch.id, checked)
     row = PlannedRow(Row(number=1, key="row-0", title="cup", attrs={"id": "row-0"}, raw={}), {})
-    await documents.put_page(batch.tenant, batch.id, 0, [row])
+    await documents.put_page(batch.tenant, batch.id, 0, [row], fence=0)
     (claim,) = await world.claim()
     await world.walk(claim, "sent", *walk, "parked", failure={"class": "doubtful"})
     return claim

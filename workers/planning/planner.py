@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -20,10 +20,9 @@ from core.clock import Clock, moment
 from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
 from core.queue import PlanJob
 from core.settings import Settings
-from core.state.batches import BatchStore
+from core.state.batches import BatchStore, MadePlan
 from core.state.lanes import LaneStore
 from core.state.plans import PlanStore
-from schemas.batch import BatchState
 from schemas.catalog import Row
 from schemas.errors import ManifestError, NotFoundError, Problem
 from schemas.expansion import Expansion
@@ -67,8 +66,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Draft:
-    """What is found out while planning."""
+    """What is found out while planning, under the fence of the plan."""
 
+    fence: int
     problems: list[Problem] = field(default_factory=list)
     rows: int = 0
     source: Source | None = None
@@ -120,22 +120,22 @@ class Planner:
         None, and nothing is done, for a batch that is not being planned any more: a job can be carried out twice, and
         the rows of a running batch never change.
         """
-        if not await self._is_wanted(job):
+        fence = 0 if job.batch_id is None else await self._batches.take_plan(job.batch_id)
+        if job.batch_id is not None and not fence:
             return None
         manifest = await self._documents.get_manifest(job.tenant, job.batch_id or job.plan_id)
-        draft = _Draft()
+        draft = _Draft(fence)
         with tempfile.TemporaryDirectory(prefix="darkroom-plan-") as scratch:
             try:
                 await self._survey(job, manifest, draft, Path(scratch))
             except ManifestError as error:
                 draft.problems += error.problems
         plan = await asyncio.to_thread(_plan_of, job, manifest, draft, self._settings)
-        if not await self._is_wanted(job):
+        await self._documents.put_prompts(job.tenant, plan)
+        if job.batch_id is None:
+            await self._plans.put(job.tenant, job.plan_id, plan)
+        elif not await self._decide(job.tenant, job.batch_id, manifest, plan, draft):
             return None  # this process was frozen, and another one was quicker
-        await self._documents.put_prompts(job.tenant, job.plan_id, plan.prompts)
-        await self._plans.put(job.tenant, job.plan_id, plan)
-        if job.batch_id is not None:
-            await self._settle(job.tenant, job.batch_id, manifest, plan, draft)
         _log.info(
             "plan.made",
             plan=job.plan_id,
@@ -144,15 +144,6 @@ class Planner:
             accepted=plan.accepted,
         )
         return plan
-
-    async def _is_wanted(self, job: PlanJob) -> bool:
-        if job.batch_id is None:
-            return True
-        try:
-            batch = await self._batches.get(job.tenant, job.batch_id)
-        except NotFoundError:
-            return False
-        return batch.state is BatchState.PLANNING
 
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
@@ -233,8 +224,8 @@ class Planner:
                 await masks.judge(names)
                 if job.batch_id is not None and not (draft.problems or draft.finder.problems):
                     planned = await asyncio.to_thread(_planned, draft, rows, names)
-                    if await self._is_wanted(job):
-                        await self._documents.put_page(job.tenant, job.batch_id, page, planned)
+                    about = (job.tenant, job.batch_id, page)
+                    await self._documents.put_page(*about, planned, fence=draft.fence)
                 if draft.is_full:
                     return
         draft.digest = digest.hexdigest()
@@ -252,33 +243,36 @@ class Planner:
                 return f"This will cost at least ${cost.low}, which is over {name} of ${usd(cap)}."
         return None
 
-    async def _settle(
+    async def _decide(
         self, tenant: str, batch_id: str, manifest: Manifest, plan: Plan, draft: _Draft
-    ) -> None:
-        with suppress(NotFoundError):
+    ) -> bool:
+        """Opens or rejects the batch, and keeps the plan with that. False when somebody else has decided, or will."""
+        try:
             batch = await self._batches.get(tenant, batch_id)
-            if batch.state is not BatchState.PLANNING:
-                return  # another process was quicker: `batch.json` is of a running batch by now
-            has_changed = plan.accepted and batch.expects not in (None, plan.digest)
-            if has_changed or not plan.accepted:
-                refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."
-                await self._batches.reject(
-                    batch_id,
-                    refusal=_CHANGED.detail if has_changed else refusal,
-                    problems=[_CHANGED] if has_changed else draft.problems[:MAX_PROBLEMS],
-                    finished_at_ms=self._clock.now_ms(),
-                )
-                return
-            planned = planned_batch(batch, manifest, plan, draft.blocks, now_ms=self._clock.now_ms())
-            await self._documents.put_planned(planned)
-            await self._batches.start(
-                batch,
-                total=planned.total,
-                rows=planned.rows,
-                estimated_usd_micros=planned.estimated_usd_micros,
-                flows=flows_of(draft.blocks),
-                deadline_ms=planned.deadline_ms,
+        except NotFoundError:
+            return False
+        has_changed = plan.accepted and batch.expects not in (None, plan.digest)
+        if has_changed or not plan.accepted:
+            refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."
+            return await self._batches.reject(
+                batch_id,
+                refusal=_CHANGED.detail if has_changed else refusal,
+                problems=[_CHANGED] if has_changed else draft.problems[:MAX_PROBLEMS],
+                finished_at_ms=self._clock.now_ms(),
+                plan=plan,
             )
+        made = MadePlan(plan, draft.fence)
+        planned = planned_batch(batch, manifest, made, draft.blocks, now_ms=self._clock.now_ms())
+        await self._documents.put_planned(planned)
+        return await self._batches.start(
+            batch,
+            total=planned.total,
+            rows=planned.rows,
+            estimated_usd_micros=planned.estimated_usd_micros,
+            flows=flows_of(draft.blocks),
+            deadline_ms=planned.deadline_ms,
+            made=made,
+        )
 
 
 def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:

@@ -9,10 +9,11 @@ from dataclasses import asdict
 
 from core.documents import Upload
 from core.record import PlannedBatch
+from core.state.batches import MadePlan
 from schemas.batch import Batch
 from schemas.expansion import Expansion
 from schemas.manifest import Manifest
-from schemas.plan import Plan, PlanCost, PlanTemplate
+from schemas.plan import PlanCost, PlanTemplate
 from schemas.pricing import micros
 from workers.planning.pricer import PricedBlock, flows_of
 
@@ -71,9 +72,10 @@ def digest_of(
 
 
 def planned_batch(
-    batch: Batch, manifest: Manifest, plan: Plan, blocks: Sequence[PricedBlock], *, now_ms: int
+    batch: Batch, manifest: Manifest, made: MadePlan, blocks: Sequence[PricedBlock], *, now_ms: int
 ) -> PlannedBatch:
     """What storage keeps of a batch, should Redis be lost."""
+    plan = made.plan
     return PlannedBatch(
         id=batch.id,
         tenant=batch.tenant,
@@ -91,4 +93,5 @@ def planned_batch(
         rows=plan.catalog.rows,
         estimated_usd_micros=micros(plan.cost.likely),
         flows=[asdict(flow) for flow in flows_of(blocks)],
+        rows_fence=made.fence,
     )

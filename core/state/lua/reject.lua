@@ -1,10 +1,13 @@
 -- Ends a batch that never started, unless it was cancelled in the meantime.
 --
--- ARGV[1] batch, ARGV[2] refusal, ARGV[3] problems as JSON, ARGV[4] finished_at in ms
+-- ARGV[1] msgpack: batch, refusal, problems (JSON), finished_at (ms), plan {text, kept_s} | nil
 -- Returns 1, or 0 when the batch was not waiting for its plan any more.
 
-local key = batch_key(ARGV[1])
-if redis.call('HGET', key, 'state') ~= 'planning' then return 0 end
-redis.call('HSET', key, 'state', 'rejected', 'refusal', ARGV[2], 'problems', ARGV[3], 'finished_at', ARGV[4])
-changed(ARGV[1])
+local ask = cmsgpack.unpack(ARGV[1])
+if not is_unplanned(ask.batch) then return 0 end
+keep_plan(ask.batch, ask.plan)
+redis.call('HSET', batch_key(ask.batch), 'state', 'rejected', 'refusal', ask.refusal, 'problems', ask.problems,
+  'finished_at', int(ask.finished_at))
+note(ask.batch, 'steering') -- a planner that died may have left its plan in storage, and it is not to be made after all
+changed(ask.batch)
 return 1

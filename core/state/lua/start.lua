@@ -1,13 +1,15 @@
 -- Opens a planned batch: writes its figures and its flows, and wakes its lanes. One write, whatever its size.
 --
--- ARGV[1] msgpack: batch, fields {name = value}, deadline_ms | nil,
---   flows [{lane, class, tenant, length, blocks}]
--- Returns 1, or 0 when the batch was not waiting for its plan any more.
+-- ARGV[1] msgpack: batch, fields {name = value}, deadline_ms | nil, flows [{lane, class, tenant, length, blocks}],
+--   plan {text, kept_s} | nil, fence of the plan | nil
+-- Returns 1, or 0 when the batch was not waiting for its plan any more, or not for that of this fence.
 
 local ask = cmsgpack.unpack(ARGV[1])
 local key, now = batch_key(ask.batch), now_us()
-if redis.call('HGET', key, 'state') ~= 'planning' then return 0 end
+if not is_unplanned(ask.batch) then return 0 end
+if ask.fence and ask.fence ~= tonumber(redis.call('HGET', key, 'plan_fence') or 0) then return 0 end
 
+keep_plan(ask.batch, ask.plan)
 for field, value in pairs(ask.fields) do redis.call('HSET', key, field, value) end
 redis.call('HSET', key, 'state', 'running', 'started_at', int(now / 1000))
 local open, lanes = write_flows(ask.batch, ask.flows, 0)

@@ -37,7 +37,7 @@ async def running(service: Service, rows: Sequence[Row], **changes: Any) -> tupl
     catalog = {"rows": [{"sku": row.key, "title": row.title} for row in rows], "key": "sku"}
     batch = await service.batch({**MANIFEST, "catalog": catalog, **changes})
     documents = service.desk.documents
-    await documents.put_page(batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows])
+    await documents.put_page(batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows], fence=0)
     total = count_tasks(await documents.get_manifest(batch.tenant, batch.id), rows=len(rows))
     flows = flows_of({"lane": [Block(total)]})
     await service.desk.batches.start(

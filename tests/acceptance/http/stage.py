@@ -81,7 +81,9 @@ class Service:
         batch = await self.batch(manifest)
         titles = [row["title"] for row in manifest["catalog"]["rows"]]
         rows = [Row(number=10 * place, key=f"row-{place}", title=t) for place, t in enumerate(titles, 1)]
-        await self.desk.documents.put_page(batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows])
+        await self.desk.documents.put_page(
+            batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows], fence=0
+        )
         total = 2 * len(rows)
         await self.desk.batches.start(
             batch,

@@ -252,7 +252,7 @@ async def test_a_batch_that_was_never_started_is_named_and_stays_away(
     studio: Studio, rebuild: Rebuild
 ) -> None:
     batch = await studio.ended(await studio.submit(manifest("cup")))
-    await studio.documents.store.delete(f"tenants/{TENANT}/batches/{batch.id}/batch.json")
+    await studio.documents.store.delete(f"tenants/{TENANT}/batches/{batch.id}/planned/00000001.json")
     await lose_redis(studio)
     code, records, _ = rebuild("--batch", batch.id)
     assert (code, only(records, batch.id)["status"]) == (0, "never_started")

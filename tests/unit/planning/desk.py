@@ -110,7 +110,7 @@ class Desk:
         assert plan is not None
         kept = await PlanStore(self.redis).get(TENANT, PLAN)
         assert kept == plan.model_copy(update={"prompts": ()})
-        assert await self.documents.find_prompts(TENANT, PLAN) == list(plan.prompts)
+        assert await self.documents.find_prompts(TENANT, plan) == list(plan.prompts)
         return plan
 
     async def shelve(self, data: dict[str, Any], *, expects: str | None = None) -> PlanJob:
@@ -153,7 +153,9 @@ class Desk:
 
     def page(self, number: int) -> list[Any]:
         """The lines of one page file of the batch."""
-        path = self.folder / "store" / "tenants" / TENANT / "batches" / BATCH / "rows" / f"{number:06d}.jsonl"
+        path = (
+            self.folder / "store" / "tenants" / TENANT / "batches" / BATCH / "rows/1" / f"{number:06d}.jsonl"
+        )
         return [orjson.loads(line) for line in path.read_bytes().split(b"\n")]
 
 

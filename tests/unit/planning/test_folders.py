@@ -37,7 +37,7 @@ async def planned(desk: Desk, data: dict[str, Any]) -> tuple[Plan, list[PlannedR
     await desk.upload("products.csv", CSV)
     plan, _ = await desk.submit(data)
     assert plan.accepted, plan.errors
-    return plan, [await desk.documents.planned_row(TENANT, BATCH, row) for row in range(3)]
+    return plan, [await desk.documents.planned_row(TENANT, BATCH, row, fence=1) for row in range(3)]
 
 
 async def test_every_row_gets_the_pictures_of_a_folder_in_order_each_pinned_to_its_bytes(desk: Desk) -> None:

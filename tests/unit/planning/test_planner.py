@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from core.documents import PAGE_ROWS
+import pytest
+
+from core.documents import PAGE_ROWS, Documents, PlannedRow
 from core.queue import PlanJob
+from core.record import PlannedBatch
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
+from core.storage.store import ObjectStore
 from schemas.batch import BatchState
 from schemas.plan import Plan
 from tests.unit.planning.desk import BATCH, CSV, PLAN, PNG, TENANT, Desk, catalog, manifest, said
@@ -70,7 +74,7 @@ async def test_rows_are_kept_in_pages_with_their_files_pinned(desk: Desk) -> Non
     assert (len(first), len(last), batch.rows) == (PAGE_ROWS, 3, PAGE_ROWS + 3)
     assert (first[0]["row"]["key"], last[-1]["row"]["key"]) == ("sku-0", f"sku-{PAGE_ROWS + 2}")
     assert [(file.name, file.sha256) for file in plan.files] == [("logo.png", last[0]["files"]["logo.png"])]
-    found = await desk.documents.planned_row(TENANT, BATCH, PAGE_ROWS + 1)
+    found = await desk.documents.planned_row(TENANT, BATCH, PAGE_ROWS + 1, fence=1)
     assert found.row.title == f"Chair {PAGE_ROWS + 1}"
 
 
@@ -176,29 +180,69 @@ async def test_a_text_may_read_a_field_whose_name_it_works_out(desk: Desk) -> No
     assert plan.prompts[0]["prompt"] == f"{title} and {title}"
 
 
-class Frozen(PlanStore):
-    """Of a planner that is frozen as soon as it has kept its plan, until something else has been done."""
+class Frozen(Documents):
+    """Of a planner that is frozen just before it writes a document, until something else has been done."""
 
-    meanwhile: Callable[[], Awaitable[object]]
+    def __init__(self, store: ObjectStore, step: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(store)
+        self._step, self._meanwhile = step, meanwhile
 
-    async def put(self, tenant: str, plan_id: str, plan: Plan) -> None:
-        await super().put(tenant, plan_id, plan)
-        await self.meanwhile()
+    async def _freeze(self, step: str) -> None:
+        if step == self._step:
+            await self._meanwhile()
+
+    async def put_page(
+        self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow], *, fence: int
+    ) -> None:
+        await self._freeze("page")
+        await super().put_page(tenant, batch_id, page, rows, fence=fence)
+
+    async def put_prompts(self, tenant: str, plan: Plan) -> None:
+        await self._freeze("prompts")
+        await super().put_prompts(tenant, plan)
+
+    async def put_planned(self, planned: PlannedBatch) -> None:
+        await self._freeze("planned")
+        await super().put_planned(planned)
 
 
-async def test_a_planner_that_was_frozen_leaves_what_another_one_made_of_the_batch(desk: Desk) -> None:
+@pytest.mark.parametrize("step", ["page", "prompts", "planned"])
+async def test_a_planner_that_was_frozen_leaves_what_another_one_made_of_the_batch(
+    desk: Desk, step: str
+) -> None:
     await desk.upload("products.csv", CSV)
-    job, late, plans = await desk.shelve(manifest()), desk.planner(), Frozen(desk.redis)
-    late._plans = plans
+    job, late = await desk.shelve(manifest()), desk.planner()
 
     async def quicker() -> None:
         await desk.upload("products.csv", catalog(2))
         await desk.planner().plan(job)
 
-    plans.meanwhile = quicker
-    await late.plan(job)
+    late._documents = Frozen(desk.documents.store, step, quicker)
+    assert await late.plan(job) is None
 
-    batch = await BatchStore(desk.redis).get(TENANT, BATCH)
+    batch, plan = (
+        await BatchStore(desk.redis).get(TENANT, BATCH),
+        await PlanStore(desk.redis).get(TENANT, PLAN),
+    )
     planned = await desk.documents.find_planned(TENANT, BATCH)
+    row = await desk.documents.planned_row(TENANT, BATCH, 0, fence=batch.rows_fence)
     assert planned is not None
-    assert (batch.state, batch.rows, planned.rows) == (BatchState.RUNNING, 2, 2)
+    assert plan is not None
+    assert (batch.state, batch.rows, planned.rows, plan.catalog.rows) == (BatchState.RUNNING, 2, 2, 2)
+    assert (row.row.title, planned.rows_fence) == ("Chair 0", batch.rows_fence)
+    shown = await desk.documents.find_prompts(TENANT, plan)
+    assert [prompt["prompt"] for prompt in shown] == ["A picture of Chair 0", "A picture of Chair 1"]
+
+
+async def test_a_planner_whose_plan_somebody_else_has_taken_does_not_open_the_batch(desk: Desk) -> None:
+    await desk.upload("products.csv", CSV)
+    job, late, batches = await desk.shelve(manifest()), desk.planner(), BatchStore(desk.redis)
+    late._documents = Frozen(desk.documents.store, "planned", lambda: batches.take_plan(BATCH))
+
+    assert await late.plan(job) is None
+    assert (await batches.get(TENANT, BATCH)).state is BatchState.PLANNING
+
+    await desk.planner().plan(job)
+    batch, planned = await batches.get(TENANT, BATCH), await desk.documents.find_planned(TENANT, BATCH)
+    assert planned is not None
+    assert (batch.state, batch.rows_fence, planned.rows_fence) == (BatchState.RUNNING, 3, 3)

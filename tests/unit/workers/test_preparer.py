@@ -72,7 +72,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 async def preparer(storage: Storage, references: Unanswered) -> Preparer:
     documents = Documents(storage)
     row = Row(number=1, key="row-0", title="cup")
-    await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})])
+    await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})], fence=0)
     linker = Linker(storage, lanes=(), expires_s=60)
     return Preparer(documents, references, linker, SystemClock())
 

@@ -11,6 +11,19 @@ local function stand_of(batch)
   return unpack(redis.call('HMGET', batch_key(batch), 'state', 'lanes', 'closing', 'put_away'))
 end
 
+-- One that is being brought back from storage is `planning` as well, and has its plan.
+local function is_unplanned(batch)
+  local state, restoring = unpack(redis.call('HMGET', batch_key(batch), 'state', 'restoring'))
+  return state == 'planning' and not restoring
+end
+
+-- What a plan shows, without its prompts; kept together with what it decides, so that it is the plan of its batch.
+local function keep_plan(batch, plan)
+  if not plan then return end
+  local tenant, id = unpack(redis.call('HMGET', batch_key(batch), 'tenant', 'plan'))
+  redis.call('SET', PREFIX .. 'plan:' .. tenant .. ':' .. id, plan.text, 'EX', int(plan.kept_s))
+end
+
 -- A task that was ended before its turn is passed over, once.
 local function is_untouched(batch, index)
   return redis.call('EXISTS', task_key(batch, index)) == 0
