@@ -28,8 +28,7 @@ ENDED = ("done", "failed", "parked", "skipped", "cancelled")
 class Pace:
     """Pictures made a minute over the last minute. Told the time, in seconds of any clock that never goes back.
 
-    What was skipped, cancelled, or taken from an earlier batch took no call. Of the last the batch has no count: pictures
-    that came while nothing was spent are taken for them.
+    What was skipped, cancelled, or there already took no call.
     """
 
     def __init__(self) -> None:
@@ -81,12 +80,15 @@ class Progress:
 
     def made_since(self, earlier: Progress) -> int:
         """Pictures that calls have ended for."""
-        names = ("failed", "parked") if self.spent == earlier.spent else ("done", "failed", "parked")
-        return max(0, sum(self.count(name) - earlier.count(name) for name in names))
+        return max(0, self._called - earlier._called)
 
     @property
-    def spent(self) -> str:
-        return str((self.batch.get("cost") or {}).get("spent", ""))
+    def _called(self) -> int:
+        return sum(self.count(name) for name in ("done", "failed", "parked")) - self.reused
+
+    @property
+    def reused(self) -> int:
+        return int(self.batch.get("reused", 0))
 
     def count(self, name: str) -> int:
         return int((self.batch.get("counts") or {}).get(name, 0))

@@ -49,6 +49,7 @@ class Batch:
     Args:
         counts: by the names of `COUNTS`.
         checks: pictures by the worst result of their checks; those without checks are not among them.
+        reused: pictures of `done` that were there already and took no call.
         rows_fence: of the plan that made its rows, under which they lie in storage.
         limited_by: why nothing starts although work is left: budget | paused | None.
         problems: of a rejected batch, as in an error answer.
@@ -67,6 +68,7 @@ class Batch:
     plan_id: str
     counts: dict[str, int]
     checks: Mapping[Result, int]
+    reused: int
     rows: int
     estimated_usd_micros: int
     held_usd_micros: int

@@ -56,6 +56,7 @@ def batch_answer(batch: Batch) -> BatchAnswer:
         checks=CheckCounts(
             passed=batch.checks["pass"], warned=batch.checks["warn"], failed=batch.checks["fail"]
         ),
+        reused=batch.reused,
         cost=BatchCost(
             estimated=usd(batch.estimated_usd_micros),
             held=usd(batch.held_usd_micros),

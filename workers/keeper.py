@@ -161,7 +161,7 @@ class PictureKeeper:
             "ready": order.ready,
         }
         if delivery.reused_from is not None:
-            facts["unused"] = "all"
+            facts |= {"unused": "all", "reused": True}
         return (await self.persist(lambda: self._tasks.finish(**facts))).status == "ok"
 
     async def _put_rejected(self, entry: SpoolEntry, order: Order) -> None:

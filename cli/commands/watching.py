@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cli.client import ServiceClient, problems_of
@@ -96,15 +96,20 @@ def _tell(batch: Json, watched_s: float) -> None:
     if batch.get("failures_by_class"):
         say("By class: " + ", ".join(f"{name} {count}" for name, count in batch["failures_by_class"].items()))
         say(f"To see them: darkroom show {batch['id']} --failed")
-    for sentence in remarks_on_checks(batch):
+    for sentence in (*remarks_on_checks(batch), *remarks_on_calls(batch)):
         say(sentence)
+
+
+def remarks_on_calls(batch: Json) -> Iterator[str]:
+    """What took no call, and what may have taken one that is not known of."""
+    counts, reused = batch["counts"], batch.get("reused")
+    if reused:
+        yield f"Of the pictures done, {reused} had been made before: they took no call, and cost nothing."
     if counts.get("skipped"):
-        say(
-            "Skipped pictures are there too: each is the same as another one of the batch, and was not paid twice."
-        )
+        yield "Skipped pictures are there too: each is the same as another one of the batch, and was not paid twice."
     if counts.get("parked"):
         again = f"darkroom replay {batch['id']} --class doubtful --accept-double-charge"
-        say(f"Parked pictures may have been charged, so they are not repeated. To make them again: {again}")
+        yield f"Parked pictures may have been charged, so they are not repeated. To make them again: {again}"
 
 
 def remarks_on_checks(batch: Json) -> list[str]:
@@ -148,6 +153,8 @@ def batch_lines(batch: Json) -> dict[str, str]:
     }
     if batch.get("failures_by_class"):
         lines["failures"] = ", ".join(f"{name} {count}" for name, count in batch["failures_by_class"].items())
+    if batch.get("reused"):
+        lines["reused"] = f"{batch['reused']} of those done had been made before, and cost nothing"
     if checks := ", ".join(f"{count} {name}" for name, count in batch.get("checks", {}).items() if count):
         lines["checks"] = checks
     if batch.get("refusal"):

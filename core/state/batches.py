@@ -305,6 +305,7 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         plan_id=text("plan") or "",
         counts=counts,
         checks={result: number(f"n_check_{result}") for result in get_args(Result)},
+        reused=number("n_reused"),
         rows=number("rows"),
         rows_fence=number("rows_fence"),
         estimated_usd_micros=number("estimated"),

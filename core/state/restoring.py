@@ -43,6 +43,7 @@ class RestoredTask:
         claim_fence: of a parked task, the fence of its last claim, by which the attempt in doubt is known.
         checks: of a picture, what its rules came to: see `Checked`.
         fingerprint: of a picture, for the twins of its task.
+        reused: of a picture, that it was there already and took no call.
         paid: the attempts whose cost is that of the task.
         surplus: attempts that were paid beside its picture.
     """
@@ -64,6 +65,7 @@ class RestoredTask:
     failure: dict[str, Any] | None = None
     checks: dict[str, Any] | None = None
     fingerprint: str | None = None
+    reused: bool = False
     paid: Sequence[Paid] = field(default_factory=tuple)
     surplus: Sequence[Paid] = field(default_factory=tuple)
 

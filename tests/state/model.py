@@ -29,6 +29,7 @@ class ModelTask:
     worker: str | None = None
     failure: str | None = None
     checks: dict[str, Any] | None = None
+    reused: bool = False
     has_account: bool = False
     posted: dict[int, int] = field(default_factory=dict)
 
@@ -140,6 +141,7 @@ class ModelBatch:
                 to, reason = self.ending
         task.state, task.due = to, {TaskState.QUEUED: "now", TaskState.WAITING: move.get("due")}.get(to)
         task.failure = reason if to is TaskState.FAILED else None
+        task.reused = to is TaskState.DONE and move.get("reused", False)
         task.checks = move.get("checks") if to is TaskState.DONE else None
         task.has_account |= to is TaskState.SPOOLED
         if to in SETTLED:

@@ -192,6 +192,7 @@ class Machine(RuleBasedStateMachine):
         }
         if to is TaskState.DONE:
             more["checks"] = data.draw(st.sampled_from(CHECKS))
+            more["reused"] = data.draw(st.booleans())
         if to is TaskState.SENT:
             more["fingerprint"] = data.draw(st.sampled_from([None, "one", "two"]))
         if to in (TaskState.QUEUED, TaskState.WAITING) and data.draw(st.booleans()):

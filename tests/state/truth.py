@@ -81,6 +81,7 @@ class Truth:
         checks = Counter(task.checks["result"] for task in batch.tasks if task.checks)
         for result in ("pass", "warn", "fail"):
             assert number(fields.get(f"n_check_{result}")) == checks[result], f"{name} counts {result} wrong"
+        assert number(fields.get("n_reused")) == sum(task.reused for task in batch.tasks)
         assert failures == Counter(task.failure for task in batch.tasks if task.state is TaskState.FAILED)
 
     def check_task(self, name: str, index: int, task: ModelTask) -> None:

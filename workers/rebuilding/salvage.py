@@ -33,6 +33,7 @@ class _Picture:
     fingerprint: str
     checks: Checked | None
     surplus: bool
+    reused: bool
 
 
 @dataclass(slots=True)
@@ -156,6 +157,7 @@ def _picture(receipt: Receipt) -> _Picture:
         fingerprint=receipt.fingerprint,
         checks=checked(receipt.checks),
         surplus=receipt.surplus,
+        reused=receipt.reused_from is not None,
     )
 
 
@@ -179,6 +181,7 @@ def _done(index: int, pictures: Sequence[_Picture], record: TaskRecord | None) -
         sha256=own.sha256,
         checks=own.checks.model_dump(exclude_defaults=True) if own.checks else None,
         fingerprint=own.fingerprint,
+        reused=own.reused,
         paid=_paid(None, {**earlier, own.attempt: own.cost}, own.at),
         surplus=tuple(Paid(picture.attempt, picture.cost, picture.at) for picture in others),
     )

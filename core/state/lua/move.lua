@@ -2,8 +2,8 @@
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from {state it may be in = true} | nil} and, as `to`
---   asks for them, fingerprint + reuse, model + quality (sent), asset + sha256 (stored), checks {result, failed, warned} (done), same_as
---   (skipped), delay_us (waiting), failure (failed), cost + attempt (whose cost it is, by default the last one's), tokens
+--   asks for them, fingerprint + reuse, model + quality (sent), asset + sha256 (stored), checks {result, failed, warned} and
+--   reused (done: its picture was there and took no call), same_as (skipped), delay_us (waiting), failure (failed), cost + attempt (whose cost it is, by default the last one's), tokens
 --   (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [index], fail [index], crash,
 --   late (spooled: the paid result of `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task:
 --   it posts what was paid beside the picture that the task has. What has ended is made again only with `from`
@@ -101,7 +101,7 @@ local function apply(move)
   local fence = record(move, task, from)
   if ENDED[move.to] then
     end_task(move.batch, move.index, hash(key), { state = move.to, failure = move.failure, same_as = move.same_as,
-      checks = move.checks })
+      checks = move.checks, reused = move.reused })
   end
   count_move(move.batch, move.index, from, move.to)
   if move.to == 'queued' then make_due(move.batch, task.group, move.index, 0, now) end

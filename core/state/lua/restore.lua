@@ -4,8 +4,8 @@
 -- ARGV[1] msgpack: batch, step and, as that asks for:
 --   begin: tenant, fields {name = value}, flows as for `start`, base (attempts are counted from there)
 --   write: tasks [{index, state, attempt, fence, sends, crashes, at (ms), hold, claim_fence | nil, lane | nil,
---     doubt | nil (the state it was parked from), asset | nil, sha256 | nil, checks | nil, same_as | nil,
---     failure | nil, fingerprint | nil, paid [{attempt, cost, at}], surplus [{attempt, cost, at}]}]
+--     doubt | nil (the state it was parked from), asset | nil, sha256 | nil, checks | nil, reused | nil,
+--     same_as | nil, failure | nil, fingerprint | nil, paid [{attempt, cost, at}], surplus [{attempt, cost, at}]}]
 --   link: ready [index], fail [index], of parents that were written
 --   open: is_paused, finished_at (ms)
 -- Returns 1, or 0 when the batch is there and is not being brought back (any more).
@@ -55,6 +55,7 @@ local function finish(task, cost)
   redis.call('HSET', ended_key(batch, task.index), int(task.index), cmsgpack.pack(record))
   count_checks(batch, task.index, task.checks)
   if task.state == 'failed' then add(key .. ':failures', task.failure.class, 1) end
+  if task.reused then add(key, 'n_reused', 1) end
   if task.fingerprint then redis.call('HSETNX', key .. ':prints', task.fingerprint, int(task.index)) end
 end
 

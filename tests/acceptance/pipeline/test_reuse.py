@@ -26,6 +26,7 @@ async def test_a_second_batch_takes_the_pictures_of_the_first_and_buys_what_is_n
     second = await studio.ended(await studio.submit(shared("cup", "bowl", "jug")))
 
     assert (first.counts["done"], second.counts["done"]) == (4, 6)
+    assert (first.reused, second.reused) == (0, 4)
     assert len(east.calls(first.id)) == 4
     assert len(east.calls(second.id)) == 2  # the jug, and what is made from it
     assert second.spent_usd_micros == sum(call["cost_usd_micros"] for call in east.calls(second.id))

@@ -63,12 +63,12 @@ def test_watching_tells_counts_pace_cost_and_time_left(capsys: pytest.CaptureFix
 def test_the_pace_counts_what_was_made_and_not_what_was_there_already(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of 120 pictures 60 are the same as others, 40 of earlier batches, and one a second is made or fails."""
+    """Of 120 pictures 60 are the same as others, 40 of earlier batches, and one a second is made or fails beside them."""
     looks = []
     for second in range(16):
         found = look("running", done=min(40, 10 * second) + max(0, second - 8))
         found["counts"] |= {"skipped": min(60, 6 * second), "failed": min(second, 8)}
-        found["cost"]["spent"] = f"{max(0, second - 8):.2f}"
+        found |= {"reused": min(40, 10 * second)}
         looks.append(found)
     Watched([*looks, look("completed", 120)]).watch()
     lines = capsys.readouterr().err.splitlines()

@@ -44,6 +44,7 @@ local function write_ending(batch, index, task, ending)
   redis.call('DEL', task_key(batch, index))
   count_checks(batch, index, ending.checks)
   if ending.state == 'failed' then add(batch_key(batch) .. ':failures', ending.failure.class, 1) end
+  if ending.reused then add(batch_key(batch), 'n_reused', 1) end
 end
 
 local function end_task(batch, index, task, ending)
