@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext
+from liquid.ast import Node
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.exceptions import (
     LoopIterationLimitError,
@@ -152,16 +153,17 @@ def _made_by(name: str, left: Any, arguments: tuple[Any, ...]) -> int:
 class _MeteredContext(RenderContext):
     """Adds up the work of one rendering. The library's own limit is for each nest of loops, and any number may follow."""
 
-    __slots__ = ("_work", "body_chars")
+    __slots__ = ("_one_of", "_work", "body_chars")
 
-    def __init__(self, template: BoundTemplate, **given: Any) -> None:
+    def __init__(self, template: _MeteredTemplate, **given: Any) -> None:
         super().__init__(template, **given)
         self.body_chars = 0
         self._work = 0
+        self._one_of = template.one_of
 
     def work_on(self, amount: int) -> None:
         """Raises: ResourceLimitError: with this amount it is more than one rendering may take."""
-        self._work += amount
+        self._work += amount * self._one_of
         if self._work > MAX_WORK:
             raise ResourceLimitError("work limit reached; loop less, or over fewer items", token=None)
 
@@ -175,9 +177,22 @@ class _MeteredContext(RenderContext):
         self.work_on(len(self.locals))
         super().assign(key, val)
 
+    def get_size_of_locals(self) -> int:
+        return super().get_size_of_locals() * self._one_of
+
 
 class _MeteredTemplate(BoundTemplate):
+    """
+    Attributes:
+        one_of: into how many a template was cut of which this is a part; each may take an equal share of what one may.
+    """
+
     context_class = _MeteredContext
+    one_of = 1
+
+    def make_globals(self, render_args: Mapping[str, object]) -> Mapping[str, object]:
+        """What it is given, and nothing else: a prompt is looked up in fewer places."""
+        return render_args
 
 
 class _MeteredLoop(ForNode):
@@ -215,3 +230,10 @@ class _PromptEnvironment(Environment):
 
 
 ENVIRONMENT = _PromptEnvironment()
+
+
+def cut_out(parts: Sequence[Node], *, one_of: int) -> BoundTemplate:
+    """Some parts of a template as a template of its own; see `_MeteredTemplate`."""
+    template = _MeteredTemplate(ENVIRONMENT, list(parts))
+    template.one_of = one_of
+    return template

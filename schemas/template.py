@@ -10,13 +10,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
+from liquid import BoundTemplate
 from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, UndefinedError
 from liquid.static_analysis import TemplateAnalysis
 
-from schemas.liquid_rules import ENVIRONMENT, MAX_PROMPT_CHARS, EmptyValue, EmptyValueError, Fields, Items
+from schemas.liquid_rules import (
+    ENVIRONMENT,
+    MAX_PROMPT_CHARS,
+    EmptyValue,
+    EmptyValueError,
+    Fields,
+    Items,
+    cut_out,
+)
+from schemas.passages import Passage, passages_of
 from schemas.wording import nearest
 
 __all__ = ["MAX_PROMPT_CHARS", "ROOTS", "PromptTemplate", "TemplateError", "condition", "parsed", "visible"]
@@ -73,14 +83,37 @@ class PromptTemplate:
             sorted({_dotted(v.segments) for found in analysis.globals.values() for v in found})
         )
 
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """What it may be cut into; see `text_of`."""
+        return passages_of(self._template)
+
     def render(self, values: Mapping[str, Any]) -> str:
         """The text, with white space at both ends removed and every line ended by `\\n`.
 
         Raises:
             TemplateError: a value is unknown or empty, or a limit is passed. It names values and holds none.
         """
+        return self._filled(self._template, values).strip()
+
+    def text_of(self, place: int, values: Mapping[str, Any]) -> str:
+        """The text of one of its passages.
+
+        All of them joined, without white space at both ends, are what `render` gives, if they have no more than
+        `MAX_PROMPT_CHARS`; of more, `render` decides.
+
+        Raises:
+            TemplateError: as `render`, or because it takes more than its share; `render` knows which.
+        """
+        return self._filled(self._cut[place], values)
+
+    @cached_property
+    def _cut(self) -> tuple[BoundTemplate, ...]:
+        return tuple(cut_out(passage.parts, one_of=len(self.passages)) for passage in self.passages)
+
+    def _filled(self, template: BoundTemplate, values: Mapping[str, Any]) -> str:
         try:
-            return self._template.render(values).strip()
+            return template.render(values)
         except EmptyValueError as error:
             raise TemplateError(str(error.message), field=error.path) from error
         except UndefinedError as error:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import islice, product
 from typing import Any
 from unicodedata import normalize
 
 import orjson
 
+from schemas.asset import safe_key
 from schemas.catalog import Row
-from schemas.combining import Combined
 from schemas.errors import Problem
 from schemas.expansion import Cell
 from schemas.manifest import Manifest
 from schemas.picture import is_folder
-from schemas.rendering import cell_values, output_key, row_fields, row_values
+from schemas.rendering import row_fields, row_values
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 from schemas.wording import nearest
 from workers.catalogs.columns import snake
 from workers.planning.files.finder import Masked, NeededFile
+from workers.planning.filler import Filler
 from workers.planning.linter import PromptLinter
 from workers.planning.twins import TwinFinder
 
 PROMPTS_OF_A_TEMPLATE, SHOWN_PROMPTS = 3, 12
 """How many of the first prompts a plan shows; rows come one after the other, so each template has its turn."""
 
-_KEPT_CELLS = 4096
 _KEY_START = "{{ row.key }}/"
 _ALIKE = "capitals and accents count as the same"
 _CELL_NAMES = frozenset({"template", "variant_key", "size", "sample"})
@@ -73,9 +72,7 @@ class RowChecker:
     tallies: dict[str, PromptTally] = field(default_factory=dict)
     prompts: list[dict[str, Any]] = field(default_factory=list)
     _keys: set[int] = field(default_factory=set)
-    _longest: Cell | None = None
-    _fixed: dict[Cell, dict[str, Any]] = field(default_factory=dict)
-    _few: dict[tuple[str, tuple[str, ...]], tuple[Cell, ...]] = field(default_factory=dict)
+    _longest: str | None = None
     _said: set[Problem] = field(default_factory=set)
 
     def unknown_fields(self, attrs: Mapping[str, Any]) -> Iterator[Problem]:
@@ -99,8 +96,8 @@ class RowChecker:
         return TwinFinder(self.manifest)
 
     @cached_property
-    def _variants(self) -> Combined:
-        return Combined(self.manifest.variants, self.manifest.combinations)
+    def _filler(self) -> Filler:
+        return Filler(self.manifest)
 
     @cached_property
     def fields_read(self) -> frozenset[str]:
@@ -124,6 +121,7 @@ class RowChecker:
 
     def _check(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem | NeededFile]:
         self.linter.next_row()
+        self._filler.next_row()
         for template in self.manifest.templates:
             made = blake2b(digest_size=8)
             yield from self._check_prompts(template, row, values, made.update)
@@ -144,45 +142,17 @@ class RowChecker:
         if (mask := self.manifest.templates[name].mask) is not None:
             yield f"/templates/{name}/mask", mask
 
-    def _cells(self, template: str, reads: tuple[str, ...]) -> Iterable[Cell]:
-        """One cell for each different rendering: only what the text reads is varied. Few ones are kept for other rows."""
-        few = self._few.get((template, reads))
-        if few is None:
-            few = tuple(islice(self._every_cell(template, reads), _KEPT_CELLS + 1))
-            self._few[template, reads] = few = few if len(few) <= _KEPT_CELLS else ()
-        return few or self._every_cell(template, reads)
-
-    def _every_cell(self, template: str, reads: tuple[str, ...]) -> Iterator[Cell]:
-        roots = {path.split(".")[0] for path in reads}
-        sizes, samples = self.manifest.sizes_of(template), range(1, self.manifest.samples_of(template) + 1)
-        yield from (
-            Cell(-1, template, 0, variant, size, sample)
-            for variant, size, sample in product(
-                self._variants.projected(self._variants.read_by(reads)),
-                sizes if "size" in roots else sizes[:1],
-                samples if "sample" in roots else samples[:1],
-            )
-        )
-
-    def _values(self, cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
-        fixed = self._fixed.get(cell)
-        if fixed is None:
-            fixed = cell_values(self.manifest, cell, {})
-            if len(self._fixed) < _KEPT_CELLS:
-                self._fixed[cell] = fixed
-        return {**fixed, "row": row}
-
     def _check_prompts(
         self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
     ) -> Iterator[Problem]:
         template = self.manifest.templates[name]
         if template.upscale is not None:
             return
-        prompt, pointer = parsed(template.text), f"/templates/{name}/{template.pointer}"
+        pointer = f"/templates/{name}/{template.pointer}"
         tally = self.tallies.setdefault(name, PromptTally())
-        for cell in self._cells(name, prompt.reads):
+        for cell in self._filler.cells(name, parsed(template.text).reads):
             try:
-                text = prompt.render(self._values(cell, values))
+                text = self._filler.filled(template.text, cell, values)
             except TemplateError as error:
                 yield self._row_problem(row, error, pointer)
                 return
@@ -202,13 +172,12 @@ class RowChecker:
         self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
     ) -> Iterator[Problem | NeededFile]:
         for pointer, text in self._pictures(name):
-            source, masked = parsed(text), self._masked_by(name, pointer)
+            masked = self._masked_by(name, pointer)
             place = self._at(row, "", "") if _fields_read(text, whole=True) else Problem(pointer, "", "")
-            reads = tuple(dict.fromkeys((*source.reads, *(parsed(masked).reads if masked else ()))))
-            for cell in self._cells(name, reads):
-                filled = self._values(cell, values)
+            reads = tuple(dict.fromkeys((*parsed(text).reads, *(parsed(masked).reads if masked else ()))))
+            for cell in self._filler.cells(name, reads):
                 try:
-                    found = source.render(filled)
+                    found = self._filler.filled(text, cell, values)
                 except TemplateError as error:
                     yield self._row_problem(row, error, pointer)
                     break
@@ -217,8 +186,16 @@ class RowChecker:
                     says = refusal if place.row is None else f"{pointer}: {refusal}"
                     yield replace(place, code="bad_reference", detail=says)
                 elif "://" not in found or is_folder(found):
-                    first = _masked(masked, filled, row) if masked else None
+                    first = self._masked(masked, cell, row, values) if masked else None
                     yield NeededFile(found, place.pointer, place.row, name, pointer, first)
+
+    def _masked(self, text: str, cell: Cell, row: Row, values: Mapping[str, Any]) -> Masked | None:
+        """The picture that a mask is for; None where its text cannot be filled in, which is said of that text."""
+        try:
+            name = self._filler.filled(text, cell, values)
+        except TemplateError:
+            return None
+        return Masked(name, row.number if _fields_read(text, whole=True) else None)
 
     def _masked_by(self, name: str, pointer: str) -> str | None:
         """The text of the first picture of a template, where the text at `pointer` is its mask and no parent comes first."""
@@ -237,42 +214,42 @@ class RowChecker:
 
     def _check_keys(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem]:
         """Two pictures must not be stored under one key."""
-        for cell in self._key_cells():
-            try:
-                key = output_key(self.manifest, self._values(cell, values))
-            except TemplateError as error:
-                yield self._row_problem(row, error, "/output/key")
-                return
-            except ValueError as error:
-                yield self._at(row, "bad_key", str(error))
-                return
-            digest = int.from_bytes(blake2b(_as_a_disk_has_it(key).encode(), digest_size=8).digest(), "big")
-            if digest in self._keys:
-                detail = f"another picture is already stored as '{key}' ({_ALIKE}); make output.key tell them apart"
-                yield self._at(row, "key_collision", detail)
-                return
-            self._keys.add(digest)
-        self._longest = self._longest or self._longest_cell()
-
-    def _key_cells(self) -> Iterator[Cell]:
-        """Every cell of a row; where the row decides the folder alone, one is enough after the first row."""
-        if self._longest is not None and self._is_by_row:
-            yield self._longest
+        if self._longest is None:
+            texts = self._filled_in(self.manifest.output.key, values)
+        else:
+            texts = iter((f"{row.key}/{self._longest}",))
+        try:
+            for key in map(safe_key, texts):
+                digest = int.from_bytes(
+                    blake2b(_as_a_disk_has_it(key).encode(), digest_size=8).digest(), "big"
+                )
+                if digest in self._keys:
+                    detail = f"another picture is already stored as '{key}' ({_ALIKE}); make output.key tell them apart"
+                    yield self._at(row, "key_collision", detail)
+                    return
+                self._keys.add(digest)
+        except TemplateError as error:
+            yield self._row_problem(row, error, "/output/key")
             return
-        for template in self.manifest.templates:
-            yield from self._cells(template, ("variant", "size", "sample"))
+        except ValueError as error:
+            yield self._at(row, "bad_key", str(error))
+            return
+        if self._longest is None and self._name_text is not None:
+            self._longest = max(self._filled_in(self._name_text, values), key=lambda name: len(name.encode()))
 
-    def _longest_cell(self) -> Cell:
-        """The cell with the longest name, to which a long row key is added first."""
-        return max(self._key_cells(), key=lambda cell: len(f"{cell.template}{cell.variant_key}{cell.size}"))
+    def _filled_in(self, text: str, values: Mapping[str, Any]) -> Iterator[str]:
+        """A text of the key, for every cell of a row."""
+        for template in self.manifest.templates:
+            for cell in self._filler.cells(template, ("variant", "size", "sample")):
+                yield self._filler.filled(text, cell, values)
 
     @cached_property
-    def _is_by_row(self) -> bool:
-        """Whether the key is the row's key as a folder and one name below it that does not look at the row."""
+    def _name_text(self) -> str | None:
+        """The end of the key's text, where the beginning is the row's key as a folder, and the row decides nothing else."""
         text = self.manifest.output.key
         name = text.removeprefix(_KEY_START)
-        reads = set(parsed(text).reads) - {"row.key"}
-        return text != name and "/" not in name and "row" not in name and reads <= _CELL_NAMES
+        is_alone = "/" not in name and "row" not in name and set(parsed(name).reads) <= _CELL_NAMES
+        return name if text != name and is_alone else None
 
     def _at(self, row: Row, code: str, detail: str) -> Problem:
         return Problem.at_row(row.number, code, detail)
@@ -288,14 +265,6 @@ class RowChecker:
         column = column or next((own for own in row.raw if snake(own) == name), name)
         detail = f"{error}, and {pointer} needs it; fill it in, or guard it with {{% if %}} or `default`"
         return Problem.at_row(row.number, "empty_field", detail, column=column)
-
-
-def _masked(text: str, values: Mapping[str, Any], row: Row) -> Masked | None:
-    """The picture that a mask is for; None where its text cannot be filled in, which is said of that text."""
-    try:
-        return Masked(parsed(text).render(values), row.number if _fields_read(text, whole=True) else None)
-    except TemplateError:
-        return None
 
 
 def row_of(line: bytes, filled: Mapping[str, None]) -> Row:

@@ -1,0 +1,83 @@
+"""A plan fills in what its workers will fill in, although it does no part of a text twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from schemas.catalog import Row
+from schemas.manifest import Manifest
+from schemas.manifest_check import check_manifest
+from schemas.rendering import cell_values, row_values
+from schemas.template import PromptTemplate, TemplateError, parsed
+from tests.unit.planning.desk import manifest
+from workers.planning.filler import Filler
+
+PROMPT = "{{ row.title }} in {{ variant.light.words }}, {{ row.color | default: 'plain' }} at {{ size }}"
+ROWS = [
+    Row(number=1, key="a", title="Mug", color="red"),
+    Row(number=2, key="b", title="Cup"),
+    Row(number=3, key="c", title="C" * 31_990),
+    Row(number=4, key="d", color="red"),
+]
+
+
+def campaign(prompt: str) -> Manifest:
+    light = {"low": {"words": "low light"}, "soft": {"words": "soft light"}}
+    return check_manifest(
+        manifest(
+            templates={"hero": {"prompt": prompt}}, variants={"light": light}, sizes=["square", "portrait"]
+        )
+    )
+
+
+def outcome(render: Any, *given: Any) -> str:
+    try:
+        return str(render(*given))
+    except TemplateError as error:
+        return f"{error} ({error.field})"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROMPT,
+        " {{ variant.light.words }} {{ row.title }} ",
+        "{{ row.title }}",
+        "refs/{{ variant.light.name }}.png",
+        "{% cycle 'a', 'b' %} {{ row.title }} {{ variant.light.words }} {% cycle 'a', 'b' %}",
+        "{{ row.title }}{{ variant.light.words }}{{ row.color }}",
+    ],
+)
+def test_what_is_filled_in_is_what_a_worker_fills_in_for_each_row_and_cell(text: str) -> None:
+    made = campaign(text)
+    known = Filler(made)
+    for row in ROWS:
+        known.next_row()
+        values = row_values(row)
+        for cell in known.cells("hero", ("variant", "size")):
+            plain = outcome(parsed(text).render, cell_values(made, cell, values))
+            assert outcome(known.filled, text, cell, values) == plain
+
+
+def test_what_the_row_decides_is_filled_in_once_a_row_and_the_rest_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, text_of = campaign(PROMPT), PromptTemplate.text_of
+    counts = dict[int, int]()
+
+    def counted(prompt: PromptTemplate, place: int, values: Mapping[str, Any]) -> str:
+        counts[place] = counts.get(place, 0) + 1
+        return text_of(prompt, place, values)
+
+    monkeypatch.setattr(PromptTemplate, "text_of", counted)
+    known = Filler(made)
+    for row in ROWS[:2]:
+        known.next_row()
+        for cell in known.cells("hero", ("variant", "size")):
+            known.filled(PROMPT, cell, row_values(row))
+
+    row_parts, cell_parts = 2, 4
+    assert list(counts.values()) == [row_parts, cell_parts, row_parts, cell_parts]
