@@ -19,9 +19,8 @@ from pydantic import (
 )
 
 from schemas.model import refusal_of
-from schemas.preset import find_preset
 from schemas.pricing import usd
-from schemas.size import Size
+from schemas.size import asked_size
 from schemas.template import MAX_PROMPT_CHARS, TemplateError, condition, parsed
 from schemas.upscaler import unknown_upscaler
 
@@ -53,7 +52,8 @@ def _condition(text: str) -> str:
 
 
 ACCEPTED: Final = "accepted"
-"""Validation context of a manifest that was accepted before: its models may be gone by now, see `schemas.upscaling`."""
+"""Validation context of a manifest that was accepted before: its models and presets may be gone by now, see
+`schemas.upscaling`."""
 
 
 def _known_model(name: str, about: ValidationInfo) -> str:
@@ -68,9 +68,9 @@ def _known_upscaler(name: str, about: ValidationInfo) -> str:
     return name
 
 
-def _known_size(text: str) -> str:
-    if text != "auto" and find_preset(text) is None:
-        Size.parse(text)
+def _known_size(text: str, about: ValidationInfo) -> str:
+    if about.context != ACCEPTED and text != "auto":
+        asked_size(text)
     return text
 
 

@@ -49,7 +49,8 @@ class PlanDuration(_Part):
 
 
 class PlanCatalog(_Part):
-    """What was read, and how: `mapping` is canonical field -> source column; `left_out` counts rows not wanted."""
+    """What was read, and how: `mapping` is canonical field -> source column; `left_out` counts rows not wanted.
+    A manifest without a catalog has no rows."""
 
     rows: int
     dialect: str | None
@@ -79,12 +80,12 @@ class PlanTemplate(_Part):
 
 class PlanLint(_Part):
     """Advice on the prompts of a template: the rule, the first row where it was met, and in how many prompts of how many
-    rows, of those that were looked at."""
+    rows, of those that were looked at. `row` is null where no row has a part in it."""
 
     rule: str
     message: str
     template: str
-    row: int
+    row: int | None
     count: int
     rows: int = 0
 

@@ -72,6 +72,17 @@ def asked_size(text: str) -> Size:
     return Size.parse(_asked_for().get(text, text))
 
 
+def gone_size(text: str) -> str | None:
+    """Why nobody knows what a size stands for any more, in a manifest that was accepted before; None where it is known."""
+    if text == "auto":
+        return None
+    try:
+        asked_size(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def is_experimental(size: Size) -> bool:
     """Whether the provider calls results of this size experimental: more pixels than 2560x1440."""
     return size.pixels > EXPERIMENTAL_PIXELS

@@ -10,7 +10,7 @@ from schemas.finish_plan import FinishPlan, finished_sizes, plan_finish
 from schemas.manifest import Manifest, Upscaling
 from schemas.model import find_model, refusal_of
 from schemas.preset import find_preset
-from schemas.size import Size, asked_size, resolve_size
+from schemas.size import Size, asked_size, gone_size, resolve_size
 from schemas.upscaler import Upscaler, find_upscaler, unknown_upscaler
 
 
@@ -90,12 +90,24 @@ def gone_maker(manifest: Manifest, template: str, today: date) -> str | None:
     return refusal_of(manifest.image_of(template).model or "", today)
 
 
+def gone_preset(manifest: Manifest, template: str, size: str) -> str | None:
+    """Why nobody knows any more what this size of a template, or of what it is made larger from, stands for; None where
+    it is known."""
+    chosen, gone = manifest.templates[template], gone_size(size)
+    if gone or chosen.upscale is None or chosen.parent is None:
+        return gone
+    return gone_preset(manifest, chosen.parent, _size_of_parent(manifest, chosen.parent, size))
+
+
 def gone_problems(manifest: Manifest, today: date) -> Iterator[Problem]:
     """What is wrong by now with a manifest that was accepted before."""
     for name, template in manifest.templates.items():
         if refusal := gone_maker(manifest, name, today):
             where = "upscale" if template.upscale else "image"
             yield Problem(f"/templates/{name}/{where}/model", "gone", refusal)
+        for size in manifest.sizes_of(name):
+            if refusal := gone_size(size):
+                yield Problem(f"/templates/{name}/sizes", "gone", refusal)
 
 
 def upscaling_problems(manifest: Manifest, name: str) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from schemas.pricing import Quote, quote, quote_call
 from schemas.rendering import cell_values, output_key, row_values
 from schemas.size import Size
 from schemas.template import TemplateError, parsed
-from schemas.upscaling import gone_maker, is_edit, makers_of, original_size
+from schemas.upscaling import gone_maker, gone_preset, is_edit, makers_of, original_size
 from workers.linker import Linker
 from workers.order import CHOSEN_PARAMETERS, Order, parameters_of, print_of
 from workers.references import BadReferenceError, ReferenceKeeper
@@ -73,7 +73,9 @@ class Preparer:
             OSError: this machine has no room, memory or file left; the same.
         """
         cell = campaign.expansion.cell(claim.index)
-        if gone := gone_maker(campaign.manifest, cell.template, moment(self._clock.now_ms()).date()):
+        today = moment(self._clock.now_ms()).date()
+        gone = gone_maker(campaign.manifest, cell.template, today)
+        if gone := gone or gone_preset(campaign.manifest, cell.template, cell.size):
             return Failure.of(FailureClass.INVALID_REQUEST, gone)
         row = await self._documents.planned_row(
             claim.tenant, claim.batch_id, cell.row, fence=campaign.rows_fence

@@ -121,9 +121,7 @@ def plan_lines(plan: Json) -> dict[str, str]:
         "variants": "\n".join(by_variant),
         "models": _parts(tasks["by_model"]),
         "templates": "\n".join(map(_branch, plan.get("templates") or [])),
-        "catalog": counted(catalog["rows"], "row")
-        + (f", {catalog['left_out']} left out" if catalog.get("left_out") else "")
-        + (f", read as {catalog['dialect']}" if catalog.get("dialect") else ""),
+        "catalog": _catalog(catalog),
         "columns": "\n".join(
             f"{field}: {source}" for field, source in (catalog.get("mapping") or {}).items()
         ),
@@ -139,6 +137,12 @@ def plan_lines(plan: Json) -> dict[str, str]:
         "digest": str(plan.get("digest") or ""),
     }
     return {label: text for label, text in lines.items() if text}
+
+
+def _catalog(catalog: Json) -> str:
+    left_out = f", {catalog['left_out']} left out" if catalog.get("left_out") else ""
+    dialect = f", read as {catalog['dialect']}" if catalog.get("dialect") else ""
+    return f"{counted(catalog['rows'], 'row')}{left_out}{dialect}" if catalog["rows"] or left_out else ""
 
 
 def _parts(counts: dict[str, int]) -> str:
@@ -201,9 +205,11 @@ def _alike(duplicates: Json) -> str:
 
 
 def _advice(found: Json) -> str:
-    rows = f" of {counted(found['rows'], 'row')}" if found.get("rows") else ""
-    times = f"{found['count']} prompts{rows}, first in row" if found["count"] > 1 else "row"
-    return f"{found['template']}: {found['message']} ({found['rule']}; {times} {found['row']})"
+    rows = f" of {counted(found['rows'], 'row')}" if found.get("rows") and found["row"] else ""
+    times = f"{found['count']} prompts{rows}" if found["count"] > 1 else ""
+    first = f"{', first in ' if times else ''}row {found['row']}" if found["row"] else ""
+    where = f"; {times}{first}" if times or first else ""
+    return f"{found['template']}: {found['message']} ({found['rule']}{where})"
 
 
 def _looked_at(plan: Json) -> list[str]:
@@ -213,7 +219,8 @@ def _looked_at(plan: Json) -> list[str]:
 
 
 def _prompt(shown: Json) -> str:
-    return f"{shown['template']}, {shown['row_key']}, {shown['variant']}: {' '.join(shown['prompt'].split())}"
+    cell = filter(None, (shown["template"], shown["row_key"], shown["variant"]))
+    return f"{', '.join(cell)}: {' '.join(shown['prompt'].split())}"
 
 
 def _missing(files: list[Json]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from unicodedata import normalize
 import orjson
 
 from schemas.asset import safe_key
-from schemas.catalog import Row
+from schemas.catalog import EMPTY_ROW, Row
 from schemas.errors import Problem
 from schemas.expansion import Cell
 from schemas.manifest import Manifest
@@ -24,11 +24,13 @@ from workers.catalogs.columns import snake
 from workers.planning.files.finder import Masked, NeededFile
 from workers.planning.filler import Filler
 from workers.planning.linter import PromptLinter
+from workers.planning.mistakes import Mistake, Mistakes, shortened
 from workers.planning.twins import TwinFinder
 
 PROMPTS_OF_A_TEMPLATE, SHOWN_PROMPTS = 3, 12
 """How many of the first prompts a plan shows; rows come one after the other, so each template has its turn."""
 
+KEY = "/output/key"
 _KEY_START = "{{ row.key }}/"
 _ALIKE = "capitals and accents count as the same"
 _CELL_NAMES = frozenset({"template", "variant_key", "size", "sample"})
@@ -57,23 +59,25 @@ class RowChecker:
     """Checks rows one after another.
 
     Args:
-        mapping: canonical field -> source columns, so that a message names the producer's own column.
         refusal_of: why a picture's address is not fetched from; None where it may be tried.
+        mapping: canonical field -> source columns, so that a message names the producer's own column.
+            Known once the catalog is open.
         rows: how many there will be; to be known before the first of them is checked.
     Attributes:
         tallies: by template.
         prompts: of the first templates, the first one rendered, to be shown.
+        mistakes: of all rows so far.
     """
 
     manifest: Manifest
-    mapping: Mapping[str, Any]
     refusal_of: Callable[[str], str | None]
+    mapping: Mapping[str, Any] = field(default_factory=dict)
     rows: int = 0
     tallies: dict[str, PromptTally] = field(default_factory=dict)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+    mistakes: Mistakes = field(default_factory=Mistakes)
     _keys: set[int] = field(default_factory=set)
     _longest: str | None = None
-    _said: set[Problem] = field(default_factory=set)
 
     def unknown_fields(self, attrs: Mapping[str, Any]) -> Iterator[Problem]:
         """Fields of a row that a template reads and no row has."""
@@ -109,23 +113,37 @@ class RowChecker:
         read = self.fields_read
         return dict(attrs) if read & {"attrs", "*"} else {name: None for name in attrs if name in read}
 
-    def check(self, row: Row) -> Iterator[Problem | NeededFile]:
-        """Problems of one row, and the uploaded files it needs. What no row can mend is said once."""
-        for found in self._check(row, row_values(row, self.fields_read)):
-            if isinstance(found, Problem):
-                if found in self._said:
-                    continue
-                if found.row is None:
-                    self._said.add(found)
-            yield found
+    def check(self, row: Row) -> list[NeededFile]:
+        """The files that a row needs; its mistakes are noted."""
+        return self._noted(self._check(row, row_values(row, self.fields_read)))
 
-    def _check(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem | NeededFile]:
+    def needed_by_all(self) -> list[NeededFile]:
+        """The files that are needed whatever the rows are; mistakes in the texts that name them are noted."""
+        return self._noted(
+            found
+            for name in self.manifest.templates
+            for pointer, text in self._pictures(name)
+            if not _fields_read(text, whole=True)
+            for found in self._check_picture(name, pointer, text, EMPTY_ROW, {})
+        )
+
+    def _noted(self, found: Iterable[Mistake | NeededFile]) -> list[NeededFile]:
+        needed = list[NeededFile]()
+        for each in found:
+            if isinstance(each, NeededFile):
+                needed.append(each)
+            else:
+                self.mistakes.note(each)
+        return needed
+
+    def _check(self, row: Row, values: Mapping[str, Any]) -> Iterator[Mistake | NeededFile]:
         self.linter.next_row()
         self._filler.next_row()
         for template in self.manifest.templates:
             made = blake2b(digest_size=8)
             yield from self._check_prompts(template, row, values, made.update)
-            yield from self._check_files(template, row, values, made.update)
+            for pointer, text in self._pictures(template):
+                yield from self._check_picture(template, pointer, text, row, values, made.update)
             self.twins.note(template, made.digest())
         self.twins.end_row(row.number)
         yield from self._check_keys(row, values)
@@ -135,7 +153,7 @@ class RowChecker:
             for piece, text in template.pieces.items():
                 yield f"/templates/{name}/{piece}", text
             yield from self._pictures(name)
-        yield "/output/key", self.manifest.output.key
+        yield KEY, self.manifest.output.key
 
     def _pictures(self, name: str) -> Iterator[tuple[str, str]]:
         yield from self.manifest.references_of(name)
@@ -143,8 +161,8 @@ class RowChecker:
             yield f"/templates/{name}/mask", mask
 
     def _check_prompts(
-        self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
-    ) -> Iterator[Problem]:
+        self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], object]
+    ) -> Iterator[Mistake]:
         template = self.manifest.templates[name]
         if template.upscale is not None:
             return
@@ -154,40 +172,50 @@ class RowChecker:
             try:
                 text = self._filler.filled(template.text, cell, values)
             except TemplateError as error:
-                yield self._row_problem(row, error, pointer)
+                yield self._unfilled(row, error, pointer)
                 return
-            if not text or len(text) > MAX_PROMPT_CHARS:
-                length = f"{len(text):,} characters long; at most {MAX_PROMPT_CHARS:,} fit"
-                yield self._at(row, "bad_prompt", f"the prompt of '{name}' is {length if text else 'empty'}")
+            if not text:
+                yield self._mistake(row, pointer, "bad_prompt", f"the prompt of '{name}' is empty")
+                return
+            if len(text) > MAX_PROMPT_CHARS:
+                detail = f"the prompt of '{name}' is {len(text):,} characters long; at most {MAX_PROMPT_CHARS:,} fit"
+                yield self._mistake(row, pointer, "bad_prompt", detail, kind="long")
                 return
             if tally.count < PROMPTS_OF_A_TEMPLATE and len(self.prompts) < SHOWN_PROMPTS:
-                shown = {"template": name, "row_key": row.key, "variant": cell.variant_key, "prompt": text}
-                self.prompts.append(shown)
+                key = row.key if self.manifest.catalog else None
+                self.prompts.append(
+                    {"template": name, "row_key": key, "variant": cell.variant_key, "prompt": text}
+                )
             content = text.encode()
             tally.add(len(content))
             note(content + b"\0")
             self.linter.look(name, row.number, text)
 
-    def _check_files(
-        self, name: str, row: Row, values: Mapping[str, Any], note: Callable[[bytes], None]
-    ) -> Iterator[Problem | NeededFile]:
-        for pointer, text in self._pictures(name):
-            masked = self._masked_by(name, pointer)
-            place = self._at(row, "", "") if _fields_read(text, whole=True) else Problem(pointer, "", "")
-            reads = tuple(dict.fromkeys((*parsed(text).reads, *(parsed(masked).reads if masked else ()))))
-            for cell in self._filler.cells(name, reads):
-                try:
-                    found = self._filler.filled(text, cell, values)
-                except TemplateError as error:
-                    yield self._row_problem(row, error, pointer)
-                    break
-                note(found.encode() + b"\0")
-                if refusal := self._refusal_of(found, pointer):
-                    says = refusal if place.row is None else f"{pointer}: {refusal}"
-                    yield replace(place, code="bad_reference", detail=says)
-                elif "://" not in found or is_folder(found):
-                    first = self._masked(masked, cell, row, values) if masked else None
-                    yield NeededFile(found, place.pointer, place.row, name, pointer, first)
+    def _check_picture(
+        self,
+        name: str,
+        pointer: str,
+        text: str,
+        row: Row,
+        values: Mapping[str, Any],
+        note: Callable[[bytes], object] = bool,
+    ) -> Iterator[Mistake | NeededFile]:
+        """Of one text that names a picture."""
+        masked = self._masked_by(name, pointer)
+        reads = tuple(dict.fromkeys((*parsed(text).reads, *(parsed(masked).reads if masked else ()))))
+        for cell in self._filler.cells(name, reads):
+            try:
+                found = self._filler.filled(text, cell, values)
+            except TemplateError as error:
+                yield self._unfilled(row, error, pointer)
+                return
+            note(found.encode() + b"\0")
+            if refusal := self._refusal_of(found, pointer):
+                yield self._refused(row, pointer, text, found, refusal)
+            elif "://" not in found or is_folder(found):
+                place = self._blamed(row, text, pointer)
+                first = self._masked(masked, cell, row, values) if masked else None
+                yield NeededFile(found, place.pointer, place.row, name, pointer, first)
 
     def _masked(self, text: str, cell: Cell, row: Row, values: Mapping[str, Any]) -> Masked | None:
         """The picture that a mask is for; None where its text cannot be filled in, which is said of that text."""
@@ -195,7 +223,7 @@ class RowChecker:
             name = self._filler.filled(text, cell, values)
         except TemplateError:
             return None
-        return Masked(name, row.number if _fields_read(text, whole=True) else None)
+        return Masked(name, self._blamed(row, text, "").row)
 
     def _masked_by(self, name: str, pointer: str) -> str | None:
         """The text of the first picture of a template, where the text at `pointer` is its mask and no parent comes first."""
@@ -212,7 +240,7 @@ class RowChecker:
             return "a mask is one picture, not a folder"
         return self.refusal_of(found) if "://" in found else None
 
-    def _check_keys(self, row: Row, values: Mapping[str, Any]) -> Iterator[Problem]:
+    def _check_keys(self, row: Row, values: Mapping[str, Any]) -> Iterator[Mistake]:
         """Two pictures must not be stored under one key."""
         if self._longest is None:
             texts = self._filled_in(self.manifest.output.key, values)
@@ -225,14 +253,14 @@ class RowChecker:
                 )
                 if digest in self._keys:
                     detail = f"another picture is already stored as '{key}' ({_ALIKE}); make output.key tell them apart"
-                    yield self._at(row, "key_collision", detail)
+                    yield self._mistake(row, KEY, "key_collision", detail, kind="")
                     return
                 self._keys.add(digest)
         except TemplateError as error:
-            yield self._row_problem(row, error, "/output/key")
+            yield self._unfilled(row, error, KEY)
             return
         except ValueError as error:
-            yield self._at(row, "bad_key", str(error))
+            yield self._mistake(row, KEY, "bad_key", str(error))
             return
         if self._longest is None and self._name_text is not None:
             self._longest = max(self._filled_in(self._name_text, values), key=lambda name: len(name.encode()))
@@ -251,20 +279,60 @@ class RowChecker:
         is_alone = "/" not in name and "row" not in name and set(parsed(name).reads) <= _CELL_NAMES
         return name if text != name and is_alone else None
 
-    def _at(self, row: Row, code: str, detail: str) -> Problem:
-        return Problem.at_row(row.number, code, detail)
+    def _mistake(
+        self,
+        row: Row,
+        pointer: str,
+        code: str,
+        detail: str,
+        *,
+        column: str | None = None,
+        kind: str | None = None,
+    ) -> Mistake:
+        """At the row, if there are any; else at the text.
 
-    def _row_problem(self, row: Row, error: TemplateError, pointer: str) -> Problem:
-        """A problem at the row and the producer's own column, where the template's complaint names a field."""
-        if error.field and not error.field.startswith("row."):
-            return Problem(pointer, "empty_field", f"{error}; guard it with {{% if %}} or `default`")
+        Args:
+            kind: what it is, where `detail` says more than mistakes of other rows have in common.
+        """
+        problem = Problem.at_row(row.number, code, detail, column=column)
+        if not self.manifest.catalog:
+            problem = Problem(pointer, code, detail)
+        return Mistake(problem, (pointer, code, detail if kind is None else kind))
+
+    def _blamed(self, row: Row, text: str, pointer: str) -> Problem:
+        """The place of the row where it has a part in a text, else that of the text."""
+        has_part = self.manifest.catalog and _fields_read(text, whole=True)
+        return Problem.at_row(row.number, "", "") if has_part else Problem(pointer, "", "")
+
+    def _unfilled(self, row: Row, error: TemplateError, pointer: str) -> Mistake:
+        """A mistake of the text; or of the row and the producer's own column, where the complaint names its field."""
         if not error.field:
-            return self._at(row, "bad_row", f"{pointer}: {error}")
-        name = error.field.removeprefix("row.").split("[")[0].split(".")[0]
-        column = next(iter(self.mapping.get(name, ())), None)
-        column = column or next((own for own in row.raw if snake(own) == name), name)
+            return self._mistake(row, pointer, "bad_row", f"{pointer}: {error}")
+        if not error.field.startswith("row."):
+            detail = f"{error}; guard it with {{% if %}} or `default`"
+            return Mistake(Problem(pointer, "empty_field", detail), (pointer, detail))
+        column = self._column_of(row, error.field.removeprefix("row.").split("[")[0].split(".")[0])
         detail = f"{error}, and {pointer} needs it; fill it in, or guard it with {{% if %}} or `default`"
-        return Problem.at_row(row.number, "empty_field", detail, column=column)
+        return self._mistake(row, pointer, "empty_field", detail, column=column)
+
+    def _column_of(self, row: Row, name: str) -> str:
+        """The column to fill in for a field that is empty: of several the first that is empty in this row."""
+        columns = [*self.mapping.get(name, ()), *(own for own in row.raw if snake(own) == name)]
+        empty = next((column for column in columns if not row.raw.get(column)), None)
+        return empty or (columns[0] if len(columns) == 1 else name)
+
+    def _refused(self, row: Row, pointer: str, text: str, found: str, refusal: str) -> Mistake:
+        """A name that no picture can be had by, in the cell that it comes from, where one holds it as it is."""
+        place = self._blamed(row, text, pointer)
+        if place.row is None:
+            return Mistake(replace(place, code="bad_reference", detail=refusal), (pointer, refusal))
+        column = next((own for own, cell in row.raw.items() if isinstance(cell, str) and found in cell), None)
+        shown = f" names '{shortened(found)}'" if "://" in found else ""
+        where = f" (column '{column}')" if column and shown else ""
+        detail = f"{pointer}{shown}{where}: {refusal}"
+        return self._mistake(
+            row, pointer, "bad_reference", detail, column=column if shown else None, kind=refusal
+        )
 
 
 def row_of(line: bytes, filled: Mapping[str, None]) -> Row:

@@ -21,7 +21,7 @@ def farewells(manifest: Manifest) -> Iterator[PlanLint]:
     """That the models of these templates will be shut down."""
     for name in manifest.templates:
         if said := farewell_of(manifest.image_of(name).model or ""):
-            yield PlanLint(rule="model_ends", message=said, template=name, row=1, count=1)
+            yield PlanLint(rule="model_ends", message=said, template=name, row=None, count=1)
 
 
 @dataclass
@@ -60,7 +60,7 @@ class PromptLinter:
                 rule=rule,
                 message=RULES[rule].message,
                 template=template,
-                row=earlier.row if earlier else row,
+                row=earlier.row if earlier else row if self.manifest.catalog else None,
                 count=earlier.count + 1 if earlier else 1,
                 rows=(earlier.rows if earlier else 0) + self._is_new(template, rule),
             )

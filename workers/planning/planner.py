@@ -89,7 +89,7 @@ class _Draft:
 
     @property
     def is_full(self) -> bool:
-        return len(self.problems) > MAX_PROBLEMS
+        return len(self.problems) + (len(self.checker.mistakes) if self.checker else 0) > MAX_PROBLEMS
 
 
 class Planner:
@@ -134,7 +134,7 @@ class Planner:
         await self._documents.put_prompts(job.tenant, plan)
         if job.batch_id is None:
             await self._plans.put(job.tenant, job.plan_id, plan)
-        elif not await self._decide(job.tenant, job.batch_id, manifest, plan, draft):
+        elif not await self._decide(job.tenant, job.batch_id, plan, draft):
             return None  # this process was frozen, and another one was quicker
         _log.info(
             "plan.made",
@@ -149,10 +149,7 @@ class Planner:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
         if gone := list(gone_problems(manifest, moment(self._clock.now_ms()).date())):
             raise ManifestError(gone)
-        draft.source = await self._opener.open(job.tenant, manifest, scratch)
-        draft.checker = RowChecker(
-            manifest, draft.source.mapping, partial(self._opener.refusal_of, job.tenant)
-        )
+        draft.checker = RowChecker(manifest, partial(self._opener.refusal_of, job.tenant))
         draft.finder = FileFinder(
             job.tenant,
             manifest,
@@ -160,6 +157,7 @@ class Planner:
             self._opener.folders(),
             max_bytes=self._settings.fetch.max_picture_bytes,
         )
+        draft.source = await self._opened(job.tenant, draft.finder, draft.checker, scratch)
         rows_file, attrs = scratch / "rows.jsonl", dict[str, None]()
         await asyncio.to_thread(_copy_rows, draft, rows_file, attrs)
         draft.problems += draft.source.problems(draft.rows)
@@ -180,15 +178,29 @@ class Planner:
             async with aclosing(inspector):
                 await self._check_pages(job, draft, masks, rows_file, attrs)
         pricer = Pricer(expansion, draft.checker.tallies, self._settings, draft.finder.most)
-        draft.problems += [*pricer.problems(), *draft.finder.problems]
+        draft.problems += [*draft.checker.mistakes.told(), *pricer.problems(), *draft.finder.problems]
         if not draft.problems:
             draft.blocks = pricer.blocks()
-            draft.duplicates = draft.checker.twins.found(expansion)
+            if manifest.reuse is not Reuse.NEVER:
+                draft.duplicates = draft.checker.twins.found(expansion)
             if manifest.reuse is Reuse.TENANT:
                 draft.unchanged = await self._unchanged(job.tenant, draft, rows_file, attrs)
             draft.cost = cost_of(draft.blocks, manifest.spend.cap_usd, _spared(manifest, draft))
             draft.latencies_s = await self._latencies_s({priced.lane for priced in draft.blocks})
             draft.refusal = self._refusal(draft.cost)
+
+    async def _opened(self, tenant: str, finder: FileFinder, checker: RowChecker, scratch: Path) -> Source:
+        """
+        Raises:
+            ManifestError: the catalog cannot be had or read; names missing files as well, as far as no row decides them.
+        """
+        try:
+            source = await self._opener.open(tenant, checker.manifest, scratch)
+        except ManifestError as error:
+            await finder.find([checker.needed_by_all()])
+            raise ManifestError((*error.problems, *checker.mistakes.told(), *finder.problems)) from error
+        checker.mapping = source.mapping
+        return source
 
     async def _unchanged(
         self, tenant: str, draft: _Draft, rows_file: Path, attrs: dict[str, None]
@@ -215,20 +227,20 @@ class Planner:
         digest = hashlib.sha256()
         with rows_file.open("rb") as lines:
             for page in range(-(-draft.rows // PAGE_ROWS)):
-                rows, names, problems = await asyncio.to_thread(
-                    _check_page, draft, lines, attrs, digest.update
-                )
-                draft.problems += problems
+                rows, names = await asyncio.to_thread(_check_page, draft, lines, attrs, digest.update)
                 assert draft.finder is not None
+                assert draft.checker is not None
                 await draft.finder.find(names)
                 await masks.judge(names)
-                if job.batch_id is not None and not (draft.problems or draft.finder.problems):
+                is_good = not (draft.problems or draft.checker.mistakes or draft.finder.problems)
+                if job.batch_id is not None and is_good:
                     planned = await asyncio.to_thread(_planned, draft, rows, names)
                     about = (job.tenant, job.batch_id, page)
                     await self._documents.put_page(*about, planned, fence=draft.fence)
                 if draft.is_full:
-                    return
-        draft.digest = digest.hexdigest()
+                    break
+            else:
+                draft.digest = digest.hexdigest()
 
     def _refusal(self, cost: PlanCost) -> str | None:
         if self._settings.budgets.tenant_month_usd is None:
@@ -243,9 +255,7 @@ class Planner:
                 return f"This will cost at least ${cost.low}, which is over {name} of ${usd(cap)}."
         return None
 
-    async def _decide(
-        self, tenant: str, batch_id: str, manifest: Manifest, plan: Plan, draft: _Draft
-    ) -> bool:
+    async def _decide(self, tenant: str, batch_id: str, plan: Plan, draft: _Draft) -> bool:
         """Opens or rejects the batch, and keeps the plan with that. False when somebody else has decided, or will."""
         try:
             batch = await self._batches.get(tenant, batch_id)
@@ -262,7 +272,8 @@ class Planner:
                 plan=plan,
             )
         made = MadePlan(plan, draft.fence)
-        planned = planned_batch(batch, manifest, made, draft.blocks, now_ms=self._clock.now_ms())
+        assert draft.expansion is not None
+        planned = planned_batch(batch, draft.expansion, made, draft.blocks, now_ms=self._clock.now_ms())
         await self._documents.put_planned(planned)
         return await self._batches.start(
             batch,
@@ -298,26 +309,19 @@ def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
 
 def _check_page(
     draft: _Draft, lines: Iterator[bytes], attrs: dict[str, None], digest: Callable[[bytes], None]
-) -> tuple[list[Row], list[list[NeededFile]], list[Problem]]:
-    """Second pass over one page: its rows, with every column that any row has and a text reads; for each row the
-    files it needs; and what is wrong."""
+) -> tuple[list[Row], list[list[NeededFile]]]:
+    """Second pass over one page: its rows, with every column that any row has and a text reads, and for each row the
+    files it needs."""
     assert draft.checker is not None
     filled = draft.checker.filled(attrs)
     rows: list[Row] = []
     files: list[list[NeededFile]] = []
-    problems: list[Problem] = []
     for line in islice(lines, PAGE_ROWS):
         digest(line)
         row = row_of(line, filled)
-        needed = list[NeededFile]()
-        for found in draft.checker.check(row):
-            if isinstance(found, NeededFile):
-                needed.append(found)
-            else:
-                problems.append(found)
         rows.append(row)
-        files.append(needed)
-    return rows, files, problems
+        files.append(draft.checker.check(row))
+    return rows, files
 
 
 def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> list[PlannedRow]:
@@ -333,7 +337,6 @@ def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> l
 def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings) -> Plan:
     shown = sorted(draft.files.items(), key=lambda found: (found[1] is not None, found[0]))[:MAX_FILES_SHOWN]
     cost = draft.cost or PlanCost(likely="0.00", high="0.00", cap=manifest.spend.cap_usd, by_template={})
-    mapping = draft.source.mapping if draft.source else {}
     return Plan(
         id=job.plan_id,
         accepted=draft.cost is not None and draft.refusal is None,
@@ -347,12 +350,7 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         )
         if draft.blocks
         else PlanDuration(seconds=None, limited_by=None),
-        catalog=PlanCatalog(
-            rows=draft.rows,
-            dialect=draft.source.dialect if draft.source else None,
-            mapping={name: ", ".join(columns) for name, columns in mapping.items()},
-            left_out=draft.source.left_out if draft.source else 0,
-        ),
+        catalog=_catalog(manifest, draft),
         templates=tree_of(manifest, draft.blocks, cost) if draft.blocks else (),
         prompts=tuple(draft.checker.prompts) if draft.checker else (),
         lint=(*farewells(manifest), *(draft.checker.linter.told() if draft.checker else ())),
@@ -363,6 +361,16 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         files_total=len(draft.files),
         errors=tuple(PlanProblem(**problem.as_dict()) for problem in draft.problems[:MAX_PROBLEMS]),
         errors_truncated=len(draft.problems) > MAX_PROBLEMS,
+    )
+
+
+def _catalog(manifest: Manifest, draft: _Draft) -> PlanCatalog:
+    mapping = draft.source.mapping if draft.source else {}
+    return PlanCatalog(
+        rows=draft.rows if manifest.catalog else 0,
+        dialect=draft.source.dialect if draft.source else None,
+        mapping={name: ", ".join(columns) for name, columns in mapping.items()},
+        left_out=draft.source.left_out if draft.source else 0,
     )
 
 

@@ -77,18 +77,35 @@ class SourceOpener:
         if catalog.rows is not None:
             rows = await asyncio.to_thread(rows_of, catalog.rows, key=catalog.key, wants=wants)
             return Source(rows, chooser=chooser)
-        fields = await self._fields(tenant, catalog, scratch)
         path = scratch / "catalog"
+        fields, name = await self._brought(tenant, catalog, scratch, path)
         opened = await asyncio.to_thread(
             open_catalog,
             path,
-            name=await self._bring(tenant, catalog, path),
+            name=name,
             dialect=catalog.dialect.value,
             key=catalog.key,
             limits=self._limits,
             fields=fields,
         )
         return Source(opened.rows(wants), opened.dialect, opened.mapping, chooser)
+
+    async def _brought(
+        self, tenant: str, catalog: Catalog, scratch: Path, path: Path
+    ) -> tuple[Mapping[str, FieldSource] | None, str]:
+        """The mapping, and the name of the file that is at `path` then. What is wrong with both is said at once."""
+        fields, name, problems = None, "", list[Problem]()
+        try:
+            fields = await self._fields(tenant, catalog, scratch)
+        except ManifestError as error:
+            problems += error.problems
+        try:
+            name = await self._bring(tenant, catalog, path)
+        except ManifestError as error:
+            problems = [*error.problems, *problems]
+        if problems:
+            raise ManifestError(problems)
+        return fields, name
 
     async def _fields(self, tenant: str, catalog: Catalog, scratch: Path) -> Mapping[str, FieldSource] | None:
         if catalog.mapping is None:

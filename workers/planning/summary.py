@@ -72,10 +72,10 @@ def digest_of(
 
 
 def planned_batch(
-    batch: Batch, manifest: Manifest, made: MadePlan, blocks: Sequence[PricedBlock], *, now_ms: int
+    batch: Batch, expansion: Expansion, made: MadePlan, blocks: Sequence[PricedBlock], *, now_ms: int
 ) -> PlannedBatch:
     """What storage keeps of a batch, should Redis be lost."""
-    plan = made.plan
+    plan, manifest = made.plan, expansion.manifest
     return PlannedBatch(
         id=batch.id,
         tenant=batch.tenant,
@@ -90,7 +90,7 @@ def planned_batch(
         created_at_ms=batch.created_at_ms,
         started_at_ms=now_ms,
         total=plan.tasks.total,
-        rows=plan.catalog.rows,
+        rows=expansion.rows,
         estimated_usd_micros=micros(plan.cost.likely),
         flows=[asdict(flow) for flow in flows_of(blocks)],
         rows_fence=made.fence,

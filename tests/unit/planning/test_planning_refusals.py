@@ -105,7 +105,9 @@ async def test_missing_references_are_named_by_row_or_by_template_whoever_names_
     found = said(plan)
     assert found["/catalog/rows/1"] == "'b.png' was not uploaded"
     assert found["/templates/hero/references/1"] == "'logo.png' was not uploaded"
-    assert "Only https:// is fetched" in found["/catalog/rows/2"]
+    assert found["/catalog/rows/2/photo"] == (
+        "/templates/hero/references/0 names 'ftp://x/c.png' (column 'photo'): Only https:// is fetched."
+    )
     assert len(plan.errors) == 3
     assert [(file.name, file.sha256 is None) for file in plan.files] == [
         ("b.png", True), ("logo.png", True), ("a.png", False)
@@ -156,11 +158,84 @@ async def test_a_mistake_that_no_row_can_mend_is_said_once(desk: Desk) -> None:
 
 
 async def test_a_great_many_mistakes_are_cut(desk: Desk) -> None:
-    await desk.upload("products.csv", "sku,title\n" + "".join(f"s{n},\n" for n in range(1200)))
+    await desk.upload("products.csv", catalog(1200))
+    hero = {"prompt": "x", "references": ["{{ row.key }}.png"]}
 
-    plan = await desk.plan(manifest())
+    plan = await desk.plan(manifest(templates={"hero": hero}))
 
     assert (len(plan.errors), plan.errors_truncated) == (100, True)
+
+
+async def test_a_mistake_that_many_rows_have_is_said_once_with_the_first_and_how_many(desk: Desk) -> None:
+    lines = (f"s{n},{'' if n % 2 else 'Chair'},{'' if n == 3 else 'red'}\n" for n in range(1200))
+    await desk.upload("products.csv", "sku,title,color\n" + "".join(lines))
+    prompts = {"hero": "{{ row.title }}", "detail": "{{ row.color }}"}
+
+    plan = await desk.plan(manifest(templates={name: {"prompt": text} for name, text in prompts.items()}))
+
+    title, color = plan.errors
+    assert (title.pointer, title.row) == ("/catalog/rows/1/title", 2)
+    assert title.detail.startswith("'row.title' is empty, and /templates/hero/prompt needs it")
+    assert title.detail.endswith(" (in 600 rows: 2, 4, 6, 8, 10, ...)")
+    assert (color.pointer, color.row) == ("/catalog/rows/3/color", 4)
+    assert "rows:" not in color.detail
+
+
+async def test_addresses_that_are_refused_for_one_reason_are_said_once_with_the_cell_of_the_first(
+    desk: Desk,
+) -> None:
+    secret = "http://me:password@shop.example/" + "a" * 80 + ".png?signature=secret"
+    await desk.upload("products.csv", f"sku,photo\na,https://x/a.png\nb,{secret}\nc,http://x/c.png\n")
+    hero = {"prompt": "x", "references": ["{{ row.image_urls[0] }}"]}
+
+    plan = await desk.plan(manifest(templates={"hero": hero}))
+
+    (found,) = plan.errors
+    assert (found.pointer, found.row) == ("/catalog/rows/1/photo", 2)
+    assert found.detail == (
+        f"/templates/hero/references/0 names 'http://shop.example/{'a' * 40}...' (column 'photo'): "
+        "Only https:// is fetched. (in 2 rows: 2, 3)"
+    )
+
+
+async def test_an_empty_option_of_a_shop_is_looked_for_in_the_cell_that_is_empty(desk: Desk) -> None:
+    header = "Handle,Title,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Variant SKU\n"
+    await desk.upload("products.csv", f"{header}shirt,Shirt,Size,M,Color,,sku-1\n")
+
+    plan = await desk.plan(manifest(templates={"hero": {"prompt": "{{ row.color }}"}}))
+
+    assert [problem.pointer for problem in plan.errors] == ["/catalog/rows/0/Option2 Value"]
+
+
+async def test_missing_files_are_all_named_at_once_although_the_catalog_is_one_of_them(desk: Desk) -> None:
+    hero = {"prompt": "x", "references": ["logo.png", "{{ row.image_urls[0] }}"], "mask": "mask.png"}
+    source = {"source": "products.csv", "mapping": "mapping.yaml"}
+
+    plan = await desk.plan(manifest(templates={"hero": hero}, catalog=source))
+
+    assert said(plan) == {
+        "/catalog/source": "nothing was uploaded as 'products.csv'; upload it first",
+        "/catalog/mapping": "nothing was uploaded as 'mapping.yaml'; upload it first",
+        "/templates/hero/references/0": "'logo.png' was not uploaded",
+        "/templates/hero/mask": "'mask.png' was not uploaded",
+    }
+    assert {file.name for file in plan.files} == {"logo.png", "mask.png"}
+
+
+async def test_without_a_catalog_nothing_is_said_of_rows(desk: Desk) -> None:
+    data = manifest()
+    del data["catalog"]
+
+    plan = await desk.plan({**data, "templates": {"hero": {"prompt": "{% if false %}x{% endif %}"}}})
+
+    (found,) = plan.errors
+    assert (found.pointer, found.row, found.detail) == (
+        "/templates/hero/prompt", None, "the prompt of 'hero' is empty"
+    )  # fmt: skip
+    good = await desk.plan({**data, "templates": {"hero": {"prompt": "A mug"}}})
+    assert (good.catalog.rows, good.prompts[0]["row_key"]) == (0, None)
+    assert good.lint
+    assert {advice.row for advice in good.lint} == {None}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from schemas.notation import ACCEPTED
 from schemas.pricing import price_list, quote_call
 from schemas.size import Size
 from schemas.upscaler import provider_of, upscalers
-from schemas.upscaling import finish_of, gone_problems, is_edit, makers_of, original_size
+from schemas.upscaling import finish_of, gone_preset, gone_problems, is_edit, makers_of, original_size
 
 TODAY = date(2026, 11, 21)
 HERO = {"prompt": "A mug", "sizes": ["1024x1024"]}
@@ -231,6 +231,30 @@ def test_of_an_accepted_manifest_models_that_are_gone_are_named_and_the_rest_is_
     assert original_size(manifest, "large", "1024x1024") == Size(4096, 4096)
     assert finish_of(manifest, "large", "1024x1024") == finish_of(checked(), "large", "1024x1024")
     assert list(gone_problems(checked(), TODAY)) == []
+
+
+def test_of_an_accepted_manifest_presets_that_are_retired_are_named_and_the_rest_is_as_it_was() -> None:
+    retired = {**written(), "sizes": ["fair_2019", "1024x1024"]}
+    assert "'fair_2019' is neither a size" in " ".join(problems(retired).values())
+
+    manifest = Manifest.model_validate(retired, context=ACCEPTED)
+
+    assert manifest.sizes == ("fair_2019", "1024x1024")
+    found = {problem.pointer: problem for problem in gone_problems(manifest, TODAY)}
+    assert {pointer: problem.code for pointer, problem in found.items()} == {"/templates/large/sizes": "gone"}
+    assert "'fair_2019' is neither a size" in found["/templates/large/sizes"].detail
+    assert gone_preset(manifest, "large", "1024x1024") is None
+    assert finish_of(manifest, "large", "1024x1024") == finish_of(checked(), "large", "1024x1024")
+
+
+def test_a_larger_picture_is_not_made_where_nobody_knows_the_size_that_it_starts_from() -> None:
+    retired = written()
+    retired["templates"]["hero"]["sizes"] = ["fair_2019"]
+    retired["templates"]["large"]["sizes"] = ["square"]
+
+    manifest = Manifest.model_validate(retired, context=ACCEPTED)
+
+    assert "'fair_2019'" in (gone_preset(manifest, "large", "square") or "")
 
 
 def test_a_price_list_is_that_of_one_provider() -> None:
