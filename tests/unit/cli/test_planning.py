@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,40 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
     assert "looked at the prompts of 3 of 1500 rows" in lines
     assert "prompts hero, A, soft: A shirt, no text" in lines
     assert f"digest {DIGEST}" in lines
+
+
+def test_the_plan_of_a_manifest_without_a_catalog_speaks_of_no_row(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    vague = {
+        "rule": "vague",
+        "message": "it is vague",
+        "template": "hero",
+        "row": None,
+        "count": 3,
+        "rows": 1,
+    }
+    ending = {
+        "rule": "model_ends",
+        "message": "m ends",
+        "template": "hero",
+        "row": None,
+        "count": 1,
+        "rows": 0,
+    }
+    service.plan_more = {
+        "catalog": {"rows": 0, "dialect": None, "mapping": {}, "left_out": 0},
+        "lint": [vague, ending],
+        "linted_rows": 1,
+        "prompts": [{"template": "hero", "row_key": None, "variant": "soft", "prompt": "A shirt"}],
+    }
+
+    lines = [" ".join(line.split()) for line in run("plan", manifest).out.splitlines()]
+
+    assert "advice hero: it is vague (vague; 3 prompts)" in lines
+    assert "hero: m ends (model_ends)" in lines
+    assert "prompts hero, soft: A shirt" in lines
+    assert not [line for line in lines if re.search(r"\brow\b|catalog", line)]
 
 
 @pytest.mark.parametrize(

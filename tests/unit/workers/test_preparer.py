@@ -19,7 +19,9 @@ from schemas.claim import Claim
 from schemas.errors import UnavailableError
 from schemas.expansion import Expansion
 from schemas.failure import Failure, FailureClass
+from schemas.manifest import Manifest
 from schemas.manifest_check import check_manifest
+from schemas.notation import ACCEPTED
 from tests.studio import manifest
 from workers.linker import Linker
 from workers.preparer import MAX_FETCHES, MAX_READS, Preparer
@@ -175,3 +177,13 @@ async def test_what_the_whole_machine_suffers_from_is_never_counted_against_a_ta
 
     with pytest.raises(OSError, match="ab"):
         await preparer.prepare(claim(attempt=999, fetches=999), Campaign(made, Expansion(made, 1)))
+
+
+async def test_a_picture_whose_preset_is_retired_fails_unpaid_and_says_so(preparer: Preparer) -> None:
+    made = Manifest.model_validate({**ASKED, "sizes": ["fair_2019"]}, context=ACCEPTED)
+
+    found = await preparer.prepare(claim(attempt=1, fetches=0), Campaign(made, Expansion(made, 1)))
+
+    assert isinstance(found, Failure)
+    assert found.failure_class is FailureClass.INVALID_REQUEST
+    assert "'fair_2019' is neither a size" in found.message
