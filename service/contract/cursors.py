@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from functools import cached_property
 
 from schemas.errors import Problem
 from service.problems import ProblemError
@@ -18,11 +19,15 @@ class Cursors:
 
     Args:
         secret: cursors do not outlive it. Whoever holds a cursor or a link can try secrets on it, so each try is
-            made to cost 16 MiB and some tens of milliseconds.
+            made to cost 16 MiB and some tens of milliseconds. The first cursor waits for that.
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = hashlib.scrypt(secret, salt=b"darkroom:cursor", n=2**14, r=8, p=1, dklen=32)
+        self._given = secret
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return hashlib.scrypt(self._given, salt=b"darkroom:cursor", n=2**14, r=8, p=1, dklen=32)
 
     def seal(self, place: str, *, of: str) -> str:
         """A cursor at `place` of the list `of` (tenant, address and filters: everything that makes it this list)."""
