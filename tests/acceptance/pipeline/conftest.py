@@ -1,4 +1,4 @@
-"""One house for all of these tests: two lanes and one to an upscaler, one worker, emptied before each test."""
+"""One house for all of these tests: two lanes and one to an upscaler, a worker for each file, emptied before each test."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(folder, redis, lanes, more=MORE | big)
 
 
-@pytest.fixture(scope="session")
-def worker(place: Place) -> Iterator[Worker]:
-    worker = Worker(place.folder / "worker.log", place.settings())
+@pytest.fixture(scope="module")
+def worker(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """Ended with the tests of a file: until the end of all tests it would keep looking for work."""
+    worker = Worker(tmp_path_factory.mktemp("worker") / "worker.log", place.settings())
     yield worker
     worker.kill()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +30,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(folder, redis, {"east": east}, more={"DARKROOM_WORKER__SLOTS": "8"})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def crew() -> Iterator[list[Worker]]:
-    """Every worker that was needed so far."""
+    """Every worker that the tests of a file needed so far; idle ones would take their share until the last test."""
     crew: list[Worker] = []
     yield crew
     for worker in crew:
@@ -39,10 +40,10 @@ def crew() -> Iterator[list[Worker]]:
 
 
 @pytest.fixture
-def worker(place: Place, crew: list[Worker]) -> Worker:
+def worker(place: Place, crew: list[Worker], tmp_path: Path) -> Worker:
     """The worker of the tests before, unless one of them has killed it."""
     if not crew or not crew[-1].is_running:
-        crew.append(Worker(place.folder / f"worker-{len(crew)}.log", place.settings()))
+        crew.append(Worker(tmp_path / "worker.log", place.settings()))
     return crew[-1]
 
 
