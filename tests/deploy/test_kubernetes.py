@@ -10,7 +10,6 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
-from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from pydantic import ValidationError
 
 from core.settings import FetchSettings, FinishingSettings, load_settings
@@ -49,6 +48,8 @@ def told(folder: str, name: str) -> dict[str, str]:
 def validate(each: Object) -> None:
     """Against the schema of its kind, in which every field has to be known."""
     if each["kind"] == "ScaledObject":
+        from cloudcoil.models.keda.v1alpha1 import ScaledObject  # takes seconds, in every process that collects tests
+
         ScaledObject.model_validate(each, strict=True, extra="forbid", by_alias=True, by_name=False)
     else:
         kubernetes_validate.validate(each, "1.33", strict=True)
