@@ -3,6 +3,7 @@
 # folder. Needs root and Debian; installs the packages when they are missing.
 #
 #   ceph_rgw.sh            start, and print the exports that the conformance suite reads
+#   ceph_rgw.sh install    install the packages that are missing, and start nothing
 #   ceph_rgw.sh stop DIR   stop what runs in DIR, and remove DIR
 #
 # Use:  eval "$(tests/conformance/ceph_rgw.sh)"
@@ -30,6 +31,7 @@ install_packages() {
     done
     ((${#missing[@]})) || return 0
     say "installing ${missing[*]}"
+    apt-get update -qq >&2
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >&2
 }
 
@@ -174,6 +176,7 @@ stop() {
 
 case ${1:-start} in
     start) start ;;
+    install) install_packages ;;
     stop) stop "${2:?which folder? see DARKROOM_TEST_CEPH_DIR}" ;;
-    *) say "start, or stop DIR"; exit 2 ;;
+    *) say "start, install, or stop DIR"; exit 2 ;;
 esac
