@@ -17,6 +17,10 @@ MAX_KEY_BYTES = 700
 
 _UNSAFE = re.compile(r"[^\w.()+=@~ -]", re.UNICODE)
 _FILE_NAME = re.compile(r"\.(png|jpg|webp|json)$", re.IGNORECASE)
+_DEVICE = re.compile(r"^(con|prn|aux|nul|(com|lpt)[0-9¹²³])(?= *(\.|$))", re.IGNORECASE)
+"""Names that mean a device on Windows, whatever ending they have: an archive with such a file cannot be unpacked there.
+
+Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file, read 2026-11-22."""
 
 
 def safe_key(text: str) -> str:
@@ -24,14 +28,15 @@ def safe_key(text: str) -> str:
 
     Segments are kept apart by `/`; what is not a letter, mark, digit or one of `._-()+=@~` and space becomes `_`;
     segments that are empty or mean a folder (`.`, `..`) are dropped, and long ones are cut to 200 bytes. A folder
-    that is named like a picture or a receipt gets a `_` behind it: on a disk it would be in the way of that file.
+    that is named like a picture or a receipt gets a `_` behind it: on a disk it would be in the way of that file. A name
+    that means a device on Windows gets one as well: `aux/con.front` becomes `aux_/con_.front`.
 
     Raises:
         ValueError: nothing usable is left, or the key is longer than `MAX_KEY_BYTES`.
     """
     segments = []
     for raw in text.split("/"):
-        cut = _UNSAFE.sub(_safe, raw.strip()).encode()[:200].decode(errors="ignore").strip(" .")
+        cut = _cut(_DEVICE.sub(r"\1_", _cut(_UNSAFE.sub(_safe, raw.strip()))))
         if cut:
             segments.append(cut)
     folders = [f"{name}_" if _FILE_NAME.search(name) else name for name in segments[:-1]]
@@ -41,6 +46,10 @@ def safe_key(text: str) -> str:
     if len(key.encode()) > MAX_KEY_BYTES:
         raise ValueError(f"the output key has more than {MAX_KEY_BYTES} bytes")
     return key
+
+
+def _cut(segment: str) -> str:
+    return segment.encode()[:200].decode(errors="ignore").strip(" .")
 
 
 def _safe(found: re.Match[str]) -> str:

@@ -18,12 +18,13 @@ DEFAULT_KEY = "{{ row.key }}/{{ template }}-{{ variant_key }}-{{ size }}-{{ samp
         ("a", "../a"),
         ("a/b", "a//b"),
         ("a.png", "a.png_"),
+        ("NUL", "nul_"),
         ("Mug", "mug"),
         ("caf\u00e9", "cafe\u0301"),
         ("STRASSE", "stra\u00dfe"),
         ("x" * 150 + "é" * 30 + "1", "x" * 150 + "é" * 30 + "2"),
     ],
-    ids=["signs", "dot", "folder", "slashes", "picture", "case", "accent", "sharp-s", "length"],
+    ids=["signs", "dot", "folder", "slashes", "picture", "device", "case", "accent", "sharp-s", "length"],
 )
 @pytest.mark.parametrize("key", [DEFAULT_KEY, "{{ row.key }}/x/{{ template }}", "all/{{ row.sku }}/x"])
 async def test_rows_whose_keys_become_one_are_refused(desk: Desk, key: str, first: str, second: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 from unicodedata import category
 
 import pytest
@@ -57,6 +57,10 @@ def test_an_attempt_is_named_by_batch_task_and_try() -> None:
         ("a?b#c%d:e*f\x00g\nh", "a_b_c_d_e_f_g_h"),
         ("Größe 42/كنبة/天鵝絨", "Größe 42/كنبة/天鵝絨"),
         ("हिन्दी", "हिन्दी"),
+        ("CON", "CON_"),
+        ("aux/nul.tar/Prn .front/com1/LPT¹", "aux_/nul_.tar/Prn_ .front/com1_/LPT¹_"),
+        ("console/auxiliary/nul-1/COM10/COM/nul_/my.con", "console/auxiliary/nul-1/COM10/COM/nul_/my.con"),
+        ("con." + "x" * 196, "con_." + "x" * 195),
         ("x" * 300, "x" * 200),
         ("é" * 150, "é" * 100),
     ],
@@ -91,7 +95,7 @@ def test_no_key_leaves_its_folder(text: str) -> None:
 
 
 TRICKS = (
-    *("..", ".", "", " ", "~", "-rf", "CON", ".meta", "a.png", "a.json"),
+    *("..", ".", "", " ", "~", "-rf", "CON", "nul.x", ".meta", "a.png", "a.json"),
     *("\\", "..\\", "%2e%2e", "\u2025", "\uff0e\uff0e", "\x00", "\u202e", "\ud800"),
 )
 SEGMENT = st.one_of(st.text(max_size=40), st.sampled_from(TRICKS), st.text("é़漢a./ ", max_size=300))
@@ -117,6 +121,16 @@ def test_every_key_can_be_stored_with_its_receipt_and_stays_below_its_folder(
         segment.startswith((".", " ")) or segment.endswith((".", " ")) for segment in stem.split("/")
     )
     assert set(stem) <= {"/", *".()+=@~ -_"} | {letter for letter in stem if category(letter)[0] in "LMN"}
+
+
+@given(st.lists(SEGMENT, max_size=6).map("/".join))
+def test_no_part_of_a_key_means_a_device_on_windows(text: str) -> None:
+    try:
+        parts = safe_key(text).split("/")
+    except ValueError:
+        return
+
+    assert not any(PureWindowsPath(part).is_reserved() for part in (*parts[:-1], f"{parts[-1]}.png"))
 
 
 @given(st.lists(SEGMENT, max_size=6).map("/".join))
