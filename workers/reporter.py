@@ -90,7 +90,7 @@ class Reporter:
         self.metrics.expect_call(claim.lane, request.model, request.operation)
         self.metrics.permit_seconds.labels(claim.lane).observe(max(0.0, late_s))
         if claim.attempt == 1:
-            self.metrics.wait_seconds.labels(claim.lane).observe(
+            self.metrics.wait_seconds.labels(claim.lane, campaign.manifest.priority.value).observe(
                 max(0, now_ms - campaign.started_at_ms) / 1000
             )
 

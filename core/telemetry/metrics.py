@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from schemas.claim import LIMITS
 from schemas.failure import FAILURE_RULES, FailureClass, Reaction
+from schemas.manifest import Priority
 
 CALL_BUCKETS_S = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Pictures take seconds to minutes; the 95th percentile at high quality is near 280 s (field reports, 2026)."""
@@ -131,6 +132,7 @@ class WorkerMetrics(Metrics):
     def __init__(self) -> None:
         super().__init__()
         self._count_money()
+        self._time_waits()
         call = ("lane", "model", "operation")
         self.attempts = self._counter("darkroom_attempts", "Calls made, by how they ended.", *call, "outcome")
         self.quota_used = self._counter(
@@ -142,14 +144,6 @@ class WorkerMetrics(Metrics):
         self.tokens = self._counter(
             "darkroom_tokens", "Tokens of calls, as the provider counted them.", "lane", "model", "kind"
         )
-        self.wait_seconds = self._histogram(
-            "darkroom_wait_seconds", "From the start of a batch to the first call of a task.", "lane",
-            buckets=WAIT_BUCKETS_S,
-        )  # fmt: skip
-        self.permit_seconds = self._histogram(
-            "darkroom_permit_seconds", "From the moment of a permit to its call.", "lane",
-            buckets=JITTER_BUCKETS_S,
-        )  # fmt: skip
         self.retries = self._counter(
             "darkroom_retries", "Retries put off for later.", "lane", "failure_class"
         )
@@ -184,12 +178,24 @@ class WorkerMetrics(Metrics):
             "model", "quality", "tenant",
         )  # fmt: skip
 
+    def _time_waits(self) -> None:
+        self.wait_seconds = self._histogram(
+            "darkroom_wait_seconds", "From the start of a batch to the first call of a task.", "lane", "priority",
+            buckets=WAIT_BUCKETS_S,
+        )  # fmt: skip
+        self.permit_seconds = self._histogram(
+            "darkroom_permit_seconds", "From the moment of a permit to its call.", "lane",
+            buckets=JITTER_BUCKETS_S,
+        )  # fmt: skip
+
     def expect_lanes(self, lanes: Iterable[str]) -> None:
         """What is counted by lane starts at 0."""
         retried = [name for name, rule in FAILURE_RULES.items() if rule.reaction in _RETRIED]
         for lane in lanes:
-            for gauge in (self.in_flight, self.wait_seconds, self.permit_seconds):
+            for gauge in (self.in_flight, self.permit_seconds):
                 gauge.labels(lane)
+            for priority in Priority:
+                self.wait_seconds.labels(lane, priority.value)
             for limit in LIMITS:
                 self.waits.labels(lane, limit)
             for failure_class in retried:

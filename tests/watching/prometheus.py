@@ -44,7 +44,7 @@ class Prometheus(Process):
             job.pop("kubernetes_sd_configs", None)
             job["static_configs"] = list(found[job["job_name"]])
         (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
-        _remember_yesterday(folder)
+        _remember(folder)
         self.address = f"127.0.0.1:{free_port()}"
         argv = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder}"]
         argv += [f"--web.listen-address={self.address}", "--enable-feature=exemplar-storage"]
@@ -121,13 +121,17 @@ class Prometheus(Process):
         return re.sub(r"\$(\w+)", lambda found: words[found[1]], expression)
 
 
-def _remember_yesterday(folder: Path) -> None:
-    """Puts into its store what it would have seen a day ago, or rules that look back so far have nothing to say."""
-    of = f'environment="{HERE["environment"]}",scope="tenant_month",tenant="default"'
-    series = f"darkroom:budget_spent_usd:max{{{of}}}"
-    then_s = int(time.time()) - 86_400
-    samples = [f"{series} 0 {then_s + 60 * minute}" for minute in range(-5, 15)]
-    (folder / "yesterday").write_text(
-        "\n".join(["# TYPE darkroom:budget_spent_usd:max gauge", *samples, "# EOF\n"])
-    )
-    assert complaints("tsdb", "create-blocks-from", "openmetrics", folder / "yesterday", folder) == ""
+def _remember(folder: Path) -> None:
+    """Puts into its store what it would have seen before, or what looks back so far has nothing to say."""
+    here = f'environment="{HERE["environment"]}"'
+    _put(folder, "darkroom:budget_spent_usd:max", f'{here},scope="tenant_month",tenant="default"', days=1)
+    _put(folder, "darkroom:cost_usd:increase1h", here, days=7)
+
+
+def _put(folder: Path, name: str, labels: str, *, days: int) -> None:
+    """Twenty minutes of a figure that was 0, around this time of a day before."""
+    then_s = int(time.time()) - 86_400 * days
+    samples = [f"{name}{{{labels}}} 0 {then_s + 60 * minute}" for minute in range(-5, 15)]
+    written = folder / f"{days}-days-ago"
+    written.write_text("\n".join([f"# TYPE {name} gauge", *samples, "# EOF\n"]))
+    assert complaints("tsdb", "create-blocks-from", "openmetrics", written, folder) == ""

@@ -11,6 +11,7 @@ import yaml
 
 from cli.main import app
 from core.state import keys
+from core.telemetry.metrics import WAIT_BUCKETS_S
 from tests.house.test_docs import page, table
 from tests.house.tree import ROOT
 from tests.watching.boards import boards
@@ -28,6 +29,8 @@ CONFIGURATIONS = [
 
 
 ALERTS = {rule["alert"]: rule for rule in rules("alerts.yml")}
+FIGURES = {rule["record"]: rule for rule in rules("rules.yml")}
+RULES_TEXT = (DEPLOY / "prometheus" / "rules.yml").read_text()
 
 
 def expectations() -> Iterator[tuple[str, str]]:
@@ -85,8 +88,47 @@ def test_every_alert_is_tested_firing_and_not_firing() -> None:
 def test_no_rule_sums_several_installations(name: str, expression: str) -> None:
     """Where figures are put together, or matched, they are of one environment."""
     grouped = re.findall(r"(?<!:)\b(?:sum|max|min|count)\b(?! by \(environment[,)])", expression)
-    matched = re.findall(r"\bon \((?!environment[,)]|scope\))", expression)
+    matched = re.findall(r"\bon \((?!environment[,)]|scope\)|le\))", expression)
     assert (grouped, matched) == ([], []), name
+
+
+def test_what_is_promised_of_waiting_is_a_bound_of_the_histogram() -> None:
+    bounds = [f"{float(bound)}" for bound in WAIT_BUCKETS_S]
+    assert FIGURES["darkroom:wait_objective:ratio"]["labels"]["le"] in bounds
+    offered = RULES_TEXT.partition("written as there:")[2].partition("With any other")[0]
+    assert re.findall(r"\d+\.0", offered) == bounds[3:]
+
+
+@pytest.mark.parametrize("promise", ["wait", "call"])
+def test_a_promise_can_be_broken_so_fast_that_it_is_heard_of(promise: str) -> None:
+    """The most that can go wrong is everything, and 14.4 times what is allowed has to be less."""
+    (share,) = re.findall(r"vector\((0\.\d+)\)", FIGURES[f"darkroom:{promise}_objective:ratio"]["expr"])
+    assert 14.4 * (1 - float(share)) < 1
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.parametrize(("bound", "fires"), [("900.0", False), ("7200.0", True)])
+def test_a_promise_is_changed_in_one_place_and_one_that_no_bound_tells_is_heard_of(
+    bound: str, fires: bool, tmp_path: Path
+) -> None:
+    """All pictures start within ten minutes, whatever was promised before."""
+    changed = RULES_TEXT.replace('labels: {le: "14400.0"}', f'labels: {{le: "{bound}"}}')
+    (tmp_path / "rules.yml").write_text(changed)
+    series = [
+        {"series": f'darkroom_wait_seconds_{part}{{lane="main",priority="normal"{le}}}', "values": "0+20x60"}
+        for part, le in (("bucket", ',le="900.0"'), ("bucket", ',le="14400.0"'), ("count", ""))
+    ]
+    labels = 'ALERTS{alertname="DarkroomWaitSLOBurn",alertstate="firing",lane="main",severity="warning"}'
+    asked = {
+        "expr": 'ALERTS{alertname="DarkroomWaitSLOBurn",alertstate="firing"}',
+        "eval_time": "1h",
+        "exp_samples": [{"labels": labels, "value": 1}] if fires else [],
+    }
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [asked]}
+    files = [str(tmp_path / "rules.yml"), str(DEPLOY / "prometheus" / "alerts.yml")]
+    written = {"rule_files": files, "evaluation_interval": "5m", "tests": [test]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(written))
+    assert complaints("test", "rules", tmp_path / "test.yml") == ""
 
 
 @pytest.mark.parametrize("name", ALERTS)
@@ -188,4 +230,5 @@ def test_the_runbook_names_events_and_settings_and_commands_that_exist() -> None
 def test_a_link_of_the_runbook_leads_somewhere(link: str) -> None:
     place, _, section = link.partition("#")
     assert (DEPLOY / place).exists()
-    assert not section or section in {name.lower() for name in ALERTS}
+    headings = re.findall(r"^##+ (.+)$", (DEPLOY / place).read_text() if place else RUNBOOK, re.MULTILINE)
+    assert not section or section in {heading.lower().replace(" ", "-") for heading in headings}

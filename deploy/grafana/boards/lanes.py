@@ -70,9 +70,14 @@ def _calls() -> list[p.Panel]:
             (f"60 * sum by (model, kind) (rate(darkroom_tokens_total{labelled}[$__rate_interval]))", "{{model}} {{kind}}"),
             stacked=True,
         ),
+        p.graph(
+            "Calls that the provider failed", "Share of the calls; what is promised is in rules.yml.", p.SHARE,
+            (f"darkroom:calls_failed:ratio_rate1h{_LANE}", "{{lane}} in an hour"),
+            (f"darkroom:calls_failed:ratio_rate6h{_LANE}", "{{lane}} in six"),
+        ),
         p.bars(
             "Failures in this range", "Calls that did not end in a picture, by class; at most ten.", p.COUNT,
-            (f"topk(10, sum by (outcome) (increase({failed}[$__range])))", "{{outcome}}"), span=24,
+            (f"topk(10, sum by (outcome) (increase({failed}[$__range])))", "{{outcome}}"),
         ),
     ]  # fmt: skip
 

@@ -50,6 +50,11 @@ def _spent() -> list[p.Panel]:
     made = f"sum by (model) (increase({pictures}[$__range]))"
     return [
         p.graph(
+            "Dollars of an hour", "What the house spent within an hour, and the most around this time a week ago.", p.USD,
+            ("darkroom:cost_usd:increase1h", "within an hour"),
+            ("max_over_time(darkroom:cost_usd:increase1h[4h] offset 166h)", "a week ago"), span=24,
+        ),
+        p.graph(
             "Dollars an hour by model and quality", "The pace of what was settled.", p.USD,
             (f"3600 * sum by (model, quality) (rate({_COST}[$__rate_interval]))", "{{model}} {{quality}}"),
             stacked=True,

@@ -11,24 +11,7 @@ from deploy.grafana.board import board
 def overview() -> models.Dashboard:
     rows = {
         "Now": [*_work(), *_health()],
-        "Pictures": [
-            p.graph(
-                "Pictures a minute", "Calls that ended in a picture, by lane.", p.PER_MINUTE,
-                ('60 * sum by (lane) (darkroom:attempts:rate5m{outcome="ok"})', "{{lane}}"),
-            ),
-            p.graph(
-                "Pictures that wait", "Pictures of running batches that have not started, by lane or group.",
-                p.COUNT, ("darkroom:lane_waiting:max", "{{lane}}"), stacked=True,
-            ),
-            p.graph(
-                "How tasks end", "Tasks a minute: done, skipped, cancelled, or the class of their failure.", p.PER_MINUTE,
-                ("60 * max by (outcome) (rate(darkroom_tasks_total[$__rate_interval])) > 0", "{{outcome}}"), stacked=True,
-            ),
-            p.quantiles(
-                "Wait for the first call", "From the start of a batch to the first call of a task.",
-                "darkroom_wait_seconds",
-            ),
-        ],
+        "Pictures": _pictures(),
         "Redis, and what runs": [
             p.figure(
                 "Redis keeps everything", "1 when its append-only file is on and is written; else a crash forgets payments.",
@@ -50,6 +33,36 @@ def overview() -> models.Dashboard:
         ],
     }  # fmt: skip
     return board("darkroom-overview", "overview", "Is it well, how fast is it, and what does it cost?", rows)
+
+
+def _pictures() -> list[p.Panel]:
+    return [
+        p.graph(
+            "Pictures a minute", "Calls that ended in a picture, by lane.", p.PER_MINUTE,
+            ('60 * sum by (lane) (darkroom:attempts:rate5m{outcome="ok"})', "{{lane}}"),
+        ),
+        p.graph(
+            "Pictures that wait", "Pictures of running batches that have not started, by lane or group.",
+            p.COUNT, ("darkroom:lane_waiting:max", "{{lane}}"), stacked=True,
+        ),
+        p.graph(
+            "How tasks end", "Tasks a minute: done, skipped, cancelled, or the class of their failure.", p.PER_MINUTE,
+            ("60 * max by (outcome) (rate(darkroom_tasks_total[$__rate_interval])) > 0", "{{outcome}}"), stacked=True,
+        ),
+        p.quantiles(
+            "Wait for the first call", "From the start of a batch to the first call of a task.",
+            "darkroom_wait_seconds",
+        ),
+        p.graph(
+            "Pictures that start late", "Share of those that are not bulk; what is promised is in rules.yml.", p.SHARE,
+            ("darkroom:wait_late:ratio_rate1h", "{{lane}} in an hour"),
+            ("darkroom:wait_late:ratio_rate6h", "{{lane}} in six"),
+        ),
+        p.graph(
+            "Tasks that fail", "Share of the tasks that ended within an hour and have no picture.", p.SHARE,
+            ("darkroom:tasks_failed:ratio_increase1h", "failed"),
+        ),
+    ]  # fmt: skip
 
 
 def _work() -> list[p.Panel]:
