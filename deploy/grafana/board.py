@@ -52,9 +52,9 @@ def _finished(made: models.Dashboard) -> models.Dashboard:
     for number, panel in enumerate(made.panels or [], start=1):
         panel.id_val = number
     for link in made.links or []:
-        link.placement = ""  # the builder hides it in a menu
+        link.placement = None  # type: ignore[assignment] # the builder hides it in a menu, which is the one place it knows
     for mark in made.annotations.list_val or []:
-        mark.placement = ""
+        mark.placement = None  # type: ignore[assignment]
     return made
 
 

@@ -90,6 +90,39 @@ def test_every_figure_of_every_query_is_of_the_environment_that_was_chosen() -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_grafana_is_given_nothing_that_it_has_put_away_or_does_not_know(name: str) -> None:
+    """What its dashboard-linter looks for, and its schema for links and marks; an environment stands for job and instance.
+
+    Source: https://github.com/grafana/dashboard-linter/blob/main/docs/index.md, 2026-11-22.
+    """
+    board = boards()[name]
+    assert {panel["type"] for panel in board["panels"]} <= {"row", "timeseries", "stat", "bargauge"}
+    assert board["schemaVersion"] >= 36
+    assert board["editable"] is False
+    assert "id" not in board  # the number of an installation; what is shipped has a uid
+    assert all("placement" not in part for part in [*board["links"], *board["annotations"]["list"]])
+    source, *variables = board["templating"]["list"]
+    assert (source["type"], source["query"], source["label"]) == ("datasource", "prometheus", "Data source")
+    assert {(variable["type"], variable["refresh"]) for variable in variables} == {("query", 2)}
+    assert [
+        panel["title"]
+        for panel in panels(board)
+        if len({t["refId"] for t in panel["targets"]}) < len(panel["targets"])
+    ] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_rate_is_taken_over_a_time_that_fits_the_scrapes_or_the_page(name: str) -> None:
+    taken = [
+        (where, window)
+        for where, expression in queries()
+        if where.startswith(f"{name}: ")
+        for window in re.findall(r"\b(?:rate|irate|increase)\([^()]*\[([^\]]+)\]", expression)
+    ]
+    assert [where for where, window in taken if window not in {"$__rate_interval", "$__range"}] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_query_asks_the_data_source_that_was_chosen(name: str) -> None:
     def sources(part: Any) -> set[str]:
         if isinstance(part, list):
