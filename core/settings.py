@@ -1,7 +1,7 @@
 """Settings: the one door to the environment. Built once per process, frozen, handed down.
 
-Sources, the first wins: arguments, `DARKROOM_<GROUP>__<NAME>`, a file of that name in /run/secrets, then `darkroom.toml` in
-the working directory.
+Sources, the first wins: arguments, `DARKROOM_<GROUP>__<NAME>`, a file of that name in /run/secrets (or where systemd puts
+credentials), then `darkroom.toml` in the working directory.
 Every problem is reported at once. `docs/settings.md` is generated from this module. `python -m core.settings` says what is
 wrong with the settings of the process that would be started in its place, and ends with 2, or with 0.
 """
@@ -42,6 +42,9 @@ from schemas.pricing import micros
 
 SECRETS_DIR = Path("/run/secrets")
 """Where Docker Compose puts secrets. Source: https://docs.docker.com/compose/how-tos/use-secrets/, 2026-11-21."""
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Names the folder instead, where systemd loads credentials. Source: https://systemd.io/CREDENTIALS/, 2026-11-22."""
 
 _SECRETS = "DARKROOM_*"
 
@@ -350,12 +353,16 @@ def _groups(lanes: dict[str, LaneSettings]) -> dict[str, tuple[str, ...]]:
     return dict(sorted(found.items()))
 
 
-def load_settings(*, secrets_dir: Path = SECRETS_DIR, **overrides: Any) -> Settings:
+def load_settings(*, secrets_dir: Path | None = None, **overrides: Any) -> Settings:
     """The settings of this process.
+
+    Args:
+        secrets_dir: folder of settings in files; none: where Compose, clusters or systemd put them.
 
     Raises:
         SettingsError: every problem at once, each with the variable to set.
     """
+    secrets_dir = secrets_dir or Path(environ.get(CREDENTIALS, SECRETS_DIR))
     names = [*environ, *(file.name for file in secrets_dir.glob(_SECRETS))]
     problems, settings = list(misspelled(names, Settings)), None
     try:

@@ -17,12 +17,14 @@ from typing import Any, Self, cast
 import yaml
 from moto.server import ThreadedMotoServer
 
+from core.settings import CREDENTIALS, SECRETS_DIR
 from tests.conftest import free_port, redis_binary
 from tests.deploy.image import Image, environment
 from tests.processes import ROOT, Process
 
 DEPLOY = ROOT / "deploy"
 LIVE = ("compose.yaml", "compose.live.yaml")
+SECRETS = str(SECRETS_DIR)
 PORTS = {"redis": 6379, "storage": 8333, "simulator": 8100, "service": 8080, "worker": 9100}
 
 
@@ -75,7 +77,8 @@ class Composition:
     def __init__(self, image: Image, folder: Path) -> None:
         self.image = image
         self.folder = folder
-        self.services = read(variables={})["services"]
+        composed = read(variables={})
+        self.services, self.secrets = composed["services"], composed["secrets"]
         self.ports = {name: free_port() for name in PORTS}
         self._ending = ExitStack()
 
@@ -112,14 +115,26 @@ class Composition:
     def argv(self, name: str, command: list[str] | None = None) -> list[str]:
         words = command or cast(list[str], self.services[name]["command"])
         if name == "redis":
-            return [redis_binary(), *map(self._local, words[1:]), *self._where("redis")]
+            local = [self._local(word).replace(SECRETS, str(self._given(name))) for word in words[1:]]
+            return [redis_binary(), *local, *self._where("redis")]
         return [self._local(word) for word in self.image.argv(words)]
+
+    def _given(self, name: str) -> Path:
+        """The folder of a container's secrets: its own, and no others."""
+        folder = self.folder / "secrets" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for secret in self.services[name].get("secrets", ()):
+            text = (DEPLOY / self.secrets[secret]["file"]).read_text()
+            (folder / secret).write_text("\n".join(map(self._local, text.splitlines())) + "\n")
+        return folder
 
     def variables(self, name: str, *, first: bool = False) -> dict[str, str]:
         """Those of the image and of the container; metrics of all but the first worker at a port of their own."""
         own = self.services[name].get("environment", {})
+        given = str(self._given(name))
         told = {key: self._local(str(value)) for key, value in (environment() | own).items()}
-        return told | {
+        return {key: value.replace(SECRETS, given) for key, value in told.items()} | {
+            CREDENTIALS: given,  # /run/secrets belongs to the machine
             "PYTHONSAFEPATH": "1",  # what runs is what is in the image
             "DARKROOM_SERVICE__PORT": str(self.ports["service"]),
             "DARKROOM_TELEMETRY__WORKER_METRICS_PORT": str(self.ports["worker"] if first else free_port()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -19,14 +20,8 @@ from tests.deploy.kustomization import build
 from tests.docs.pages import shell
 from tests.processes import ROOT
 
-SECRETS = {
-    "DARKROOM_REDIS_PASSWORD": "r-secret",
-    "DARKROOM_STORAGE_KEY": "s-key",
-    "DARKROOM_STORAGE_SECRET": "s-secret",
-    "OPENAI_API_KEY": "sk-live",
-    "DARKROOM_MONTH_USD": "40",
-    "DARKROOM_KEY": "callers",
-}
+CHOSEN = {"DARKROOM_SECRETS": "/etc/darkroom/live", "DARKROOM_MONTH_USD": "40"}
+SECRET = re.compile(r"`(\w+?__[\w<>]+)` \| text, \*secret\*")
 MANIFEST = ROOT / "examples" / "sizes.yaml"
 OURS = ("bucket", "simulator", "service", "worker")
 OTHERS = ("redis", "storage", "prometheus", "grafana")
@@ -45,41 +40,121 @@ def test_the_compose_files_fit_the_specification() -> None:
 
 
 def test_by_default_nothing_leads_to_a_real_account() -> None:
-    composed = read(variables={"OPENAI_API_KEY": "sk-live", "DARKROOM_KEY": "mine"})
+    composed = read(variables={"OPENAI_API_KEY": "sk-live", **CHOSEN})
     assert "sk-live" not in json.dumps(composed)
+    assert CHOSEN["DARKROOM_SECRETS"] not in json.dumps(composed)
     assert "openai.com" not in json.dumps(composed)
 
 
 def test_live_shares_no_queue_and_no_storage_with_what_was_rehearsed() -> None:
     """The name of the project is the name of its volumes."""
-    offline, live = read(variables={}), read(*LIVE, variables=SECRETS)
+    offline, live = read(variables={}), read(*LIVE, variables=CHOSEN)
     assert (offline["name"], live["name"]) == ("darkroom", "darkroom-live")
     assert live["services"]["simulator"]["profiles"] == ["never"]
     assert "simulat" not in json.dumps(live["services"]["worker"]["environment"])
-    assert "rehearsal" not in json.dumps({name: live["services"][name] for name in ("redis", *OURS)})
+    assert "rehearsal" not in json.dumps([live["services"], live["secrets"]])
+    assert set(live["secrets"]) == set(offline["secrets"])
 
 
-@pytest.mark.parametrize("left_out", SECRETS)
-def test_live_does_not_start_before_every_secret_and_the_budget_are_chosen(left_out: str) -> None:
+@pytest.mark.parametrize("left_out", CHOSEN)
+def test_live_does_not_start_before_the_secrets_and_the_budget_are_chosen(left_out: str) -> None:
     with pytest.raises(UnsetError, match=left_out):
-        read(*LIVE, variables={name: value for name, value in SECRETS.items() if name != left_out})
+        read(*LIVE, variables={name: value for name, value in CHOSEN.items() if name != left_out})
+
+
+@pytest.mark.parametrize("files", [(), LIVE], ids=["offline", "live"])
+def test_no_secret_is_a_variable(files: tuple[str, ...]) -> None:
+    """Variables are shown by `docker inspect`, and go to every child of a process."""
+    secret = set(SECRET.findall((ROOT / "docs" / "settings.md").read_text()))
+    assert "DARKROOM_LANES__<LANE>__API_KEY" in secret
+    for name, service in read(*files, variables=CHOSEN)["services"].items():
+        told = {key.replace("LANES__MAIN__", "LANES__<LANE>__") for key in service.get("environment", ())}
+        assert told & secret == set(), name
+        assert [key for key in told if re.search(r"PASSWORD$|SECRET|ACCESS_KEY", key)] == [], name
+
+
+def test_every_secret_is_a_file_that_is_given_to_those_who_need_it() -> None:
+    composed = read(variables={})
+    given = {
+        name: service["secrets"] for name, service in composed["services"].items() if "secrets" in service
+    }
+    assert {secret for secrets in given.values() for secret in secrets} == set(composed["secrets"])
+    assert {path.name for path in (DEPLOY / "compose" / "rehearsal").iterdir()} == set(composed["secrets"])
+    assert {name for name, secrets in given.items() if "DARKROOM_SERVICE__BOOTSTRAP_KEY" in secrets} == {
+        "service"
+    }
+
+
+def make_secrets(folder: Path) -> subprocess.CompletedProcess[str]:
+    """As the page says, with a key in the environment."""
+    return subprocess.run(
+        [sys.executable, DEPLOY / "compose" / "make_secrets.py", folder],
+        env={"OPENAI_API_KEY": "sk-live"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def live_secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of secrets for real money."""
+    folder = tmp_path_factory.mktemp("secrets") / "live"
+    made = make_secrets(folder)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+def test_secrets_that_are_made_fit_together_and_nobody_else_gets_at_them(live_secrets: Path) -> None:
+    made = {path.name: path.read_text().strip() for path in live_secrets.iterdir()}
+    assert set(made) == set(read(*LIVE, variables=CHOSEN)["secrets"])
+    assert made["DARKROOM_LANES__MAIN__API_KEY"] == "sk-live"
+    assert (
+        made["DARKROOM_REDIS__URL"]
+        == f"redis://:{made['redis.conf'].removeprefix('requirepass ')}@redis:6379/0"
+    )
+    (identity,) = json.loads(made["storage.json"])["identities"]
+    (offline,) = json.loads((DEPLOY / "compose" / "rehearsal" / "storage.json").read_text())["identities"]
+    assert [identity[key] == offline[key] for key in ("name", "actions", "credentials")] == [
+        True,
+        True,
+        False,
+    ]
+    assert all(f"= {word}" in made["aws_credentials"] for word in identity["credentials"][0].values())
+    assert live_secrets.stat().st_mode & 0o077 == 0
+    assert {path.stat().st_mode & 0o777 for path in live_secrets.iterdir()} == {
+        0o444
+    }  # for the user of a container
+
+
+def test_secrets_are_made_once_and_never_shown(live_secrets: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_text() for path in live_secrets.iterdir()}
+    again, other = make_secrets(live_secrets), make_secrets(tmp_path / "other")
+    assert again.returncode != 0
+    assert {path.name: path.read_text() for path in live_secrets.iterdir()} == before
+    words = [text.strip() for text in before.values()] + ["sk-live"]
+    assert not any(word in said for word in words for said in (again.stderr, other.stdout, other.stderr))
+    same = {path.name for path in (tmp_path / "other").iterdir() if path.read_text() == before[path.name]}
+    assert same == {"DARKROOM_LANES__MAIN__API_KEY"}
 
 
 @pytest.mark.parametrize("files", [(), LIVE], ids=["offline", "live"])
 @pytest.mark.parametrize("name", ["service", "worker"])
 def test_the_settings_in_it_are_settings(
-    files: tuple[str, ...], name: str, monkeypatch: pytest.MonkeyPatch
+    files: tuple[str, ...], name: str, live_secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = read(*files, variables=SECRETS)["services"][name]["environment"]
+    composed = read(*files, variables={**CHOSEN, "DARKROOM_SECRETS": str(live_secrets)})
+    told, given = (composed["services"][name][key] for key in ("environment", "secrets"))
     known = set((ROOT / "docs" / "settings.md").read_text().split("`"))
-    named = {key.replace("LANES__MAIN__", "LANES__<LANE>__") for key in told if key.startswith("DARKROOM_")}
+    ours = [key for key in (*told, *given) if key.startswith("DARKROOM_")]
+    named = {key.replace("LANES__MAIN__", "LANES__<LANE>__") for key in ours}
     for key, value in told.items():
         monkeypatch.setenv(key, value)
+    for secret in given:
+        (tmp_path / secret).write_bytes((DEPLOY / composed["secrets"][secret]["file"]).read_bytes())
 
-    settings = load_settings()
+    settings = load_settings(secrets_dir=tmp_path)
 
     assert named <= known
     assert set(settings.lanes) == {"main"}
+    assert settings.lanes["main"].api_key.get_secret_value() == ("sk-live" if files else "simulated")
     assert settings.budgets.tenant_month_usd
 
 
@@ -173,7 +248,7 @@ def test_its_processes_make_a_batch(everything: Composition) -> None:
 
 
 OPERATING = ROOT / "docs" / "operating.md"
-TRIED_ELSEWHERE = {"docker", "kubectl", "python3", "install", "systemctl", "/opt/darkroom/bin/pip"}
+TRIED_ELSEWHERE = {"docker", "export", "kubectl", "python3", "install", "systemctl", "/opt/darkroom/bin/pip"}
 """What needs an engine, a cluster or a machine of its own; the files that these name are tested in this folder."""
 
 
@@ -207,8 +282,8 @@ def test_the_cluster_is_given_the_namespace_and_the_secret_that_its_objects_name
     assert (
         objects["Namespace"]["metadata"]["name"] == namespace[-1] == secret[secret.index("--namespace") + 1]
     )
-    (container,) = objects["StatefulSet"]["spec"]["template"]["spec"]["containers"]
-    assert {"secretRef": {"name": secret[4]}} in container["envFrom"]
+    volumes = objects["StatefulSet"]["spec"]["template"]["spec"]["volumes"]
+    assert secret[4] in [volume["secret"]["secretName"] for volume in volumes if "secret" in volume]
 
 
 def quicken(port: int) -> None:

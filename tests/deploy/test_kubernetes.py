@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from core.settings import FetchSettings, FinishingSettings, load_settings
+from core.settings import SECRETS_DIR, FetchSettings, FinishingSettings, load_settings
 from service.app import openapi_document
 from tests.deploy.composition import DEPLOY
 from tests.deploy.image import environment
@@ -156,17 +156,30 @@ def test_probes_ask_what_the_service_answers(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("name", ["darkroom-service", "darkroom-workers"])
-def test_the_settings_in_it_are_settings(folder: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = {
-        "DARKROOM_REDIS__URL": "redis://:password@redis:6379/0",
-        "DARKROOM_LANES__MAIN__API_KEY": "sk-1",
-    }
-    for key, value in (told(folder, name) | secret).items():
+def test_the_settings_in_it_are_settings(
+    folder: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "DARKROOM_REDIS__URL").write_text("redis://:password@redis:6379/0\n")
+    (tmp_path / "DARKROOM_LANES__MAIN__API_KEY").write_text("sk-1\n")
+    for key, value in told(folder, name).items():
         monkeypatch.setenv(key, value)
-    settings = load_settings()
+    settings = load_settings(secrets_dir=tmp_path)
     assert set(settings.lanes) == {"main"}
     assert settings.budgets.tenant_month_usd
     assert ("simulator" in settings.lanes["main"].base_url) == (folder == "overlays/rehearsal")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("name", ["darkroom-service", "darkroom-workers"])
+def test_secrets_are_files_where_settings_are_looked_for_and_no_variables(folder: str, name: str) -> None:
+    pod = pods(folder)[name]
+    (container,) = pod["containers"]
+    (secret,) = [volume for volume in pod["volumes"] if "secret" in volume]
+    mounted = {mount["name"]: mount for mount in container["volumeMounts"]}[secret["name"]]
+    assert mounted == {"name": secret["name"], "mountPath": str(SECRETS_DIR), "readOnly": True}
+    assert secret["secret"]["defaultMode"] == 0o440  # for the group of the pod, which is 10001
+    assert [source for source in container["envFrom"] if "secretRef" in source] == []
+    assert Path(told(folder, name)["AWS_SHARED_CREDENTIALS_FILE"]).parent == SECRETS_DIR
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -95,3 +95,15 @@ def enabled() -> list[str]:
 @pytest.mark.parametrize("name", UNITS)
 def test_settings_that_cannot_be_used_are_not_tried_again_for_ever(name: str) -> None:
     assert unit(name)["RestartPreventExitStatus"] == ["2"]
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_secrets_are_credentials_of_a_unit_each_named_as_its_setting(name: str) -> None:
+    said, known = unit(name), (ROOT / "docs" / "settings.md").read_text()
+    loaded = dict(each.split(":") for each in said["LoadCredential"])
+    assert {Path(path) for path in loaded.values()} == {Path("/etc/darkroom/secrets") / key for key in loaded}
+    ours = {key.replace("__MAIN__", "__<LANE>__") for key in loaded if key.startswith("DARKROOM_")}
+    assert all(f"| `{key}` | text, *secret* |" in known for key in ours)
+    assert ("DARKROOM_SERVICE__BOOTSTRAP_KEY" in ours) == (name == "darkroom-service.service")
+    assert "aws_credentials" in loaded
+    assert "AWS_SHARED_CREDENTIALS_FILE=%d/aws_credentials" in said["Environment"]

@@ -60,7 +60,8 @@ def settings() -> str:
         _MADE,
         "# Settings\n",
         "A process reads its settings once, when it starts. An environment variable wins over a file of its name in",
-        "`/run/secrets`, and that over `darkroom.toml` in the working directory, where the same setting is `name` in a",
+        "`/run/secrets`, or in the folder of the credentials that systemd loads, `CREDENTIALS_DIRECTORY`, and that over",
+        "`darkroom.toml` in the working directory, where the same setting is `name` in a",
         "table `[group]`. Every problem is reported at once, with the variable to set. Lists are written with commas;",
         "durations are seconds. Values marked *secret* are never logged.\n",
     ]

@@ -69,3 +69,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_without_the_folder_there_are_no_files(tmp_path: Path) -> None:
     settings = load_settings(secrets_dir=tmp_path / "none", storage={"url": "file:///pictures"})
     assert settings.lanes == {}
+
+
+def test_credentials_that_systemd_loads_are_files_of_the_same_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / KEY).write_text("sk-credential")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    settings = load_settings(storage={"url": "file:///pictures"})
+
+    assert settings.lanes["main"].api_key.get_secret_value() == "sk-credential"
