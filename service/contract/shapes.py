@@ -79,7 +79,9 @@ class BatchAnswer(Answer):
     metadata: dict[str, str]
     counts: Counts
     checks: CheckCounts
-    reused: int = Field(description="Pictures of `done` that were there already: they took no call and cost nothing.")
+    reused: int = Field(
+        description="Pictures of `done` that were there already: they took no call and cost nothing."
+    )
     cost: BatchCost
     budget_state: Literal["ok", "exhausted"]
     limited_by: str | None = Field(description="Why nothing starts although work is left.")

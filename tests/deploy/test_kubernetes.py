@@ -48,7 +48,8 @@ def told(folder: str, name: str) -> dict[str, str]:
 def validate(each: Object) -> None:
     """Against the schema of its kind, in which every field has to be known."""
     if each["kind"] == "ScaledObject":
-        from cloudcoil.models.keda.v1alpha1 import ScaledObject  # takes seconds, in every process that collects tests
+        # Here, because it takes seconds, and every process that runs tests collects this file.
+        from cloudcoil.models.keda.v1alpha1 import ScaledObject
 
         ScaledObject.model_validate(each, strict=True, extra="forbid", by_alias=True, by_name=False)
     else:
