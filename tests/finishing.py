@@ -13,7 +13,7 @@ from workers.keeper import PictureKeeper
 from workers.patience import Patience
 from workers.storer import Storer
 
-FINISHER = Finisher(processes=1, deadline_s=30, memory_bytes=2**31)
+FINISHER = Finisher(processes=1, deadline_s=120, memory_bytes=2**31)
 
 
 def keeper_of(worker: str, documents: Documents, tasks: TaskStore, clock: Clock) -> PictureKeeper:

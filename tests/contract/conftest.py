@@ -65,7 +65,7 @@ async def url(calls: ImageCalls) -> AsyncIterator[str]:
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[AsyncOpenAI]:
     """The official client, without retries."""
-    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=10) as client:
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
         yield client
 
 

@@ -29,7 +29,7 @@ def seen(urls: Sequence[str], *, is_open: bool = False) -> list[dict[str, Any]]:
         input=lines,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]

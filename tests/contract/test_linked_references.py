@@ -44,7 +44,7 @@ async def store(endpoint_url: str) -> AsyncIterator[ObjectStore]:
 
 @pytest.fixture
 async def images(url: str) -> AsyncIterator[ImagesClient]:
-    client = ImagesClient(f"{url}/v1", KEY, clock=time.monotonic, deadline_s=20)
+    client = ImagesClient(f"{url}/v1", KEY, clock=time.monotonic, deadline_s=120)
     yield client
     await client.aclose()
 
@@ -200,7 +200,7 @@ async def test_a_link_that_the_provider_quotes_is_cut_out(tmp_path: Path, quote:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    client = ImagesClient(url, KEY, clock=time.monotonic, deadline_s=20)
+    client = ImagesClient(url, KEY, clock=time.monotonic, deadline_s=120)
     failure = await failure_with(client, tmp_path / "made", link)
     await client.aclose()
     await runner.cleanup()

@@ -31,7 +31,7 @@ async def test_it_says_where_it_listens_and_drops_its_calls_when_told_to_stop(nu
             async with http.get(f"{url}/_sim/ledger") as response:
                 in_flight = (await response.json())["totals"]["in_flight"]
         process.send_signal(number)
-        code = await asyncio.wait_for(process.wait(), 3)
+        code = await asyncio.wait_for(process.wait(), 60)
         with pytest.raises(aiohttp.ClientError):
             await asking
     assert code == 0

@@ -108,7 +108,7 @@ class Composition:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
         )
 

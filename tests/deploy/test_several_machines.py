@@ -19,7 +19,7 @@ from tests.deploy.machines import FarRedis, Machine, Switch
 from tests.processes import Process, Simulator, Worker
 from tests.studio import Place, Studio, eventually, manifest, numbered
 
-pytestmark = [pytest.mark.needs("ip", root=True), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.needs("ip", root=True)
 
 KEY, BUCKET, TENANT = "of-the-callers", "darkroom", "default"
 
@@ -37,7 +37,7 @@ class Fleet:
     async def submit(self, count: int) -> str:
         """By HTTP, as everybody does."""
         async with httpx.AsyncClient(base_url=self.api, headers={"Authorization": f"Bearer {KEY}"}) as client:
-            answer = await client.post("/v1/batches", json=manifest(*numbered(count)), timeout=30)
+            answer = await client.post("/v1/batches", json=manifest(*numbered(count)), timeout=120)
         assert answer.status_code == 202, answer.text
         batch_id: str = answer.json()["id"]
         self.studio._tenants[batch_id] = TENANT
@@ -145,7 +145,7 @@ async def both_are_at_work(fleet: Fleet, batch_id: str) -> bool:
 async def only_one_is_alive(fleet: Fleet) -> bool:
     """The lease of the one that is cut off runs out."""
     async with httpx.AsyncClient() as client:
-        figures = (await client.get(f"{fleet.api}/metrics", timeout=30)).text
+        figures = (await client.get(f"{fleet.api}/metrics", timeout=120)).text
     return "darkroom_workers 1.0" in figures
 
 

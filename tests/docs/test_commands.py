@@ -37,7 +37,6 @@ def place(block: Block) -> str:
     return f"{name_of(block.page)}:{block.line}"
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", TRIED, ids=name_of)
 def test_a_page_can_be_followed_from_its_first_command_to_its_last(checkout: Checkout, page: Path) -> None:
     variables = checkout.reader

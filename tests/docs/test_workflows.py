@@ -47,7 +47,6 @@ def test_the_lines_that_are_shown_are_those_of_the_manifest(path: Path) -> None:
     assert [text for text in shown if text not in path.read_text()] == []
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_figures_are_those_of_the_plan(checkout: Checkout, path: Path) -> None:
     with closing(ServiceClient(checkout.reader["DARKROOM_URL"], checkout.reader["DARKROOM_KEY"])) as service:

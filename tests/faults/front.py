@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(refusal.status, [], f"<Error><Code>{refusal.code}</Code></Error>".encode())
 
     def _passed_on(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        behind = http.client.HTTPConnection(*self.server.front.behind, timeout=30)
+        behind = http.client.HTTPConnection(*self.server.front.behind, timeout=120)
         try:
             behind.request(self.command, self.path, body, dict(self.headers))
             found = behind.getresponse()

@@ -127,7 +127,7 @@ class FaultProxy:
         async def do() -> None:
             await work()
 
-        asyncio.run_coroutine_threadsafe(do(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(do(), self._loop).result(timeout=120)
 
     async def _begin(self) -> None:
         for way in Way:

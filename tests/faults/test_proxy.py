@@ -71,7 +71,7 @@ def client(proxy: FaultProxy) -> Iterator[socket.socket]:
 
 
 def connected(proxy: FaultProxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
 
 
 def received(client: socket.socket, count: int) -> bytes:

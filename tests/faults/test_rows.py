@@ -22,7 +22,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield servers
 
 
-@pytest.mark.timeout(300)  # a few seconds, where nothing else uses the machine
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 async def test_nothing_is_lost_and_nothing_is_paid_twice_in_spite_of(row: Row, servers: Servers) -> None:
     async with staged(servers) as stage:

@@ -111,7 +111,7 @@ def imported(root: Path, *names: str) -> str:
         cwd=root,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import pytest
 import redis as blocking_redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -298,7 +297,6 @@ class Machine(RuleBasedStateMachine):
         return self.endings
 
 
-@pytest.mark.timeout(900)  # half a minute alone; finding the shortest life that breaks takes long
 def test_no_life_of_any_batch_breaks_an_invariant(redis_server: str) -> None:
     machine = type("MachineHere", (Machine,), {"url": redis_server})
     run_state_machine_as_test(

@@ -141,7 +141,7 @@ async def test_whatever_goes_wrong_in_a_write_reaches_those_who_wait_for_it(
     with monkeypatch.context() as patched:
         patched.setattr(Scripts, "run", answer_too_little)
         moves = (world.move(claim, "sent") for claim in claims)
-        answers = await asyncio.wait_for(asyncio.gather(*moves, return_exceptions=True), 5)
+        answers = await asyncio.wait_for(asyncio.gather(*moves, return_exceptions=True), 60)
     assert [type(answer) for answer in answers] == [ValueError, ValueError]
     assert (await world.move(claims[0], "sent")).status == "ok"
 

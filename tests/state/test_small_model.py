@@ -179,7 +179,6 @@ EVERYTHING = {
 }
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("what", EVERYTHING)
 async def test_a_task_is_charged_no_more_often_than_its_policy_allows_and_nothing_is_lost(
     memory: str, what: str

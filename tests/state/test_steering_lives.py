@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import count
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
@@ -120,7 +119,6 @@ def replayed(model: ModelBatch, chosen: list[Chosen], *, doubt: bool) -> int:
     return moved
 
 
-@pytest.mark.timeout(900)  # half a minute alone; finding the shortest life that breaks takes long
 def test_no_life_of_a_steered_batch_breaks_an_invariant(redis_server: str) -> None:
     machine = type("SteeredMachineHere", (SteeredMachine,), {"url": redis_server})
     run_state_machine_as_test(

@@ -48,7 +48,7 @@ class Receiver:
 
     def wait_for(self, is_there: Callable[[list[Seen]], bool]) -> list[Seen]:
         """All spans, once enough have come: they are sent every few seconds."""
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 180
         while not is_there(found := self.spans()):
             assert time.monotonic() < end_s, sorted((span.process, span.name) for span in found)
             time.sleep(0.2)

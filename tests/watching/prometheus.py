@@ -51,7 +51,7 @@ class Prometheus(Process):
         super().__init__(argv, folder / "prometheus.log")
         self.wait_until(self._is_ready)
         self._started_s = time.time()
-        self._http = httpx.Client(base_url=f"http://{self.address}/api/v1", timeout=30)
+        self._http = httpx.Client(base_url=f"http://{self.address}/api/v1", timeout=60)
 
     def kill(self) -> None:
         super().kill()
@@ -105,7 +105,7 @@ class Prometheus(Process):
 
     def wait_for_more(self, scrapes: int = 3) -> None:
         """Until everything that happened is read, and rules have been made of it."""
-        seen, end_s = self._evaluated(), time.monotonic() + 60
+        seen, end_s = self._evaluated(), time.monotonic() + 180
         while self._evaluated() < seen + scrapes:
             assert time.monotonic() < end_s, "it does not evaluate its rules"
             time.sleep(0.2)

@@ -105,7 +105,7 @@ def test_every_pod_of_ours_is_read_once_by_its_job_and_named_and_no_other_pod_is
         ("darkroom-worker", "darkroom-workers-0", "darkroom-workers-0"),
         ("darkroom-worker", "darkroom-workers-1", "darkroom-workers-1"),
     }
-    end_s = time.monotonic() + 60
+    end_s = time.monotonic() + 180
     while seen(prometheus) < ours and time.monotonic() < end_s:
         time.sleep(0.1)
 

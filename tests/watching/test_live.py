@@ -16,7 +16,7 @@ from tests.watching.house import House
 from tests.watching.prometheus import HERE, Prometheus
 from tests.watching.promtool import rules
 
-pytestmark = [pytest.mark.needs("prometheus", "promtool"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.needs("prometheus", "promtool")
 
 SETTINGS = {
     "DARKROOM_LANES__EAST__IMAGES_PER_MINUTE": "1200",

@@ -17,8 +17,6 @@ from tests.studio import manifest, numbered
 from tests.watching.house import House
 from tests.watching.otlp import Receiver, Seen, receiver
 
-pytestmark = pytest.mark.timeout(300)
-
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE, PARENT = CALLER.split("-")[1:3]
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
@@ -82,7 +80,7 @@ def test_a_figure_names_the_trace_that_it_came_from(traced: tuple[House, Receive
 
     (port,) = house.workers
     texts = [
-        httpx.get(f"{address}/metrics", headers={"Accept": "application/openmetrics-text"}).text
+        httpx.get(f"{address}/metrics", headers={"Accept": "application/openmetrics-text"}, timeout=60).text
         for address in (f"http://127.0.0.1:{port}", house.service.url)
     ]
 
@@ -199,7 +197,7 @@ def test_who_is_not_let_in_decides_nothing_about_traces(
         parent = CALLER.replace("4bf9", mark)[:-1] + flag
         address = f"{house.service.url}/v1/batches/{mark}"
         before = len(refused(received.spans()))
-        assert httpx.get(address, headers={"traceparent": parent, **sent}).status_code == 401
+        assert httpx.get(address, headers={"traceparent": parent, **sent}, timeout=60).status_code == 401
         found = received.wait_for(lambda found, seen=before: len(refused(found)) > seen)  # type: ignore[misc]
         assert [span for span in found if span.trace.startswith(mark)] == []
 
@@ -211,7 +209,7 @@ def refused(spans: list[Seen]) -> list[Seen]:
 def test_health_and_figures_are_not_traced(traced: tuple[House, Receiver]) -> None:
     house, received = traced
     for path in ("/livez", "/readyz", "/metrics"):
-        assert httpx.get(house.service.url + path).status_code == 200
+        assert httpx.get(house.service.url + path, timeout=60).status_code == 200
     house.api.get("/v1/batches", headers={"traceparent": CALLER.replace("4bf9", "cafe")})
 
     found = received.wait_for(lambda found: any(span.trace.startswith("cafe") for span in found))

@@ -43,7 +43,7 @@ def doctor(folder: Path, settings: dict[str, str], *arguments: str) -> subproces
         env={**kept, **settings, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
 

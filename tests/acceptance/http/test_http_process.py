@@ -34,7 +34,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -58,7 +58,7 @@ def running(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[subproc
         yield process, line.split()[-1]
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -80,9 +80,11 @@ def test_it_says_where_it_listens_serves_and_ends_well_when_told_to(
     settings: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     with running(tmp_path, settings) as (process, url):
-        answer = httpx.post(f"{url}/v1/batches", json=MANIFEST, headers={"Authorization": f"Bearer {KEY}"})
+        answer = httpx.post(
+            f"{url}/v1/batches", json=MANIFEST, headers={"Authorization": f"Bearer {KEY}"}, timeout=60
+        )
         process.send_signal(number)
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=60)
 
     assert answer.status_code == 202
     assert "server" not in answer.headers
@@ -99,8 +101,10 @@ def test_a_body_over_the_limit_leaves_a_whole_problem_on_the_wire(
 ) -> None:
     with running(tmp_path, settings) as (_, url):
         headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/yaml"}
-        known = httpx.post(f"{url}/v1/batches", content=b"#" * 100_000, headers=headers)
-        streamed = httpx.post(f"{url}/v1/batches", content=(b"#" * 1000 for _ in range(100)), headers=headers)
+        known = httpx.post(f"{url}/v1/batches", content=b"#" * 100_000, headers=headers, timeout=60)
+        streamed = httpx.post(
+            f"{url}/v1/batches", content=(b"#" * 1000 for _ in range(100)), headers=headers, timeout=60
+        )
 
     for answer in (known, streamed):
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
@@ -117,9 +121,9 @@ def test_a_client_that_goes_away_is_no_mistake_of_the_service(
             client.sendall(
                 f"{head}Content-Type: application/yaml\r\nContent-Length: 1000\r\n\r\nname: ".encode()
             )
-        assert httpx.get(f"{url}/livez").status_code == 200
+        assert httpx.get(f"{url}/livez", timeout=60).status_code == 200
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [line["status"] for line in lines if line["event"] == "request.completed"] == [499]

@@ -177,7 +177,7 @@ async def test_what_a_service_left_behind_is_finished_by_the_next_one(
 
 
 async def _until_something_has_ended(logs: list[Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "action.ended" not in {line["event"] for line in logs}:
             await asyncio.sleep(0.01)
 

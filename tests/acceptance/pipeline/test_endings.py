@@ -48,8 +48,13 @@ async def test_cancelling_keeps_what_is_paid_and_starts_nothing_more(studio: Stu
 async def test_what_has_not_started_by_its_deadline_expires(studio: Studio, east: Simulator) -> None:
     east.latency(0.1)
     await studio.limit_slots(2)
-    deadline = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
-    batch = await studio.ended(await studio.submit(manifest(*numbered(300), deadline=deadline)))
+    deadline = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    batch_id = await studio.submit(manifest(*numbered(300), deadline=deadline))
+    await studio.until(batch_id, lambda batch: batch.counts["done"] > 0)
+
+    await command(studio.client, "HSET", keys.batch(batch_id), "deadline", 1)  # long ago
+    batch = await studio.ended(batch_id)
+
     books = await studio.books(batch.id)
     assert 0 < books.done == len(east.calls(batch.id)) < 300
     assert batch.failures_by_class == {"expired": 300 - books.done}

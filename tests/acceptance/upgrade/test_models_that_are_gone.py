@@ -97,7 +97,9 @@ async def test_a_batch_can_be_shown_exported_replayed_cancelled_and_rebuilt(stud
     settings = studio.place.settings() | {"DARKROOM_SERVICE__BOOTSTRAP_KEY": KEY}
     service = Service(studio.place.folder / "service.log", settings)
     try:
-        with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        with httpx.Client(
+            base_url=service.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60
+        ) as client:
             check_reading(client, before.id, done)
             check_ending(client, before.id, left=16 - done)
     finally:

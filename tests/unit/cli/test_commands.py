@@ -128,7 +128,7 @@ def test_ctrl_c_while_watching_says_that_the_batch_goes_on(service: Any) -> None
     assert watching.stderr is not None
     assert "4/4 done" in watching.stderr.readline()
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=60)
+    _, err = watching.communicate(timeout=120)
     assert watching.returncode == 130
     assert f"darkroom watch {ID}" in err
 

@@ -39,7 +39,7 @@ async def ended() -> AsyncIterator[None]:
     assert children() == set()
 
 
-def finisher(processes: int = 1, deadline_s: float = 60, memory_bytes: int = GIGABYTE) -> Finisher:
+def finisher(processes: int = 1, deadline_s: float = 120, memory_bytes: int = GIGABYTE) -> Finisher:
     MADE.append(Finisher(processes=processes, deadline_s=deadline_s, memory_bytes=memory_bytes))
     return MADE[-1]
 

@@ -282,7 +282,7 @@ async def test_more_pictures_than_a_batch_may_have_are_refused_without_trying_th
     axes: dict[str, Any] = {f"axis{n}": {f"v{m}": {} for m in range(50)} for n in range(8)}
     data = manifest(variants=axes, templates={"hero": {"prompt": "{{ variant_key }}"}})
 
-    plan = await asyncio.wait_for(desk.plan(data, service=ServiceSettings(max_tasks=100)), 10)
+    plan = await asyncio.wait_for(desk.plan(data, service=ServiceSettings(max_tasks=100)), 60)
 
     assert "at most 100 are allowed" in said(plan)[""]
 

@@ -38,7 +38,7 @@ def another_process(root: Path, worker: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_what_a_killed_process_paid_for_is_found_and_its_folder_can_be_taken(tmp
     spool = Spool(tmp_path / "attempts", 0)
     with another_process(tmp_path / "attempts", "w1") as process:
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
         found = [(folder, list(folder.pictures())) for folder in spool.orphans()]
 
