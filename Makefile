@@ -11,8 +11,9 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $(name))))
 
-# Tests are spread over processes by file, more than there are processors, because many of them wait; in the order of
-# collection the short ones come last and level the ends. Those that type `make` themselves are not to inherit what this one was told.
+# Tests are spread over processes by file, in the order of collection. There are more processes than processors, because
+# many tests wait.
+# Those that type `make` themselves are not to inherit what this one was told.
 PYTEST := env -u MAKEFLAGS -u OPTIONS $(BIN)/python -m pytest --numprocesses=4 --dist=loadscope --no-loadscope-reorder
 
 # Without compiled modules a process takes twice as long to start, and the tests start hundreds.
