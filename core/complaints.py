@@ -61,8 +61,8 @@ def complaint(found: Any, settings: type[BaseModel], patterns: Mapping[str, str]
     group = settings.model_fields[name].annotation if len(loc) == 1 else None
     if not (isinstance(group, type) and issubclass(group, BaseModel)):
         return f"{variable(loc)}: {_sentence(found, settings, patterns)}"
-    required = [name for name, field in group.model_fields.items() if field.is_required()]
-    return ", ".join(variable((*loc, name)) for name in required) + ": it is missing; set it"
+    required = {name: field for name, field in group.model_fields.items() if field.is_required()}
+    return "; ".join(_missing((*loc, name), field.examples) for name, field in required.items())
 
 
 def _sentence(found: Any, settings: type[BaseModel], patterns: Mapping[str, str]) -> str:
@@ -74,6 +74,12 @@ def _sentence(found: Any, settings: type[BaseModel], patterns: Mapping[str, str]
     if near := nearest(str(found["loc"][-1]), known):
         return f"there is no such setting; did you mean {variable((*found['loc'][:-1], near))}?"
     return f"there is no such setting here; there are {', '.join(known)}"
+
+
+def _missing(loc: tuple[int | str, ...], examples: list[Any] | None) -> str:
+    """With a line that would mend it."""
+    line = f", such as: export {variable(loc)}={examples[0]}" if examples else ""
+    return f"{variable(loc)}: it is missing; set it{line}"
 
 
 def variable(loc: tuple[int | str, ...]) -> str:

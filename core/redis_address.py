@@ -19,6 +19,16 @@ class RedisAddress:
     sentinels: tuple[tuple[str, int], ...] = ()
     primary: str = ""
 
+    @property
+    def remedy(self) -> str:
+        """What to do where nothing answers. Without user and password."""
+        if self.sentinels:
+            places = ", ".join(f"{host}:{port}" for host, port in self.sentinels)
+            return f"see to the Sentinels at {places}, or name others in DARKROOM_REDIS__SENTINELS"
+        found = urlsplit(self.url)
+        place = f"{found.hostname or 'localhost'}:{found.port or 6379}"
+        return f"see to the server at {place}, or name another in DARKROOM_REDIS__URL"
+
     @classmethod
     def of(cls, address: RedisAddress | str) -> RedisAddress:
         """An address that may be written as a URL."""

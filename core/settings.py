@@ -133,7 +133,9 @@ class RedisSettings(Group):
 class StorageSettings(Group):
     """Where pictures, receipts, manifests and catalogs are kept."""
 
-    url: str = Field(description="file:///folder or s3://bucket/prefix")
+    url: str = Field(
+        description="file:///folder or s3://bucket/prefix", examples=["file:///var/lib/darkroom/storage"]
+    )
     endpoint_url: str | None = Field(None, description="address of an S3-compatible store; none: AWS")
     public_url: HttpAddress | None = Field(
         None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +15,21 @@ from redis import sentinel as blocking_sentinel
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.sentinel import (
+    MasterNotFoundError,
     Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    InvalidResponse,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -129,12 +138,15 @@ _CLOSED = "the handler is closed"
 Source: uvloop 0.21, handles/handle.pyx, 2026-11."""
 
 
+_UNANSWERED = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError, InvalidResponse)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turns the errors of a Redis that does not answer, or takes no writes, into `UnavailableError`."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError, OSError) as error:
+    except (*_UNANSWERED, OSError) as error:
         raise _unavailable(error) from error
     except ResponseError as error:
         if _NOT_NOW.search(str(error)) is None:
@@ -147,7 +159,34 @@ def translated() -> Iterator[None]:
 
 
 def _unavailable(error: Exception) -> UnavailableError:
-    return UnavailableError(f"Redis does not answer: {type(error).__name__}: {error}"[:300])
+    return UnavailableError(f"Redis does not answer: {_reason(error)}"[:300])
+
+
+_CONNECTING = re.compile(r"Error (-?\d+) connecting to (\S+?)\. ")
+_READING = re.compile(r"Timeout reading from (\S+)")
+
+
+def _reason(error: Exception) -> str:
+    """In our own words where we know what it means; the address is without its password, as redis-py tells it."""
+    text = str(error)
+    if isinstance(error, AuthenticationError):
+        return f"it refuses the user or the password ({text.removesuffix('.')})"
+    if isinstance(error, MasterNotFoundError | blocking_sentinel.MasterNotFoundError):
+        return "no Sentinel that answers knows a primary of this name"
+    if isinstance(error, InvalidResponse):
+        return "what answers there is no Redis"
+    if found := _CONNECTING.match(text):
+        number, place = int(found[1]), found[2]
+        if number == errno.ECONNREFUSED:
+            return f"nothing listens at {place}"
+        return (
+            f"{place} cannot be found" if number < 0 else f"{place} cannot be reached ({os.strerror(number)})"
+        )
+    if found := _READING.match(text):
+        return f"{found[1]} said nothing for {_TIMEOUT_S:.0f} s"
+    if text == "Timeout connecting to server":
+        return f"no connection within {_TIMEOUT_S:.0f} s"
+    return f"{type(error).__name__}: {text}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.clock import SystemClock
+from core.redis_address import RedisAddress
 from core.state.connection import check, command, connect
 from schemas.errors import UnavailableError
 from tests.conftest import free_port
@@ -142,6 +144,67 @@ async def test_a_redis_that_does_not_let_us_in_is_one_failure_without_a_secret(
 
     assert (finding.check, finding.level) == ("answers", Level.FAILED)
     assert "word" not in finding.detail.replace("password", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        (
+            "redis://:secret@127.0.0.1:{nobody}/0",
+            "nothing listens at 127.0.0.1:{nobody}; see to the server at 127.0.0.1:",
+        ),
+        (
+            "redis://:secret@nowhere.invalid:6379/0",
+            "nowhere.invalid:6379 cannot be found; see to the server at nowhere",
+        ),
+        (
+            "redis://127.0.0.1:{stranger}/0",
+            "what answers there is no Redis; see to the server at 127.0.0.1:{stranger}",
+        ),
+    ],
+)
+async def test_a_redis_that_is_not_there_is_told_by_its_address_and_with_what_to_do(
+    address: str, says: str
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as stranger:
+        ports = {"nobody": free_port(), "stranger": stranger.sockets[0].getsockname()[1]}
+        (finding,) = await examine(address.format(**ports), SystemClock())
+
+    assert says.format(**ports) in finding.detail
+    assert finding.detail.endswith("or name another in DARKROOM_REDIS__URL")
+    assert "secret" not in finding.detail
+
+
+async def test_sentinels_that_know_no_primary_are_told_by_their_addresses() -> None:
+    port = free_port()
+    (finding,) = await examine(
+        RedisAddress("redis://:secret@x/0", (("127.0.0.1", port),), "main"), SystemClock()
+    )
+
+    advice = f"see to the Sentinels at 127.0.0.1:{port}, or name others in DARKROOM_REDIS__SENTINELS"
+    assert finding.detail == (
+        f"Redis does not answer: no Sentinel that answers knows a primary of this name; {advice}"
+    )
+
+
+def test_nothing_is_said_to_be_complete_where_redis_does_not_answer(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {
+        "DARKROOM_REDIS__URL": f"redis://:secret@127.0.0.1:{port}/0",
+        "DARKROOM_STORAGE__URL": (tmp_path / "store").as_uri(),
+    }
+    ended = Process([sys.executable, "-m", "workers", "rebuild"], tmp_path / "log", settings)
+
+    assert ended.exit_code(60) == 1
+    assert ended.log.read_text() == (
+        f"Redis does not answer: nothing listens at 127.0.0.1:{port}; see to the server at 127.0.0.1:{port}, or name "
+        "another in DARKROOM_REDIS__URL.\n"
+    )
 
 
 # Whoever would spend money

@@ -29,7 +29,7 @@ async def examine(address: RedisAddress | str, clock: Clock) -> list[Finding]:
         found = [ok("answers", "it answers"), *(look(facts) for look in LOOKS), _clock(facts, ours_ms)]
         return [*found, await _scripts(Scripts(client))]
     except UnavailableError as error:
-        return [failed("answers", f"{error.detail}; look at DARKROOM_REDIS__URL and at the server")]
+        return [failed("answers", f"{error.detail}; {RedisAddress.of(address).remedy}")]
     finally:
         await client.aclose()
 

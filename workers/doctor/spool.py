@@ -51,7 +51,7 @@ def _room(free_bytes: int, settings: SpoolSettings, slots: int) -> Finding:
     wanted = settings.min_free_bytes + slots * PICTURE_BYTES
     if free_bytes < wanted:
         return warning(
-            "room", f"{text}; {slots} calls in flight may want {wanted / 2**20:,.0f} MiB: make room"
+            "room", f"{text}; calls in flight (at most {slots}) may want {wanted / 2**20:,.0f} MiB: make room"
         )
     return ok("room", text)
 

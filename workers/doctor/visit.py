@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from core.clock import Clock, SystemClock
 from core.places import is_loopback
-from core.settings import Settings, told_settings
+from core.settings import Settings, SettingsError, load_settings
 from core.storage.opening import open_store
 from core.telemetry.logs import configure, redacted
 from schemas.ids import new_id
@@ -19,7 +19,6 @@ from workers.doctor import provider, redis, sources, spool, storage
 from workers.doctor.finding import Finding, Level, failed
 
 Findings = Mapping[str, Sequence[Finding]]
-USAGE = "usage: python -m workers doctor [redis] [storage] [provider] [spool] [--json]"
 ENDINGS = {
     Level.OK: "Everything is as it should be.",
     Level.WARNING: "It works; the warnings are worth reading.",
@@ -28,20 +27,45 @@ ENDINGS = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Looks, and says what it found. Exit codes: 0 nothing failed, 1 something did, 2 wrong arguments or settings."""
+    """Looks, and says what it found. Exit codes: 0 nothing failed, 1 something did, 2 wrong arguments or settings, 130
+    interrupted."""
     asked = [argument for argument in arguments if argument != "--json"]
     if unknown := [name for name in asked if name not in PATIENTS]:
-        print(f"The doctor does not know '{unknown[0][:100]}'. {USAGE}", file=sys.stderr)
+        print(f"The doctor knows {', '.join(PATIENTS)}, and not '{unknown[0][:100]}'.", file=sys.stderr)
         return 2
-    settings = told_settings()
-    if settings is None:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print("\n".join([str(error), *(f"  {line}" for line in also_missing())]), file=sys.stderr)
         return 2
     configure(settings.telemetry, process="doctor")
-    found = asyncio.run(visit(asked or list(PATIENTS), settings, SystemClock()))
+    try:
+        found = asyncio.run(visit(asked or list(PATIENTS), settings, SystemClock()))
+    except KeyboardInterrupt:
+        print("Interrupted; what was written to look at it is removed.", file=sys.stderr)
+        return 130
     levels = {finding.level for findings in found.values() for finding in findings}
     worst = next(level for level in reversed(Level) if level in levels)
     print(_document(found, worst) if "--json" in arguments else _table(found, worst))
     return 1 if worst is Level.FAILED else 0
+
+
+def also_missing() -> list[str]:
+    """What nothing can be made without, beside that which stops a process at once; nothing where more than that is wrong."""
+    try:
+        settings = load_settings(storage={"url": "file:///"})
+    except SettingsError:
+        return []
+    lines = []
+    if not settings.lanes:
+        lines.append(
+            "DARKROOM_LANES__MAIN__API_KEY: there is no lane; such as: export DARKROOM_LANES__MAIN__API_KEY=sk-..."
+        )
+    if not settings.budgets.tenant_month_usd:
+        lines.append(
+            "DARKROOM_BUDGETS__TENANT_MONTH_USD: nothing may be spent; such as: export DARKROOM_BUDGETS__TENANT_MONTH_USD=25"
+        )
+    return lines
 
 
 async def visit(patients: Sequence[str], settings: Settings, clock: Clock) -> dict[str, list[Finding]]:

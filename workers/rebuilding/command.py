@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 import msgspec
+from redis.asyncio import Redis
 
 from core.documents import Documents
+from core.redis_address import RedisAddress
 from core.settings import Settings, told_settings
-from core.state.connection import connect
+from core.state.connection import check, connect
 from core.state.restoring import RestoreStore
 from core.storage.opening import open_store
-from schemas.errors import DarkroomError
+from schemas.errors import DarkroomError, UnavailableError
 from workers.rebuilding.rebuilder import Rebuilder
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit codes: 0 done, 1 something is damaged or does not answer, 2 the settings are not usable."""
+    """Exit codes: 0 done, 1 something is damaged or does not answer, 2 the settings are not usable, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m workers rebuild", description=__doc__)
     parser.add_argument("--tenant", help="only this tenant's batches")
     parser.add_argument("--batch", help="only this batch")
@@ -31,6 +33,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         return asyncio.run(_rebuild(settings, chosen))
+    except KeyboardInterrupt:
+        print("Interrupted. What came back stays; the same command goes on from there.", file=sys.stderr)
+        return 130
     except DarkroomError as error:
         print(error.detail, file=sys.stderr)
         return 1
@@ -45,6 +50,7 @@ async def _rebuild(settings: Settings, chosen: argparse.Namespace) -> int:
     rebuilder = Rebuilder(documents=Documents(store), restoring=RestoreStore(redis))
     found, is_bad = 0, False
     try:
+        await _require_answer(redis, settings.redis.address)
         reports = rebuilder.rebuild(tenant=chosen.tenant, batch_id=chosen.batch, dry_run=chosen.dry_run)
         async with aclosing(reports):
             async for report in reports:
@@ -56,3 +62,15 @@ async def _rebuild(settings: Settings, chosen: argparse.Namespace) -> int:
     if chosen.batch is not None and not found:
         print(f"Nothing to do for '{chosen.batch}': Redis has it, or storage does not.", file=sys.stderr)
     return int(is_bad)
+
+
+async def _require_answer(redis: Redis, address: RedisAddress) -> None:
+    """Where storage is empty nobody else asks it, and a Redis that is down would seem to have everything.
+
+    Raises:
+        UnavailableError: it does not answer, or must not be used.
+    """
+    try:
+        await check(redis)
+    except UnavailableError as error:
+        raise UnavailableError(f"{error.detail.removesuffix('.')}; {address.remedy}.") from error

@@ -84,6 +84,7 @@ def test_patients_that_do_not_exist_and_settings_that_cannot_be_used_end_in_2(
     unknown, unset = doctor(tmp_path, settings, "postgres"), doctor(tmp_path, {})
 
     assert (unknown.returncode, unset.returncode) == (2, 2)
-    assert "postgres" in unknown.stderr
-    assert "DARKROOM_STORAGE__URL" in unset.stderr
+    assert unknown.stderr == "The doctor knows redis, storage, provider, spool, and not 'postgres'.\n"
+    for line in ("STORAGE__URL=file:///", "LANES__MAIN__API_KEY=sk-...", "BUDGETS__TENANT_MONTH_USD=25"):
+        assert f"such as: export DARKROOM_{line}" in unset.stderr
     assert unknown.stdout == unset.stdout == ""
