@@ -227,7 +227,8 @@ def _told(pictures: Pictures, sheet: Sheet) -> str:
         return "No pictures yet."
     first, last, total = sheet.chosen[0].index, sheet.chosen[-1].index, pictures.batch.counts["total"]
     more = "" if sheet.following is None else f" The next sheet starts at {sheet.following}."
-    return f"{len(sheet.chosen)} pictures, tasks {first} to {last} of {total}.{_told_of_checks(sheet)}{more}"
+    many = "1 picture, task" if first == last else f"{len(sheet.chosen)} pictures, tasks {first} to"
+    return f"{many} {last} of {total}.{_told_of_checks(sheet)}{more}"
 
 
 def _told_of_checks(sheet: Sheet) -> str:
