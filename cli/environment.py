@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 Variables = dict[str, str]
@@ -70,3 +71,10 @@ def live_variables(variables: Variables, *, images_per_minute: int) -> Variables
         told["DARKROOM_LANES__MAIN__API_KEY"] = variables["OPENAI_API_KEY"]
         told["DARKROOM_LANES__MAIN__IMAGES_PER_MINUTE"] = str(images_per_minute)
     return {"DARKROOM_BUDGETS__TENANT_MONTH_USD": LIVE_BUDGET_USD, **told}
+
+
+def version_text() -> str:
+    try:
+        return f"darkroom {version('darkroom')}"
+    except PackageNotFoundError:
+        return "darkroom (not installed)"

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.commands import sizing
-from cli.exits import ExitCode, exit_code_of
-from cli.output import CheckResult, Export, LeftOut, Output, complain
-from schemas.errors import DarkroomError
+from cli.exits import EXIT_CODES, ExitCode, code_of
+from cli.manual import examples
+from cli.output import CheckResult, Export, LeftOut, Output
 
 if TYPE_CHECKING:
     from cli.client import ServiceClient
 
 app = typer.Typer(
     help="A catalog in, pictures out, never paid twice. Standard output is data, standard error is talk.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,6 +50,14 @@ Sample = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        from cli.environment import version_text
+
+        typer.echo(version_text())
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -58,11 +67,14 @@ def options(
     key: Annotated[
         str | None, typer.Option(envvar="DARKROOM_KEY", help="Key of the service.", show_default=False)
     ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback has done it
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     context.obj = (url, key)
 
 
-@app.command()
+@app.command(epilog=examples("plan"))
 def plan(
     context: typer.Context,
     manifest: ManifestPath,
@@ -75,7 +87,7 @@ def plan(
     _with_service(context, lambda service: planning.plan(service, manifest, sample, output))
 
 
-@app.command()
+@app.command(epilog=examples("submit"))
 def submit(
     context: typer.Context,
     manifest: ManifestPath,
@@ -112,7 +124,7 @@ def submit(
     _with_service(context, lambda service: planning.submit(service, manifest, chosen))
 
 
-@app.command()
+@app.command(epilog=examples("watch"))
 def watch(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
     """Show the progress of a batch until it has ended."""
     from cli.commands import watching
@@ -120,7 +132,7 @@ def watch(context: typer.Context, batch: BatchId, output: OutputOption = Output.
     _with_service(context, lambda service: watching.watch_command(service, batch, output))
 
 
-@app.command("ls")
+@app.command("ls", epilog=examples("ls"))
 def list_batches(
     context: typer.Context,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many.")] = 20,
@@ -132,7 +144,7 @@ def list_batches(
     _with_service(context, lambda service: batches.ls(service, limit, output))
 
 
-@app.command()
+@app.command(epilog=examples("show"))
 def show(
     context: typer.Context,
     batch: BatchId,
@@ -150,7 +162,7 @@ def show(
     _with_service(context, lambda service: batches.show(service, batch, chosen))
 
 
-@app.command()
+@app.command(epilog=examples("cancel"))
 def cancel(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
     """Stop a batch; what is in flight is paid, and is kept."""
     from cli.commands import batches
@@ -158,7 +170,7 @@ def cancel(context: typer.Context, batch: BatchId, output: OutputOption = Output
     _with_service(context, lambda service: batches.cancel(service, batch, output))
 
 
-@app.command()
+@app.command(epilog=examples("pause"))
 def pause(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
     """Start nothing new of a batch until it is resumed."""
     from cli.commands import steering
@@ -166,7 +178,7 @@ def pause(context: typer.Context, batch: BatchId, output: OutputOption = Output.
     _with_service(context, lambda service: steering.pause(service, batch, output))
 
 
-@app.command()
+@app.command(epilog=examples("resume"))
 def resume(context: typer.Context, batch: BatchId, output: OutputOption = Output.TABLE) -> None:
     """Let a paused batch go on."""
     from cli.commands import steering
@@ -174,7 +186,7 @@ def resume(context: typer.Context, batch: BatchId, output: OutputOption = Output
     _with_service(context, lambda service: steering.resume(service, batch, output))
 
 
-@app.command("set")
+@app.command("set", epilog=examples("set"))
 def change(
     context: typer.Context,
     batch: BatchId,
@@ -193,7 +205,7 @@ def change(
     )
 
 
-@app.command()
+@app.command(epilog=examples("replay"))
 def replay(
     context: typer.Context,
     batch: BatchId,
@@ -225,7 +237,7 @@ def replay(
     _with_service(context, lambda service: steering.replay(service, batch, chosen))
 
 
-@app.command()
+@app.command(epilog=examples("results"))
 def results(
     context: typer.Context,
     batch: BatchId,
@@ -254,7 +266,7 @@ def results(
         _with_service(context, lambda service: exports.export(service, batch, kind, to, leave_out))
 
 
-@app.command()
+@app.command(epilog=examples("up"))
 def up(
     data: Data = Path(".darkroom"),
     workers: Workers = 2,
@@ -280,7 +292,7 @@ def up(
     _exit_with(lambda: machine.up(chosen))
 
 
-@app.command()
+@app.command(epilog=examples("demo"))
 def demo(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder for everything that is kept [default: a new one].")
@@ -321,7 +333,7 @@ def simulate(context: typer.Context) -> None:
     _exit_with(lambda: machine.simulate(context.args))
 
 
-@app.command()
+@app.command(epilog=examples("doctor"))
 def doctor(
     patients: Annotated[
         list[str] | None,
@@ -337,10 +349,10 @@ def doctor(
     _exit_with(lambda: machine.doctor([*(patients or []), *(["--json"] if json else [])]))
 
 
-app.command()(sizing.size)
+app.command(epilog=examples("size"))(sizing.size)
 
 
-@app.command()
+@app.command(epilog=examples("rebuild"))
 def rebuild(
     from_storage: Annotated[bool, typer.Option("--from-storage", help="From what storage holds.")] = False,
     batch: Annotated[str | None, typer.Option(metavar="BATCH", help="Only this batch.")] = None,
@@ -355,16 +367,10 @@ def rebuild(
     _exit_with(lambda: rebuilding.rebuild(chosen))
 
 
-@app.command()
-def version() -> None:
+@app.command("version", epilog=examples("version"))
+def print_version() -> None:
     """Print the version."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as version_of
-
-    try:
-        typer.echo(f"darkroom {version_of('darkroom')}")
-    except PackageNotFoundError:
-        typer.echo("darkroom (not installed)")
+    _tell_version(True)
 
 
 def main() -> None:
@@ -385,12 +391,7 @@ def _with_service(context: typer.Context, command: Callable[[ServiceClient], Exi
 
 
 def _exit_with(command: Callable[[], ExitCode]) -> None:
-    try:
-        code = command()
-    except DarkroomError as error:
-        complain(error)
-        code = exit_code_of(error)
-    raise typer.Exit(code)
+    raise typer.Exit(code_of(command))
 
 
 if __name__ == "__main__":

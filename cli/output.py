@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TextIO
 
 from schemas.errors import DarkroomError, ManifestError
 
 Json = dict[str, Any]
+Columns = Mapping[str, str | Callable[[Json], str]]
+"""Heading -> dotted path into a record, or what makes a text of it."""
 
 
 class Output(StrEnum):
@@ -72,12 +75,14 @@ def complain(error: DarkroomError) -> None:
 
 
 def write_records(
-    records: Iterable[Json], columns: Mapping[str, str], output: Output, *, none: str = ""
+    records: Iterable[Json], columns: Columns, output: Output, *, none: str = "", shown: Columns | None = None
 ) -> None:
-    """Many of a kind. `columns` is heading -> dotted path into a record; only tables leave anything out.
+    """Many of a kind. Only tables leave anything out.
 
     Args:
+        columns: what a program reads, one line a record with tabs.
         none: what a person is told in place of an empty table.
+        shown: what a person sees on a terminal, the most important first; None: `columns`.
     """
     if output is Output.JSONL:
         for record in records:
@@ -85,31 +90,48 @@ def write_records(
     elif output is Output.JSON:
         write(json.dumps(list(records), ensure_ascii=False, indent=2))
     else:
-        rows = [[cell(record, path) for path in columns.values()] for record in records]
+        chosen = (shown or columns) if is_terminal(sys.stdout) else columns
+        rows = [[cell(record, look) for look in chosen.values()] for record in records]
         if rows or not none or not is_terminal(sys.stdout):
-            _write_table(list(columns), rows)
+            _write_table(list(chosen), rows)
         if none and not rows:
             say(none)
 
 
 def write_record(record: Json, lines: Mapping[str, str], output: Output) -> None:
     """One thing. `lines` is label -> text, of one line or of several; only tables leave anything out."""
-    if output is Output.TABLE:
-        width = max(map(len, lines), default=0)
-        for label, text in lines.items():
-            for place, line in enumerate(text.splitlines() or [""]):
-                write(f"{'' if place else label:<{width}}  {printable(line)}".rstrip())
-    else:
+    if output is not Output.TABLE:
         write(json.dumps(record, ensure_ascii=False, indent=2 if output is Output.JSON else None))
+        return
+    width = max(map(len, lines), default=0)
+    for label, text in lines.items():
+        for place, line in enumerate(_fitting(text, width + 2)):
+            write(f"{'' if place else label:<{width}}  {printable(line)}".rstrip())
 
 
-def cell(record: Json, path: str) -> str:
-    """The value at a dotted path as text, a list with commas; empty where there is none."""
+def _fitting(text: str, indent: int) -> list[str]:
+    """On a terminal its lines are broken where that ends, but for those that are indented themselves."""
+    lines = text.splitlines() or [""]
+    if not is_terminal(sys.stdout):
+        return lines
+    from cli.tables import folded
+
+    room = _columns() - indent
+    return [part for line in lines for part in ([line] if line[:1] == " " else folded(line, room))]
+
+
+def cell(record: Json, look: str | Callable[[Json], str]) -> str:
+    """The text of a column: what `look` makes of the record, or the value at that dotted path; empty where there is none.
+    A list has commas; of a mapping, such as a variant, the values have hyphens."""
+    if callable(look):
+        return printable(look(record))
     value: Any = record
-    for name in path.split("."):
+    for name in look.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     if isinstance(value, list):
         return printable(", ".join(map(str, value)))
+    if isinstance(value, dict):
+        return printable("-".join(map(str, value.values())))
     return "" if value is None else printable(str(value))
 
 
@@ -129,17 +151,15 @@ def _write_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None
         for row in (headings, *rows):
             write("\t".join(text.replace("\n", " ") for text in row))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from cli.tables import table_lines
 
-    filled = [place for place in range(len(headings)) if place == 0 or any(row[place] for row in rows)]
-    table = Table(box=None, pad_edge=False)
-    for place in filled:  # the first column names the thing, and is copied from here: it is never broken
-        table.add_column(headings[place].upper(), overflow="fold", no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(Text(row[place]) for place in filled))
-    Console().print(table)
+    for line in table_lines(headings, rows, _columns()):
+        write(line)
+
+
+def _columns() -> int:
+    """Of the terminal; COLUMNS says another number."""
+    return shutil.get_terminal_size().columns
 
 
 def is_terminal(stream: TextIO) -> bool:

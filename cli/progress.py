@@ -103,8 +103,8 @@ class Progress:
     def __str__(self) -> str:
         if self.batch.get("state") == "planning":
             return "planning: the catalog is read, checked and priced"
-        parts = [f"{self.count('done')}/{self.total} done", f"{self.count('failed')} failed"]
-        parts += [f"{self.count(name)} {name}" for name in ENDED[2:] if self.count(name)]
+        parts = [f"{pictures_of(self.batch)}/{self.total} {done_words(self.batch)}"]
+        parts += [trouble_words(self.batch)]
         parts.append(f"{self.per_minute:.0f} images/min" if self.per_minute else "- images/min")
         parts.append(spent(self.batch))
         if self.left_s is not None and self.ended < self.total:
@@ -164,6 +164,25 @@ def display_on_stderr() -> Iterator[Display]:
 
     with Live(console=Console(stderr=True), auto_refresh=False) as live:
         yield LiveDisplay(live)
+
+
+def pictures_of(batch: Json) -> int:
+    """How many of its pictures there are: the same picture twice is made once, and there for both."""
+    counts = batch.get("counts") or {}
+    return int(counts.get("done", 0)) + int(counts.get("skipped", 0))
+
+
+def done_words(batch: Json) -> str:
+    """What stands behind the number of pictures that there are."""
+    twins = int((batch.get("counts") or {}).get("skipped", 0))
+    return f"done ({twins} the same as others)" if twins else "done"
+
+
+def trouble_words(batch: Json) -> str:
+    """`2 failed, 1 parked`: those of which there is no picture; failed ones are named also where there is none."""
+    counts = batch.get("counts") or {}
+    named = {name: int(counts.get(name, 0)) for name in ("failed", "parked", "cancelled")}
+    return ", ".join(f"{count} {name}" for name, count in named.items() if count or name == "failed")
 
 
 def spent(batch: Json) -> str:

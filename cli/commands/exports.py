@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -116,12 +117,16 @@ def _tell_of_addresses(reach: str | None) -> None:
 def _write(pieces: Iterable[bytes], to: Path) -> None:
     """Under another name until it is whole."""
     part = to.with_name(f".{to.name}.part")
+    is_new = not to.parent.exists()
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
+        if is_new:
+            say(f"The folder {to.parent.resolve()} is new.")
         with part.open("wb") as sink:
             sink.writelines(pieces)
         os.replace(part, to)
     except OSError as error:
         raise DarkroomError(f"{to} cannot be written: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a file in place of its folder
+            part.unlink(missing_ok=True)

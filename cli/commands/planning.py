@@ -10,12 +10,19 @@ from typing import Any
 
 from cli.client import ServiceClient, problems_of
 from cli.commands.watching import outcome_of, watch_interruptibly, write_batch
-from cli.exits import ExitCode, WrongUsageError
+from cli.exits import ExitCode, InterruptedCommandError, WrongUsageError
 from cli.manifests.local import LocalManifest
 from cli.manifests.uploader import Uploader
 from cli.output import Output, counted, is_terminal, say, write, write_record
 from cli.progress import dollars, duration
-from schemas.errors import ConflictError, DarkroomError, ManifestError, Problem, SpendRefusedError
+from schemas.errors import (
+    ConflictError,
+    DarkroomError,
+    ManifestError,
+    Problem,
+    SpendRefusedError,
+    TooLargeError,
+)
 
 Json = dict[str, Any]
 MAX_PLANS = 1000
@@ -68,9 +75,15 @@ def submit(service: ServiceClient, path: Path, options: SubmitOptions) -> ExitCo
     _require_unchanged(prepared.plan, options.plan)
     _require_consent(prepared.plan, limit, yes=options.yes)
     key = options.idempotency_key or _key(prepared, options)
-    batch, replayed = service.submit(
-        prepared.manifest.document, key, plan=options.plan, sample=options.sample
-    )
+    try:
+        batch, replayed = service.submit(
+            prepared.manifest.document, key, plan=options.plan, sample=options.sample
+        )
+    except KeyboardInterrupt:
+        raise InterruptedCommandError(
+            "Interrupted while it was submitted, so it may be: look at darkroom ls. "
+            "The same command again makes nothing twice."
+        ) from None
     if replayed:
         say(
             "The same manifest and files were submitted before; this is that batch. "
@@ -100,6 +113,9 @@ def prepare(service: ServiceClient, path: Path, sample: int | None = None) -> Pr
     for _ in range(MAX_PLANS):
         try:
             found = service.plan(manifest.document, sample=sample)
+        except TooLargeError as error:
+            advice = "Rows may be many more in a catalog file of their own."
+            raise TooLargeError(f"The manifest {path} is too large: {error.detail} {advice}") from error
         except ManifestError as error:
             problems = manifest.told(error.problems, files.lacking)
             raise ManifestError(problems, truncated=error.truncated) from error
@@ -199,9 +215,10 @@ def _there(unchanged: Json, total: int) -> str:
 def _alike(duplicates: Json) -> str:
     if not duplicates.get("total"):
         return ""
-    rows = [f"row {one['row']} as row {one['same_as_row']}" for one in duplicates["rows"][:FEW_SHOWN]]
-    said = f"{duplicates['total']} pictures are the same as others ({_parts(duplicates['by_template'])})"
-    return f"{said}: {', '.join(rows)}" if rows else said
+    pairs = dict.fromkeys(f"row {one['row']} as row {one['same_as_row']}" for one in duplicates["rows"])
+    alike = "is the same as another" if duplicates["total"] == 1 else "are the same as others"
+    said = f"{counted(duplicates['total'], 'picture')} {alike} ({_parts(duplicates['by_template'])})"
+    return f"{said}: {', '.join(list(pairs)[:FEW_SHOWN])}" if pairs else said
 
 
 def _advice(found: Json) -> str:

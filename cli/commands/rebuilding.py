@@ -53,7 +53,10 @@ def rebuild(options: RebuildOptions) -> ExitCode:
         text=True,
     ) as process:
         assert process.stdout is not None
-        found = list(_told(json.loads(line) for line in process.stdout))
+        try:
+            found = list(_told(json.loads(line) for line in process.stdout))
+        except KeyboardInterrupt:  # it has heard it as well, and says what is left
+            return ExitCode.INTERRUPTED
     if found or options.output is not Output.TABLE:
         write_records(found, COLUMNS, options.output)
     elif process.returncode == 0:

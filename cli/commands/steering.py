@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +59,9 @@ def change(
     patch = {name: value for name, value in wanted.items() if value is not None}
     if not patch:
         raise WrongUsageError("There is nothing to change; add --cap or --priority.")
-    write_batch(service.change(batch_id, patch), output)
+    with _in_words_of({"/cap_usd": "--cap", "/priority": "--priority"}):
+        changed = service.change(batch_id, patch)
+    write_batch(changed, output)
     return ExitCode.DONE
 
 
@@ -67,7 +71,9 @@ def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> Exi
     Raises:
         WrongUsageError, SpendRefusedError: see `ask`.
     """
-    found = service.replay(batch_id, options.filter, dry_run=True)
+    named = {f"/filter/class/{place}": f"--class {name}" for place, name in enumerate(options.classes)}
+    with _in_words_of(named):
+        found = service.replay(batch_id, options.filter, dry_run=True)
     if options.dry_run or not found["matched"]:
         _write_action(found, options.output)
         _tell_of_parked(service.batch(batch_id), options)
@@ -78,6 +84,16 @@ def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> Exi
     _write_action(service.replay(batch_id, options.filter, dry_run=False), options.output)
     say(f"To watch it: darkroom watch {batch_id}")
     return ExitCode.DONE
+
+
+@contextmanager
+def _in_words_of(options: Mapping[str, str]) -> Iterator[None]:
+    """What the service says of a field is said of the option that sets it."""
+    try:
+        yield
+    except WrongUsageError as error:
+        pointer, mark, rest = error.detail.partition(":")
+        raise WrongUsageError(f"{options.get(pointer, pointer)}{mark}{rest}") from error
 
 
 def _warn_of_refusals(batch: Json, options: ReplayOptions) -> None:

@@ -7,17 +7,25 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cli.client import ServiceClient, problems_of
-from cli.exits import ExitCode, InterruptedWatchError
+from cli.exits import ExitCode, InterruptedCommandError
 from cli.output import Output, complain, counted, say, write_record
-from cli.progress import ENDED, Pace, Progress, display_on_stderr, dollars, duration, spent
+from cli.progress import (
+    Pace,
+    Progress,
+    display_on_stderr,
+    dollars,
+    done_words,
+    duration,
+    pictures_of,
+    spent,
+    trouble_words,
+)
 from schemas.errors import ManifestError, SpendRefusedError, UnavailableError
 
 Json = dict[str, Any]
 LOOK_EVERY_S = 1.0
 SILENCE_S = 60.0
 """How long a service that stopped answering is waited for: a restart takes less."""
-_STATES = {"skipped": "skipped (the same as others, and not paid twice)"}
-"""Of states whose names say too little."""
 ENDED_STATES = {"rejected", "cancelled", "completed"}
 
 
@@ -31,12 +39,12 @@ def watch_command(service: ServiceClient, batch_id: str, output: Output) -> Exit
 def watch_interruptibly(service: ServiceClient, batch_id: str) -> Json:
     """
     Raises:
-        InterruptedWatchError: Ctrl-C; the batch goes on.
+        InterruptedCommandError: Ctrl-C; the batch goes on.
     """
     try:
         return watch(service, batch_id)
     except KeyboardInterrupt:
-        raise InterruptedWatchError(
+        raise InterruptedCommandError(
             f"The batch goes on. To watch it again: darkroom watch {batch_id}\n"
             f"To stop it: darkroom cancel {batch_id}"
         ) from None
@@ -88,8 +96,7 @@ def _tell(batch: Json, watched_s: float) -> None:
         if batch.get("refusal"):
             complain(SpendRefusedError(batch["refusal"]))
         return
-    counts = {name: Progress(batch, None).count(name) for name in ENDED}
-    ended = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name in ENDED[:2])
+    ended = f"{pictures_of(batch)} {done_words(batch)}, {trouble_words(batch)}"
     say(
         f"{batch['name']} {batch['state']}: {ended}; {spent(batch)} spent; watched for {duration(watched_s)}."
     )
@@ -102,12 +109,9 @@ def _tell(batch: Json, watched_s: float) -> None:
 
 def remarks_on_calls(batch: Json) -> Iterator[str]:
     """What took no call, and what may have taken one that is not known of."""
-    counts, reused = batch["counts"], batch.get("reused")
-    if reused:
+    if reused := batch.get("reused"):
         yield f"Of the pictures done, {reused} had been made before: they took no call, and cost nothing."
-    if counts.get("skipped"):
-        yield "Skipped pictures are there too: each is the same as another one of the batch, and was not paid twice."
-    if counts.get("parked"):
+    if batch["counts"].get("parked"):
         again = f"darkroom replay {batch['id']} --class doubtful --accept-double-charge"
         yield f"Parked pictures may have been charged, so they are not repeated. To make them again: {again}"
 
@@ -136,6 +140,14 @@ def write_batch(batch: Json, output: Output) -> None:
     write_record(batch, batch_lines(batch), output)
 
 
+def _where_they_stand(batch: Json) -> list[str]:
+    """Those that are there first; none is named of which there are none."""
+    counts, there = batch["counts"], pictures_of(batch)
+    others = {name: count for name, count in counts.items() if name not in ("total", "done", "skipped")}
+    stand = [f"{there} {done_words(batch)}"] if there else []
+    return stand + [f"{count} {name}" for name, count in others.items() if count]
+
+
 def batch_lines(batch: Json) -> dict[str, str]:
     counts, cost = batch["counts"], batch["cost"]
     lines = {
@@ -144,9 +156,7 @@ def batch_lines(batch: Json) -> dict[str, str]:
         "priority": batch.get("priority") or "",
         "state": batch["state"]
         + (f" (nothing starts: {batch['limited_by']})" if batch.get("limited_by") else ""),
-        "pictures": ", ".join(
-            f"{count} {_STATES.get(name, name)}" for name, count in counts.items() if count or name == "total"
-        ),
+        "pictures": ", ".join([f"{counts['total']} total", *_where_they_stand(batch)]),
         "cost": f"{spent(batch)} spent, {dollars(cost['held'])} held, {dollars(cost['estimated'])} estimated",
         "created": batch.get("created_at") or "",
         "finished": batch.get("finished_at") or "",

@@ -23,6 +23,7 @@ class LocalManifest:
     """
 
     document: Document
+    path: Path
     folder: Path
     places: Places
 
@@ -38,7 +39,7 @@ class LocalManifest:
             raise DarkroomError(f"The manifest {path} cannot be read: {error.strerror}.") from error
         is_json = path.suffix.lower() == ".json"
         document = Document(content, "application/json" if is_json else "application/yaml")
-        return cls(document, path.resolve().parent, Places.read(content, is_json=is_json))
+        return cls(document, path, path.resolve().parent, Places.read(content, is_json=is_json))
 
     @property
     def sources(self) -> dict[str, str]:
@@ -51,14 +52,21 @@ class LocalManifest:
         None when there is none, or when it must not be read.
 
         Raises:
-            DarkroomError: the folder cannot be read.
+            DarkroomError: it is there and cannot be read.
         """
-        if self.refusal_of(name):
-            return None
-        path = (self.folder / name).resolve()
-        if name.endswith("/"):
-            return _list_of(path) if path.is_dir() else None
-        return path if path.is_file() else None
+        try:
+            if self.refusal_of(name):
+                return None
+            path = (self.folder / name).resolve()
+            if name.endswith("/"):
+                return _list_of(path) if path.is_dir() else None
+            if not path.is_file():
+                return None
+            path.open("rb").close()
+        except OSError as error:
+            says = f"'{name}', which {self.path} names, cannot be read: {error.strerror or error}."
+            raise DarkroomError(says) from error
+        return path
 
     def refusal_of(self, name: str) -> str | None:
         """Why a file of this name is never read, be there one or not; None when it may be."""
@@ -66,9 +74,11 @@ class LocalManifest:
         if plain.is_absolute() or ".." in plain.parts or str(plain) != written or "\\" in name:
             example = "photos/" if name.endswith("/") else "photos/shirt.jpg"
             return f"'{name}' must be a plain path below the manifest's folder, such as {example}"
-        if not (self.folder / plain).resolve().is_relative_to(self.folder):
-            return f"'{name}' is a link that leads out of the manifest's folder"
-        return None
+        try:
+            is_outside = not (self.folder / plain).resolve().is_relative_to(self.folder)
+        except RuntimeError:  # which is how Python 3.11 says it
+            return f"'{name}' is a link that leads to itself"
+        return f"'{name}' is a link that leads out of the manifest's folder" if is_outside else None
 
     def told(self, problems: Iterable[Problem], lacking: Iterable[str]) -> list[Problem]:
         """Everything that is wrong, with the line of the manifest, and of files in the words of this disk.
@@ -103,6 +113,8 @@ class LocalManifest:
         if refusal := self.refusal_of(name):
             return Problem(pointer, UNSAFE, refusal)
         kind = "folder" if name.endswith("/") else "file"
+        if kind == "file" and (self.folder / name).is_dir():
+            return Problem(pointer, MISSING, f"'{name}' is a folder in {self.folder}; name a file")
         return Problem(pointer, MISSING, f"there is no {kind} '{name}' in {self.folder}")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cli.client import ServiceClient, sha256_of
+from cli.client import Content, ServiceClient, sha256_of
+from cli.exits import WrongUsageError
 from cli.manifests.local import LocalManifest
 from cli.output import say
+from schemas.errors import TooLargeError
 
 MANY_FILES = 20
 
@@ -28,7 +30,7 @@ class Uploader:
     def bring_sources(self) -> None:
         """What a plan cannot do without: the catalog, and its mapping."""
         names, refusal_of = self._manifest.sources.values(), self._manifest.refusal_of
-        self.bring({n: None if refusal_of(n) else self._service.uploaded_sha256(n) for n in names})
+        self.bring({name: None if refusal_of(name) else self._uploaded_sha256(name) for name in names})
 
     def bring(self, wanted: Mapping[str, str | None]) -> int:
         """Uploads those of `wanted` (name -> SHA-256 the service has) that lie here and differ; how many."""
@@ -45,5 +47,17 @@ class Uploader:
         if len(stale) > MANY_FILES:
             say(f"Uploading {len(stale)} files ...")
         for name in stale:
-            self._service.upload(name, found[name])
+            self._upload(name, found[name])
         return len(stale)
+
+    def _uploaded_sha256(self, name: str) -> str | None:
+        try:
+            return self._service.uploaded_sha256(name)
+        except WrongUsageError as error:
+            raise WrongUsageError(f"'{name}': {error.detail}") from error
+
+    def _upload(self, name: str, content: Content) -> None:
+        try:
+            self._service.upload(name, content)
+        except TooLargeError as error:
+            raise TooLargeError(f"The file '{name}' is too large: {error.detail}") from error

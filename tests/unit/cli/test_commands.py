@@ -72,8 +72,12 @@ def test_the_pace_counts_what_was_made_and_not_what_was_there_already(
         looks.append(found)
     Watched([*looks, look("completed", 120)]).watch()
     lines = capsys.readouterr().err.splitlines()
-    assert any(line.startswith("40/120 done, 5 failed, 30 skipped, 60 images/min") for line in lines)
-    assert any(line.startswith("47/120 done, 8 failed, 60 skipped, 60 images/min") for line in lines)
+    assert any(
+        line.startswith("70/120 done (30 the same as others), 5 failed, 60 images/min") for line in lines
+    )
+    assert any(
+        line.startswith("107/120 done (60 the same as others), 8 failed, 60 images/min") for line in lines
+    )
 
 
 def test_a_terminal_shows_a_bar_and_the_same_words_on_a_line_of_their_own() -> None:
@@ -206,11 +210,11 @@ def test_pictures_in_a_folder_are_copied_once(service: Any, run: Any, tmp_path: 
     service.tasks = [
         task(0, asset={"key": "A/hero.webp", "url": stored.as_uri(), "link": None, "sha256": sha256})
     ]
-    first = run("results", ID, "--to", tmp_path / "out")
-    second = run("results", ID, "--to", tmp_path / "out")
-    assert (tmp_path / "out" / "A" / "hero.webp").read_bytes() == b"picture"
-    assert first.err.startswith("1 picture was fetched")
-    assert second.err.startswith("0 pictures were fetched")
+    out = tmp_path / "new" / "out"
+    first, second = run("results", ID, "--to", out), run("results", ID, "--to", out)
+    assert (out / "A" / "hero.webp").read_bytes() == b"picture"
+    assert first.err == f"The folder {out} is new.\n1 picture was fetched into {out}.\n"
+    assert second.err == f"0 pictures were fetched into {out}; 1 was there already.\n"
 
 
 def test_a_picture_that_would_lie_outside_the_folder_is_not_fetched(
@@ -302,7 +306,8 @@ def test_a_terminal_is_told_of_an_empty_list_in_a_sentence_alone(
     assert (said.out, said.err.count("\n")) == ("", 1)
 
 
-def test_skipped_pictures_are_shown_as_what_they_are(service: Any, run: Any) -> None:
-    service.batches[0]["counts"] = {"total": 4, "done": 1, "skipped": 3}
-    assert "4 total, 1 done, 3 skipped (the same as others, and not paid twice)" in run("show", ID).out
+def test_pictures_that_are_the_same_as_others_count_as_done(service: Any, run: Any) -> None:
+    service.batches[0]["counts"] = {"total": 4, "done": 1, "skipped": 3, "failed": 0}
+    assert "4 total, 4 done (3 the same as others)" in run("show", ID).out
+    assert "apparel completed: 4 done (3 the same as others), 0 failed;" in run("watch", ID).err
     assert run("ls").out.splitlines()[0].split("\t")[3:6] == ["total", "done", "skipped"]

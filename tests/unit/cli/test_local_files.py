@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cli.conftest import problem
+
 MISSING = {"pointer": "/templates/hero/prompt", "code": "unknown_field", "detail": "row.colour is not known"}
 
 
@@ -193,3 +195,35 @@ def test_a_file_that_only_the_service_has_is_not_missed(service: Any, run: Any, 
     manifest.write_text("catalog: {source: elsewhere.csv}\n")
     service.uploads["elsewhere.csv"] = b"sku\nA\n"
     assert run("plan", manifest).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("photos", 3, "/catalog/source (line 3): 'photos' is a folder in {folder}; name a file"),
+        ("loop.csv", 3, "/catalog/source (line 3): 'loop.csv' is a link that leads to itself"),
+        (
+            "n" * 300,
+            1,
+            f"'{'n' * 300}', which {{folder}}/manifest.yaml names, cannot be read: File name too long.",
+        ),
+    ],
+)
+def test_a_catalog_that_cannot_be_read_is_told_with_its_name_and_why(
+    service: Any, run: Any, manifest: Path, name: str, code: int, says: str
+) -> None:
+    (manifest.parent / "loop.csv").symlink_to("loop.csv")
+    manifest.write_text(f"darkroom: 1\nname: apparel\ncatalog: {{source: {name}}}\n")
+    said = run("plan", manifest)
+    assert (said.code, said.err) == (code, says.format(folder=manifest.parent) + "\n")
+
+
+def test_a_manifest_that_is_too_large_is_told_by_its_name_and_with_what_to_do(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.plan_answer = problem(413, "too_large", "The body is larger than 1,024 bytes.")
+    said = run("plan", manifest)
+    assert said.code == 1
+    assert said.err.startswith(
+        f"The manifest {manifest} is too large: The body is larger than 1,024 bytes. Rows may"
+    )

@@ -128,7 +128,7 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
         "duplicates": {
             "total": 2,
             "by_template": {"hero": 2},
-            "rows": [{"template": "hero", "row": 4, "same_as_row": 2}],
+            "rows": [{"template": name, "row": 4, "same_as_row": 2} for name in ("hero", "studio")],
         },
         "lint": [
             {"rule": "vague", "message": "it is vague", "template": "hero", "row": 2, "count": 3, "rows": 2}

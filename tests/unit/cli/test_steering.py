@@ -33,7 +33,7 @@ class Desk:
 
     def answer(self, what: str, body: Json) -> tuple[int, Json]:
         self.asked.append((what, body))
-        if what == "POST /v1/bulk_actions":
+        if what == "POST /v1/bulk_actions" and what not in self.answers:
             return 202, action("dry_run" if body["dry_run"] else "running", self.matched)
         return self.answers.get(what, problem(404, "not_found", "There is no such thing."))
 
@@ -182,3 +182,16 @@ def test_where_nothing_failed_nothing_is_asked_or_made(desk: Desk, run: Run) -> 
     said = run("replay", BATCH_ID)
     assert (said.code, len(desk.asked)) == (0, 1)
     assert "0 pictures to make again" in said.out
+
+
+def test_what_is_wrong_with_a_field_is_said_of_the_option_that_sets_it(desk: Desk, run: Run) -> None:
+    desk.answers[f"PATCH {HERE}"] = problem(400, "usage", "/cap_usd: a cap must be more than 0 dollars.")
+    desk.answers["POST /v1/bulk_actions"] = problem(
+        400, "usage", "/filter/class/1: this has to be 'doubtful'."
+    )
+
+    said = run("set", BATCH_ID, "--cap", "-3")
+    assert (said.code, said.err) == (2, "--cap: a cap must be more than 0 dollars.\n")
+
+    said = run("replay", BATCH_ID, "--class", "doubtful", "--class", "nope", "--dry-run")
+    assert (said.code, said.err) == (2, "--class nope: this has to be 'doubtful'.\n")
