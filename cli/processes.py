@@ -58,6 +58,8 @@ class Processes:
         self._keeper = keeper
         self._children: list[tuple[Program, subprocess.Popen[bytes]]] = []
         self._starting = self._interrupted = self._stopping = False
+        self.was_cut_off = False
+        """Whether somebody did not wait until everything had stopped by itself."""
 
     def start(self, program: Program) -> None:
         """An interruption is put off until the keeper knows of the process."""
@@ -110,9 +112,13 @@ class Processes:
             self.check()
             time.sleep(LOOK_EVERY_S * 4)
 
-    def stop(self) -> None:
-        """Everything, in order. The keeper does it; ended children are collected meanwhile."""
+    def begin_stopping(self) -> None:
+        """From here on an interruption ends everything at once."""
         self._stopping = True
+
+    def stop(self) -> None:
+        """Everything, in order. The keeper does it; ended children are collected meanwhile. Again it does nothing."""
+        self.begin_stopping()
         if self._keeper.stdin is not None:
             self._keeper.stdin.close()
         while self._keeper.poll() is None:
@@ -132,6 +138,7 @@ class Processes:
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """A signal handler."""
         if self._stopping:
+            self.was_cut_off = self.was_cut_off or bool(self._left())
             self._end()
         elif self._starting:
             self._interrupted = True

@@ -64,11 +64,15 @@ class UpOptions:
 class Running:
     """What answers where."""
 
-    url: str
+    port: int
     key: str
     images: str
     data: Path
     processes: Processes
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
 
 @contextmanager
@@ -83,43 +87,87 @@ def everything(options: UpOptions, variables: Variables) -> Iterator[Running]:
         raise WrongUsageError(
             "--live needs the account's key in OPENAI_API_KEY; without --live nothing is paid."
         )
-    options = replace(options, data=options.data.resolve(), port=_free_port(options.port))
-    _make_folders(options.data)
-    key = variables.get("DARKROOM_SERVICE__BOOTSTRAP_KEY") or _kept_key(options.data)
-    _require_settings(options, variables, key)
-    with _lock(options.data) as lock, running(variables, keep_open=lock) as processes:
-        say("Starting Redis, the service and the workers ...")
-        try:
-            yield _started(options, processes, variables, key)
-        finally:
-            say(farewell(_under_way(options.port, key), _drain_s(variables)))
+    data = options.data.resolve()
+    _make_folders(data)
+    with _lock(data) as lock:
+        key = variables.get("DARKROOM_SERVICE__BOOTSTRAP_KEY") or _kept_key(data)
+        options = _checked(replace(options, data=data), variables, key)
+        with running(variables, keep_open=lock) as processes:
+            say("Starting Redis, the service and the workers ...")
+            ready: Running | None = None
+            try:
+                ready = _started(options, processes, variables, key)
+                yield ready
+            finally:
+                _end(processes, ready, _drain_s(variables))
 
 
-def farewell(under_way: int | None, drain_s: float) -> str:
+def _end(processes: Processes, ready: Running | None, drain_s: float) -> None:
+    """Stops everything, and tells what a person should know before and after."""
+    processes.begin_stopping()
+    if ready is None:
+        say("Stopping what had started.")
+        processes.stop()
+        return
+    under_way = _under_way(ready.port, ready.key)
+    say(farewell(under_way, drain_s))
+    processes.stop()
+    if processes.was_cut_off:
+        say(aftermath(under_way))
+
+
+def farewell(under_way: Mapping[str, int] | None, drain_s: float) -> str:
     """What a person who stops everything should know before it takes a while.
 
     Args:
-        under_way: pictures that workers have in hand; None: nobody knows.
+        under_way: pictures that workers have in hand, by the id of their batch; None: nobody knows.
     """
-    if under_way == 0:
+    many = None if under_way is None else sum(under_way.values())
+    if many == 0:
         return "Stopping everything; no picture is under way."
-    many = (
-        "What is"
-        if under_way is None
-        else f"{counted(under_way, 'picture')} {'is' if under_way == 1 else 'are'}"
-    )
+    what = "What is" if many is None else f"{counted(many, 'picture')} {'is' if many == 1 else 'are'}"
     return (
-        f"Stopping everything. {many} under way: waited for, because a real call would be paid, for at most "
+        f"Stopping everything. {what} under way: waited for, because a real call would be paid, for at most "
         f"{duration(drain_s)} (DARKROOM_WORKER__DRAIN_S). Ctrl-C ends it at once, and leaves what was sent in doubt."
     )
 
 
-def _require_settings(options: UpOptions, variables: Variables, key: str) -> None:
-    """Looks at them as the service and the workers will, but for addresses that are not known yet.
+def aftermath(under_way: Mapping[str, int] | None) -> str:
+    """What a person should know who did not wait: what may have been charged, and how it is found again."""
+    many = None if under_way is None else sum(under_way.values())
+    if many == 0:
+        return "It was ended at once; no picture was under way."
+    what = (
+        "What was" if many is None else f"Up to {counted(many, 'picture')} {'was' if many == 1 else 'were'}"
+    )
+    lines = [f"It was ended at once. {what} under way; calls that had left may have been charged."]
+    taken_up = "takes up what is on disk here, and parks what is in doubt"
+    lines.append(f"The same command again {taken_up} (on_doubt: retry_once makes it again). Then:")
+    for batch in under_way or ["BATCH"]:
+        lines.append(f"  darkroom show {batch} --failed    # lists what is parked")
+        lines.append(f"  darkroom replay {batch} --class doubtful --accept-double-charge    # makes it again")
+    return "\n".join(lines)
+
+
+def _checked(options: UpOptions, variables: Variables, key: str) -> UpOptions:
+    """The options with the port that is taken.
 
     Raises:
-        DarkroomError: they are not usable; with every problem.
+        WrongUsageError: settings are not usable, or the port is taken; with every problem.
     """
+    port, problems = 0, [_complaint_about_settings(options, variables, key)]
+    try:
+        port = _free_port(options.port)
+    except WrongUsageError as error:
+        problems.append(error.detail)
+    if complaint := "\n".join(filter(None, problems)):
+        raise WrongUsageError(complaint)
+    return replace(options, port=port)
+
+
+def _complaint_about_settings(options: UpOptions, variables: Variables, key: str) -> str:
+    """Every problem with them; empty where there is none. They are looked at as the service and the workers will, but for
+    addresses that are not known yet."""
     redis_url = variables.get("DARKROOM_REDIS__URL", "redis://127.0.0.1:6379/0")
     told = variables | service_variables(data=options.data, redis_url=redis_url, port=options.port, key=key)
     if options.live:
@@ -128,8 +176,7 @@ def _require_settings(options: UpOptions, variables: Variables, key: str) -> Non
         told = rehearsal_variables(told, api_url="http://127.0.0.1:1/v1", limits=options.limits)
     argv = (sys.executable, "-m", "core.settings")
     looked = subprocess.run(argv, env=told, cwd=_folder(options), capture_output=True, text=True, check=False)
-    if looked.returncode != 0:
-        raise DarkroomError(looked.stderr.strip())
+    return looked.stderr.strip() if looked.returncode != 0 else ""
 
 
 def _started(options: UpOptions, processes: Processes, variables: Variables, key: str) -> Running:
@@ -139,7 +186,7 @@ def _started(options: UpOptions, processes: Processes, variables: Variables, key
     told, images = start.images_api(told)
     start.service(told)
     start.workers(told)
-    return Running(f"http://127.0.0.1:{options.port}", key, images, options.data, processes)
+    return Running(options.port, key, images, options.data, processes)
 
 
 class _Start:
@@ -223,13 +270,14 @@ def _drain_s(variables: Variables) -> float:
     return float(variables.get("DARKROOM_WORKER__DRAIN_S", DRAIN_S))
 
 
-def _under_way(port: int, key: str) -> int | None:
-    """Pictures that workers have in hand; None where the service does not say."""
+def _under_way(port: int, key: str) -> dict[str, int] | None:
+    """Pictures that workers have in hand, by batch; None where the service does not say."""
     _, text = _answer(port, "/v1/batches?limit=200", {"Authorization": f"Bearer {key}"})
     try:
-        return sum(int(batch["counts"]["running"]) for batch in json.loads(text)["data"])
+        found = {str(batch["id"]): int(batch["counts"]["running"]) for batch in json.loads(text)["data"]}
     except (ValueError, KeyError):
         return None
+    return {batch: running for batch, running in found.items() if running}
 
 
 def _status(port: int, path: str) -> int | None:
@@ -256,14 +304,21 @@ def _free_port(wanted: int) -> int:
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError as error:
-            raise DarkroomError(f"Port {wanted} of 127.0.0.1 is taken; name another with --port.") from error
+            raise WrongUsageError(
+                f"Port {wanted} of 127.0.0.1 is taken; name another with --port."
+            ) from error
         return int(probe.getsockname()[1])
 
 
 def _make_folders(data: Path) -> None:
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("redis", "storage", "spool", "logs"):
-        (data / name).mkdir(exist_ok=True)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("redis", "storage", "spool", "logs"):
+            (data / name).mkdir(exist_ok=True)
+    except OSError as error:
+        raise WrongUsageError(
+            f"Nothing can be kept in {data}: {error.strerror}; name another folder with --data."
+        ) from error
 
 
 def _kept_key(data: Path) -> str:

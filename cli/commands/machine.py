@@ -14,7 +14,7 @@ from cli.commands.planning import ask, plan_lines, prepare, require_accepted
 from cli.commands.watching import outcome_of, watch
 from cli.environment import CODE, inherited
 from cli.exits import ExitCode
-from cli.output import Output, say, write, write_record
+from cli.output import Output, counted, say, write, write_record
 from cli.progress import dollars
 from cli.up import Running, UpOptions, everything
 from schemas.errors import DarkroomError
@@ -33,7 +33,7 @@ def up(options: UpOptions) -> ExitCode:
 
 
 def _introduce(machine: Running, options: UpOptions) -> None:
-    say(f"Darkroom is up: {options.workers} workers; images: {machine.images}.")
+    say(f"Darkroom is up: {counted(options.workers, 'worker')}; images: {machine.images}.")
     say(f"Data and logs: {machine.data}. Ctrl-C stops everything. In another terminal:")
     write(f"export DARKROOM_URL={machine.url} DARKROOM_KEY={machine.key}")
 
@@ -43,7 +43,9 @@ def demo(options: UpOptions, *, yes: bool) -> ExitCode:
     if not EXAMPLE.is_file():
         raise DarkroomError(f"The demo makes {EXAMPLE}, which is not there; run it from a clone.")
     with everything(options, inherited()) as machine:
-        say(f"Darkroom is up at {machine.url}: {options.workers} workers; images: {machine.images}.")
+        say(
+            f"Darkroom is up at {machine.url}: {counted(options.workers, 'worker')}; images: {machine.images}."
+        )
         with closing(ServiceClient(machine.url, machine.key)) as service:
             code = _make_example(service, machine, consent=yes or not options.live)
     return code

@@ -71,13 +71,13 @@ def wait_for(happened: Callable[[], object], within_s: float = 180.0) -> None:
         time.sleep(0.05)
 
 
-def start(data: Path) -> Machine:
+def start(data: Path, *, latency_factor: str = "0.01") -> Machine:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("DARKROOM_", "OPENAI_"))
     }
     environment["THIS_TEST"] = str(data)
     argv = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", "0", "--workers", "1"]
-    argv += ["--latency-factor", "0.01", "--images-per-minute", "6000"]
+    argv += ["--latency-factor", latency_factor, "--images-per-minute", "6000"]
     process = subprocess.Popen(
         argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -159,6 +159,23 @@ def test_a_worker_that_is_killed_ends_everything_and_is_named(machine: Machine) 
     assert machine.process.returncode == 1
     assert "The worker-1 has ended by itself (signal SIGKILL)" in err
     assert machine.left() == []
+
+
+def test_whoever_does_not_wait_for_what_is_under_way_is_told_how_to_find_it(
+    tmp_path: Path, manifest: Path
+) -> None:
+    slow = start(tmp_path / "data", latency_factor="10")
+    batch = slow.run("submit", manifest, "--no-watch").stdout.strip()
+    wait_for(lambda: json.loads(slow.run("show", batch, "-o", "json").stdout)["counts"]["running"])
+    slow.process.send_signal(signal.SIGINT)
+    told = slow.process.stderr
+    assert told is not None
+    wait_for(lambda: "Ctrl-C ends it at once" in told.readline())
+    slow.process.send_signal(signal.SIGINT)
+    _, err = slow.process.communicate(timeout=60)
+    assert (slow.process.returncode, slow.left()) == (0, [])
+    assert "under way; calls that had left may have been charged." in err
+    assert f"darkroom show {batch} --failed" in err
 
 
 def subprocess_lines(machine: Machine) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import socket
 import subprocess
 import time
 import zipfile
@@ -135,19 +136,60 @@ def test_settings_that_will_not_do_are_told_before_anything_starts(
 @pytest.mark.parametrize(
     ("under_way", "says"),
     [
-        (0, "Stopping everything; no picture is under way."),
-        (1, "Stopping everything. 1 picture is under way: waited for"),
+        ({}, "Stopping everything; no picture is under way."),
+        ({"batch_a": 1}, "Stopping everything. 1 picture is under way: waited for"),
         (
-            12,
+            {"batch_a": 4, "batch_b": 8},
             "12 pictures are under way: waited for, because a real call would be paid, for at most 5 min 00 s",
         ),
         (None, "What is under way: waited for"),
     ],
 )
 def test_whoever_stops_everything_is_told_what_is_waited_for_and_how_long(
-    under_way: int | None, says: str
+    under_way: dict[str, int] | None, says: str
 ) -> None:
     assert says in up.farewell(under_way, 300.0)
+
+
+@pytest.mark.parametrize(
+    ("under_way", "says"),
+    [
+        ({}, "It was ended at once; no picture was under way."),
+        ({"batch_a": 1}, "Up to 1 picture was under way; calls"),
+        (
+            {"batch_a": 4, "batch_b": 8},
+            "Up to 12 pictures were under way; calls that had left may have been charged.",
+        ),
+        ({"batch_a": 4, "batch_b": 8}, "darkroom show batch_b --failed "),
+        ({"batch_a": 4}, "darkroom replay batch_a --class doubtful --accept-double-charge "),
+        (None, "What was under way"),
+    ],
+)
+def test_whoever_does_not_wait_is_told_what_is_in_doubt_and_how_to_find_it_again(
+    under_way: dict[str, int] | None, says: str
+) -> None:
+    assert says in up.aftermath(under_way)
+
+
+def test_all_that_keeps_it_from_starting_is_told_at_once(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = inherited() | {"DARKROOM_WORKER__SLOTS": "few"}
+        with pytest.raises(WrongUsageError) as refused, up.everything(options(tmp_path, port=port), told):
+            pytest.fail("it started")
+    assert "DARKROOM_WORKER__SLOTS: this has to be a whole number" in refused.value.detail
+    assert f"Port {port} of 127.0.0.1 is taken; name another with --port." in refused.value.detail
+
+
+def test_a_file_in_place_of_the_folder_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with (
+        pytest.raises(WrongUsageError, match=r"data: File exists; name another folder with --data\."),
+        up.everything(options(tmp_path / "data"), {}),
+    ):
+        pytest.fail("it started")
 
 
 def test_a_folder_that_is_in_use_is_refused(tmp_path: Path) -> None:
