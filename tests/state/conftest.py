@@ -5,9 +5,22 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
+from core.state import scripts
 from tests.state.world import World
 
 
 @pytest.fixture
 def world(redis: Redis) -> World:
     return World(redis)
+
+
+@pytest.fixture
+async def still(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All scripts run at the same moment, so that waits are told to the millisecond, however busy the machine is."""
+    seconds, micros = await redis.time()
+    text_of = scripts.text_of
+    monkeypatch.setattr(
+        scripts,
+        "text_of",
+        lambda name: text_of(name).replace("redis.call('TIME')", f"{{ {seconds}, {micros} }}"),
+    )

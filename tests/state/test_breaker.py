@@ -9,6 +9,8 @@ from core.state.lanes import Call, Lesson
 from schemas.claim import Claim
 from tests.state.world import World
 
+pytestmark = pytest.mark.usefixtures("still")
+
 LANE = keys.lane("lane")
 FAILED, SUCCEEDED, NEITHER = Lesson(call=Call.FAILED), Lesson(call=Call.SUCCEEDED), Lesson(slow_down=True)
 
@@ -84,7 +86,7 @@ async def test_what_is_long_past_does_not_count(world: World) -> None:
 
 async def test_an_open_breaker_stops_claims_for_half_a_minute(world: World) -> None:
     await open_breaker(world)
-    assert await breaker_wait_s(world) == pytest.approx(30, abs=0.5)
+    assert await breaker_wait_s(world) == pytest.approx(30, abs=0.01)
 
 
 async def test_the_spans_of_a_lane_can_be_configured(world: World) -> None:
@@ -97,7 +99,7 @@ async def test_the_spans_of_a_lane_can_be_configured(world: World) -> None:
     assert len(await world.claim(1)) == 1
     await world.redis.hset(LANE, mapping={"window_us": 10**9})
     await answers(world, *[FAILED] * 19)
-    assert await breaker_wait_s(world) == pytest.approx(2, abs=0.2)
+    assert await breaker_wait_s(world) == pytest.approx(2, abs=0.01)
 
 
 async def test_half_open_it_lets_one_probe_through_at_a_time(world: World) -> None:

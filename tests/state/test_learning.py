@@ -10,6 +10,8 @@ from core.state.overview import overview
 from schemas.image import LimitReading
 from tests.state.world import Block, World
 
+pytestmark = pytest.mark.usefixtures("still")
+
 LANE = keys.lane("lane")
 QUARTER_US = 15 * 60_000_000
 
@@ -79,7 +81,7 @@ async def test_a_rested_account_with_a_proven_bucket_is_asked_for_a_tenth_of_a_m
     await prove(world, 250)
     starts = [claim.start_in_ms for claim in await world.claim(40)]
     assert starts[:25] == [0] * 25
-    assert starts[25:29] == pytest.approx([240, 480, 720, 960], abs=30)
+    assert starts[25:29] == pytest.approx([240, 480, 720, 960], abs=2)
 
 
 async def test_a_burst_is_counted_in_the_units_of_its_limit(world: World) -> None:
@@ -87,7 +89,7 @@ async def test_a_burst_is_counted_in_the_units_of_its_limit(world: World) -> Non
     await world.batch([Block(99, tokens=1500)])
     await prove(world, 60_000, "tokens")
     starts = [claim.start_in_ms for claim in await world.claim(6)]
-    assert starts == pytest.approx([0, 0, 0, 0, 1500], abs=30)
+    assert starts == pytest.approx([0, 0, 0, 0, 1500], abs=2)
 
 
 async def test_a_pace_that_was_cut_sends_no_burst(world: World) -> None:
@@ -134,7 +136,7 @@ async def test_a_bucket_that_others_emptied_is_left_alone_until_it_holds_two(wor
     await world.lane(images=60)
     await world.batch(9)
     await world.lanes.learn("lane", reading(0.5, limit=60))
-    assert (await world.claim(1))[0].start_in_ms == pytest.approx(1500, abs=30)
+    assert (await world.claim(1))[0].start_in_ms == pytest.approx(1500, abs=2)
 
 
 async def test_a_limit_of_one_a_minute_is_used_to_the_full(world: World) -> None:
@@ -143,7 +145,7 @@ async def test_a_limit_of_one_a_minute_is_used_to_the_full(world: World) -> None
     await world.batch(1)
     wait = await world.wait()
     assert wait
-    assert wait.wait_ms == pytest.approx(60_000 - 1000, abs=100)
+    assert wait.wait_ms == pytest.approx(60_000 - 1000, abs=2)
 
 
 async def test_slow_down_halves_the_pace_for_a_quarter_of_an_hour(world: World) -> None:
@@ -200,7 +202,7 @@ async def test_a_shorter_wait_does_not_undo_a_longer_one(world: World) -> None:
     await world.lanes.learn("lane", Lesson(blocked_s=(("images", 1.8),)))
     await world.batch(3)
     await world.lanes.learn("lane", Lesson(blocked_s=(("images", 0.2),)))
-    assert (await world.claim(1))[0].start_in_ms == pytest.approx(1800, abs=50)
+    assert (await world.claim(1))[0].start_in_ms == pytest.approx(1800, abs=2)
 
 
 async def test_the_overview_says_why_a_lane_is_paused(world: World) -> None:

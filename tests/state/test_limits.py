@@ -10,6 +10,8 @@ from core.state import keys
 from core.state.lanes import Lesson
 from tests.state.world import Block, World
 
+pytestmark = pytest.mark.usefixtures("still")
+
 PACE = 0.97
 
 
@@ -76,7 +78,7 @@ async def test_a_slow_lane_that_starts_with_an_empty_bucket_does_start(world: Wo
     await let_pass(world, 6)
     assert first and second
     assert first.limited_by == "images"
-    assert second.wait_ms == pytest.approx(first.wait_ms - 6_000, abs=100)
+    assert second.wait_ms == pytest.approx(first.wait_ms - 6_000, abs=2)
     assert len(await world.claim(9)) == 1
 
 
@@ -88,7 +90,7 @@ async def test_a_task_that_takes_more_than_a_minute_of_tokens_waits_a_minute_and
     wait = await world.wait()
     assert wait
     assert wait.limited_by == "tokens"
-    assert wait.wait_ms == pytest.approx(60_000 / PACE - 1000, abs=100)
+    assert wait.wait_ms == pytest.approx(60_000 / PACE - 1000, abs=2)
     await let_pass(world, 61, "tokens")
     (claim,) = await world.claim(3)
     assert claim.tokens == 1000
@@ -118,7 +120,7 @@ async def test_a_refused_dimension_starts_nothing_until_the_provider_said(world:
     await world.lane(images=600, requests=6000)
     await world.batch(9)
     await world.lanes.learn("lane", Lesson(blocked_s=(("images", 1.5),)))
-    assert (await world.claim(1))[0].start_in_ms == pytest.approx(1500, abs=50)
+    assert (await world.claim(1))[0].start_in_ms == pytest.approx(1500, abs=2)
 
 
 async def test_a_paused_lane_says_how_long(world: World) -> None:
@@ -128,7 +130,7 @@ async def test_a_paused_lane_says_how_long(world: World) -> None:
     wait = await world.wait()
     assert wait
     assert wait.limited_by == "paused"
-    assert wait.wait_ms == pytest.approx(30_000, abs=200)
+    assert wait.wait_ms == pytest.approx(30_000, abs=2)
 
 
 async def test_a_lane_has_no_more_in_flight_than_it_may(world: World) -> None:
