@@ -16,6 +16,7 @@ from schemas.template import parsed
 from workers.order import parameters_of, print_of
 from workers.planning.checker import row_of
 from workers.planning.files.finder import FileFinder
+from workers.planning.files.together import together
 from workers.planning.twins import generated_size
 
 MAX_LOOKED_AT = 2_000
@@ -54,12 +55,9 @@ class PrintFinder:
         """
         looked, there, unknown = (Counter[tuple[str, str]]() for _ in range(3))
         cells = self.cells()
-        try:
-            prints = await asyncio.gather(*(self._print(cell, rows) for cell in cells))
-        finally:
-            for task in self._found.values():
-                task.cancel()  # of those that still run when one has failed
-        for cell, found in zip(cells, prints, strict=True):
+        async with together() as group:
+            looks = [self._asked(cell, rows, group) for cell in cells]
+        for cell, found in zip(cells, [look.result() for look in looks], strict=True):
             looked[cell.template, cell.size] += 1
             there[cell.template, cell.size] += found is not None
             unknown[cell.template, cell.size] += cell.index in self._unknown
@@ -80,15 +78,18 @@ class PrintFinder:
             unknown=sum(made[each] * seen // looked[each] for each, seen in unknown.items()),
         )
 
-    async def _print(self, cell: Cell, rows: Mapping[int, Row]) -> Print | None:
+    def _asked(
+        self, cell: Cell, rows: Mapping[int, Row], group: asyncio.TaskGroup
+    ) -> asyncio.Task[Print | None]:
+        """The one look at this picture, also where others are made from it."""
         if cell.index not in self._found:
-            self._found[cell.index] = asyncio.create_task(self._look(cell, rows))
-        return await self._found[cell.index]
+            self._found[cell.index] = group.create_task(self._look(cell, rows, group))
+        return self._found[cell.index]
 
-    async def _look(self, cell: Cell, rows: Mapping[int, Row]) -> Print | None:
+    async def _look(self, cell: Cell, rows: Mapping[int, Row], group: asyncio.TaskGroup) -> Print | None:
         parent, references = self._expansion.parent_of(cell), list[str]()
         if parent is not None:
-            original = await self._print(self._expansion.cell(parent), rows)
+            original = await self._asked(self._expansion.cell(parent), rows, group)
             if original is None:
                 self._unknown |= {cell.index} if parent in self._unknown else set()
                 return None

@@ -13,6 +13,7 @@ from schemas.errors import NotFoundError, Problem
 from schemas.picture import PictureFacts, mask_problem
 from workers.inspecting.inspector import Inspector, PictureRefusedError
 from workers.planning.files.finder import FileFinder, NeededFile
+from workers.planning.files.together import together
 
 MAX_LOOKED_INTO = 100
 """Pictures that a plan decodes, some tenths of a second each. What it finds is kept for the next plan; what is beyond is
@@ -74,13 +75,9 @@ class MaskJudge:
 
     async def _all_looked(self, uploads: Iterable[Upload]) -> list[Looked]:
         """Looks into these. No look goes on when one has failed: they ask a child which is about to be ended."""
-        looks = [asyncio.create_task(self._look(upload)) for upload in uploads]
-        try:
-            return await asyncio.gather(*looks)
-        finally:
-            for look in looks:
-                look.cancel()
-            await asyncio.gather(*looks, return_exceptions=True)
+        async with together() as group:
+            looks = [group.create_task(self._look(upload)) for upload in uploads]
+        return [look.result() for look in looks]
 
     async def _look(self, upload: Upload) -> Looked:
         async with self._slots:
