@@ -74,11 +74,12 @@ def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> Exi
     named = {f"/filter/class/{place}": f"--class {name}" for place, name in enumerate(options.classes)}
     with _in_words_of(named):
         found = service.replay(batch_id, options.filter, dry_run=True)
+    if found["matched"]:
+        _warn_of_refusals(service.batch(batch_id), options)
     if options.dry_run or not found["matched"]:
         _write_action(found, options.output)
         _tell_of_parked(service.batch(batch_id), options)
         return ExitCode.DONE
-    _warn_of_refusals(service.batch(batch_id), options)
     if not options.yes:
         ask(f"{_summary(found)}{_doubts(options)}. Make them?")
     _write_action(service.replay(batch_id, options.filter, dry_run=False), options.output)

@@ -144,7 +144,12 @@ def test_somebody_is_asked_before_money_is_spent(
 
 @pytest.mark.parametrize(
     ("words", "is_warned"),
-    [((), True), (("--class", "moderation_blocked"), True), (("--class", "server_error"), False)],
+    [
+        ((), True),
+        (("--dry-run",), True),
+        (("--class", "moderation_blocked"), True),
+        (("--class", "server_error"), False),
+    ],
 )
 def test_what_moderation_refused_is_not_made_again_without_a_word(
     desk: Desk, run: Run, words: tuple[str, ...], is_warned: bool
