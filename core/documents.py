@@ -259,6 +259,11 @@ class Documents:
         text = await self.store.get_bytes(_ended_key(tenant, batch_id, token, part))
         return msgspec.msgpack.decode(text, type=list[KeptHash])
 
+    async def ended_keys(self, tenant: str, batch_id: str, *, but: str) -> list[str]:
+        """Where ended tasks of a batch are kept under other names than this."""
+        keys = self.store.list_keys(owned_key(tenant, batch_id, "ended/"))
+        return [key async for key in keys if f"/ended/{but}/" not in key]
+
     async def owners(self) -> list[str]:
         """Tenants that have stored anything."""
         return [tenant async for tenant in self.store.list_folders("tenants/")]

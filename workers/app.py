@@ -119,7 +119,7 @@ class WorkerProcess:
         replay = self._rounds(self.rescuer.replay_spools)  # apart: it waits while storage does not answer
         record = self._rounds(self.recorder.record)  # apart for the same reason
         resolve = self._rounds(self.resolver.resolve)  # apart: it waits for the provider's usage reports
-        shelve = self._rounds(self.shelver.put_away)  # apart: a large batch takes a while
+        shelve = self._rounds(self._put_away)  # apart: a large batch takes a while
         works = (rescue, replay, record, resolve, shelve, self._carry_jobs())
         working = [asyncio.create_task(work) for work in (*(shift.work() for shift in self.shifts), *works)]
         _log.info("worker.started", lanes=sorted(self.settings.lanes), slots=self.settings.worker.slots)
@@ -154,6 +154,11 @@ class WorkerProcess:
                 await self._round(work)
             self._measure_spool()
             await self.clock.sleep(self.settings.worker.rescue_every_s)
+
+    async def _put_away(self) -> int:
+        count = await self.shelver.put_away()
+        self.metrics.batches_put_away.inc(count)
+        return count
 
     def _measure_spool(self) -> None:
         files, size_bytes, oldest_s = self.spool.load(self.clock.now_ms() / 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 import structlog
 
@@ -44,13 +45,18 @@ class Shelver:
         One that cannot be put away does not hold up the others; it is found again at the next turn.
 
         Raises:
-            UnavailableError: storage or Redis does not answer; the next round goes on.
+            UnavailableError: storage or Redis does not answer; the next turn, which is soon, goes on.
         """
         if not await self._shelving.is_my_turn(self._worker):
             return 0
         before_ms = self._clock.now_ms() - self._keep_days * _DAY_MS
         due = self._shelving.due(before_ms=before_ms)
-        return sum([await self._put_away(batch_id, before_ms) async for batch_id in due])
+        try:
+            return sum([await self._put_away(batch_id, before_ms) async for batch_id in due])
+        except UnavailableError:
+            with suppress(UnavailableError):  # where Redis is away, the turn ends by itself
+                await self._shelving.cut_short()
+            raise
 
     async def _put_away(self, batch_id: str, before_ms: int) -> bool:
         try:
@@ -76,14 +82,22 @@ class Shelver:
         return True
 
     async def _stored(self, batch: Batch) -> str | None:
-        """Under which name storage has the tasks now; None when what was read does not count."""
+        """Under which name storage has the tasks now; None when what was read does not count.
+
+        What there was under other names before is not asked for any more: all of it had come back, or was never whole.
+        """
         times_back = await self._shelving.times_back(batch)
         name = f"{self._worker} {batch.version} {times_back}"
         token = hashlib.sha256(name.encode()).hexdigest()[:16]
+        older = await self._documents.ended_keys(batch.tenant, batch.id, but=token)
         for part in range(parts_of(batch)):
             kept = await self._shelving.read(batch, part)
             await self._documents.put_ended(batch.tenant, batch.id, token, part, kept)
-        return token if await self._shelving.put_away(batch, token, times_back=times_back) else None
+        if not await self._shelving.put_away(batch, token, times_back=times_back):
+            return None
+        for key in older:
+            await self._documents.store.delete(key)
+        return token
 
     async def _found(self, batch_id: str) -> Batch | None:
         """One that is not at rest stays: its parked tasks may move at any time."""

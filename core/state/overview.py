@@ -16,7 +16,7 @@ from core.state.connection import ServerFacts, command, facts_of, translated
 DIMENSIONS = ("requests", "images", "tokens")
 PAGE, MOST = 1000, 100_000
 """Flows of a lane, and doubts, are looked into by so many at once, and by so many at most: a scrape does not wait longer
-than seconds for them. Beyond that figures are too small."""
+than seconds for them. Beyond that figures are too small, and of doubts it is said how many are left out."""
 
 UNKNOWN = "unknown"
 
@@ -94,6 +94,7 @@ class Overview:
 
     Args:
         doubts, doubtful_usd_micros: parked pictures that may have been charged, and what is held for them.
+        doubts_unsummed: of these, how many are too many for the sum.
         endings: how many tasks ended since Redis was empty, by `done`, `skipped`, `cancelled` or their failure class; one
             that is made again ends again.
         workers, lost_workers: those whose lease is alive, and those that are missing: they did not say that they stop, and
@@ -107,6 +108,7 @@ class Overview:
     lost_workers: int = 0
     stranded: int = 0
     doubts: int = 0
+    doubts_unsummed: int = 0
     doubtful_usd_micros: Mapping[Doubtful, int] = field(default_factory=dict)
     budgets: tuple[BudgetOverview, ...] = ()
     redis: RedisOverview = RedisOverview()
@@ -129,6 +131,7 @@ async def overview(client: Redis) -> Overview:
             lost_workers=max(0, expected - alive),
             stranded=await command(client, "SCARD", keys.STRANDED),
             doubts=doubts,
+            doubts_unsummed=max(0, doubts - MOST),
             doubtful_usd_micros=doubtful,
             budgets=await _budgets(client, datetime.fromtimestamp(seconds, UTC)),
             redis=_of_server(await facts_of(client)),

@@ -21,6 +21,9 @@ DROPPED_PAGES = 200
 ROUND_S = 3600
 """How often it is looked whether a batch is to be put away, by one worker of all."""
 
+SOON_S = 60
+"""How long after a turn that was cut short the next one begins."""
+
 _LOOKED_AT = 500
 
 
@@ -40,6 +43,11 @@ class ShelvingStore:
         """Whether this worker is to look for batches now; for an hour nobody else is."""
         with translated():
             return bool(await self._client.set(keys.SHELVING, worker, nx=True, ex=ROUND_S))
+
+    async def cut_short(self) -> None:
+        """Lets the next turn begin soon: this one did not come to its end."""
+        with translated():
+            await self._client.expire(keys.SHELVING, SOON_S)
 
     async def due(self, *, before_ms: int) -> AsyncIterator[str]:
         """Ids of batches that ended, or came back, or stopped halfway back, before then and have tasks in Redis."""

@@ -150,6 +150,9 @@ class WorkerMetrics(Metrics):
         self.waits = self._counter(
             "darkroom_claim_waits", "Claims that found less than asked for.", "lane", "limited_by"
         )
+        self.batches_put_away = self._counter(
+            "darkroom_batches_put_away", "Old batches whose tasks left Redis for storage."
+        )
         self.leases_lost = self._counter("darkroom_leases_lost", "Leases of this worker that had run out.")
         self.in_flight = self._gauge(
             "darkroom_attempts_in_flight", "Attempts running in this process.", "lane"

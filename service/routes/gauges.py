@@ -42,6 +42,9 @@ class QueueFigures(Collector):
         yield GaugeMetricFamily(
             "darkroom_doubts", "Parked pictures that may have been charged.", found.doubts
         )
+        yield GaugeMetricFamily(
+            "darkroom_doubts_unsummed", "Doubts that are left out of their dollars.", found.doubts_unsummed
+        )
         yield _tasks(found)
         yield from _redis_gauges(found.redis)
         yield from _lane_gauges(found.lanes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.state import keys
+from core.state import overview as overview_of_redis
 from core.state.actions import ActionState, ActionStore, BulkAction, Chosen
 from core.state.doubts import Doubt, DoubtStore, Minute, Settled
 from schemas.claim import Claim
@@ -287,3 +288,15 @@ async def test_a_call_that_began_in_another_minute_has_crossed_the_border(
     assert crossed == {minute - 3: 0, minute - 2: 1, minute - 1: 1}
     assert found[minute].crossed >= 1
     assert await world.redis.ttl(keys.calls("lane", minute - 2)) > 3600
+
+
+async def test_doubts_that_are_too_many_for_their_sum_are_said_to_be_left_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview_of_redis, "MOST", 2)
+    await parked(world, 3)
+
+    found = await overview_of_redis.overview(world.redis)
+
+    assert (found.doubts, found.doubts_unsummed) == (3, 1)
+    assert sum(found.doubtful_usd_micros.values()) == 2 * HOLD

@@ -15,7 +15,7 @@ from core.documents import Documents
 from core.state import keys
 from core.state.actions import ActionState, ActionStore, BulkAction, Chosen
 from core.state.recording import RecordStore
-from core.state.shelving import ShelvingStore, parts_of
+from core.state.shelving import SOON_S, ShelvingStore, parts_of
 from core.storage.folder import FolderStore
 from schemas.batch import Batch
 from schemas.claim import Claim
@@ -210,6 +210,22 @@ async def test_one_worker_at_a_time_looks_for_them(attic: Attic) -> None:
     assert await attic.shelver("w1").put_away() == 0
 
 
+async def test_what_an_earlier_time_away_has_left_is_removed_by_the_next(attic: Attic) -> None:
+    batch = await ended(attic.world, TASKS)
+    before = await attic.everything()
+    await attic.documents.put_ended(batch.tenant, batch.id, "of-a-shelver-that-lost", 0, [])
+    for _ in range(2):
+        assert await attic.round() == 1
+        await attic.bring_back(batch)
+    assert await attic.round() == 1
+
+    token = (await attic.world.look(batch)).put_away
+    assert token is not None
+    assert await attic.documents.ended_keys(batch.tenant, batch.id, but=token) == []
+    await attic.bring_back(batch)
+    assert await attic.everything() == before
+
+
 async def test_what_changed_while_it_was_read_stays(attic: Attic) -> None:
     world = attic.world
     read = await ended(world)
@@ -324,7 +340,7 @@ async def test_one_that_cannot_be_put_away_does_not_hold_up_the_others(attic: At
     ]
 
 
-async def test_while_storage_does_not_answer_none_is_tried(attic: Attic) -> None:
+async def test_while_storage_does_not_answer_none_is_tried_and_the_next_turn_is_soon(attic: Attic) -> None:
     batches = [await ended(attic.world) for _ in range(2)]
     tried = list[str]()
 
@@ -337,6 +353,7 @@ async def test_while_storage_does_not_answer_none_is_tried(attic: Attic) -> None
     with pytest.raises(UnavailableError):
         await attic.round("w1", broken)
     assert (len(tried), [await attic.world.look(batch) for batch in batches]) == (1, batches)
+    assert 0 < await attic.world.redis.ttl(keys.SHELVING) <= SOON_S
 
 
 async def test_no_task_moves_and_none_is_read_while_it_is_away(attic: Attic) -> None:

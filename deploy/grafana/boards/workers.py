@@ -57,7 +57,11 @@ def _queue() -> list[p.Panel]:
         ),
         p.quantiles(
             "Wait for the first call", "From the start of a batch to the first call of a task.",
-            "darkroom_wait_seconds", where=where, span=24,
+            "darkroom_wait_seconds", where=where, span=18,
+        ),
+        p.bars(
+            "Batches put away in this range", "Old batches whose tasks left Redis for storage.", p.COUNT,
+            ("sum(increase(darkroom_batches_put_away_total[$__range]))", "batches"), span=6,
         ),
     ]  # fmt: skip
 
