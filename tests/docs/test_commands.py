@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,22 @@ def test_what_is_not_run_names_files_and_targets_that_exist(block: Block) -> Non
         named = [word for word in words if "/" in word and word.partition("/")[0] in tops]
         assert [word for word in named if not (ROOT / word).exists()] == []
         assert first != "make" or words[0] in targets
+        modules = [
+            word for option, word in pairwise(words) if option == "-m" and word.partition(".")[0] in tops
+        ]
+        assert [word for word in modules if not is_a_program(word)] == []
+
+
+def is_a_program(module: str) -> bool:
+    """Whether `python -m` would start it."""
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    return file.is_file() and '__name__ == "__main__"' in file.read_text()
+
+
+def test_a_program_that_is_none_is_found() -> None:
+    assert is_a_program("tests.benchmarks.queue")
+    assert not any(map(is_a_program, ("tests.benchmarks.no_such", "tests.benchmarks.rig", "tests.studio")))
 
 
 def said_commands() -> list[str]:
