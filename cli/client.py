@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ ANSWER_S = 120.0
 """Longer than a service waits for a plan before it answers 202."""
 PLAN_EVERY_S = 1.0
 PAGE = 200
+_USERINFO = re.compile(r"//[^/?#]*@")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KINDS = {
     400: WrongUsageError,
@@ -59,19 +61,27 @@ class Document:
     media_type: str
 
 
+def without_credentials(address: str) -> str:
+    """An address as it may be said: a name and a password in it are for the service alone."""
+    return _USERINFO.sub("//", address)
+
+
 class ServiceClient:
     """One service, one key. Closed by `contextlib.closing`."""
 
     def __init__(self, url: str, key: str | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.url = url.rstrip("/")
+        address = url.rstrip("/")
+        self.url = without_credentials(address)
         self._key = (key or "").strip()
         self._sleep = sleep
         if not self.url.startswith(("http://", "https://")):
-            raise WrongUsageError(f"'{url}' is not the address of a service, such as http://127.0.0.1:8080.")
+            raise WrongUsageError(
+                f"'{self.url}' is not the address of a service, such as http://127.0.0.1:8080."
+            )
         if not self._key.isascii() or not self._key.isprintable():
             raise WrongUsageError("DARKROOM_KEY has characters that no key has; copy it again.")
         self._http = httpx.Client(
-            base_url=self.url,
+            base_url=address,
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=httpx.Timeout(ANSWER_S, connect=5.0),
             verify=self.url.startswith(
@@ -260,7 +270,9 @@ def _object(response: httpx.Response) -> Json:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise DarkroomError(f"What answers at {response.url} is not a Darkroom service.")
+        raise DarkroomError(
+            f"What answers at {without_credentials(str(response.url))} is not a Darkroom service."
+        )
     return body
 
 

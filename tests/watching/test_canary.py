@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
+import re
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,6 +45,7 @@ class Scene:
         self.redis = redis
         self.traces = traces
         self.heard: Places = []
+        self.links: dict[str, str] = {}
 
     def get(self, path: str, **options: Any) -> None:
         """Listens to an answer."""
@@ -142,6 +146,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         crash(scene)
         be_refused(scene)
         look(scene)
+        take_away(scene)
         look_closely(scene)
         yield scene
 
@@ -230,6 +235,10 @@ def be_refused(scene: Scene) -> None:
     scene.post(content=PROMPT, headers={"Content-Type": "text/plain"})
     scene.post(json=good, headers={"Authorization": f"Bearer {SECRETS['wrong_key']}"})
     scene.get("/v1/batches", params={"cursor": PROMPT, "limit": PROMPT})
+    scene.get("/v1/batches", params={"key": SECRETS["wrong_key"]})
+    scene.get(
+        "/v1/batches", params={"limit": SECRETS["wrong_key"]}, headers={"Authorization": "Basic nobody"}
+    )
 
 
 def look(scene: Scene) -> None:
@@ -242,9 +251,39 @@ def look(scene: Scene) -> None:
             scene.get(f"/v1/batches/{batch_id}{shelf}")
 
 
+def take_away(scene: Scene) -> None:
+    """Every file that is handed out, and the links that let in whoever has them: in files and answers, and nowhere else."""
+    for batch in scene.house.api.get("/v1/batches").json()["data"]:
+        of = f"/v1/batches/{batch['id']}"
+        for name in ("results.csv", "contact-sheet.html", "feeds/shopify.csv", "feeds/merchant.tsv"):
+            scene.get(f"{of}/{name}")
+        feed = scene.house.api.get(f"{of}/feeds/pictures.csv").text
+        for signature in re.findall(r"Signature=([\w%]{20,})", feed):
+            scene.links["address"] = signature
+        link = scene.post(f"{of}/archive_links").json()["url"]
+        scene.links["archive"] = link.rpartition("/")[2]
+        scene.get(link[:-4])
+        unpacked(scene, f"{of}/pictures.zip", scene.house.api.get(link, headers={"Authorization": ""}))
+
+
+def unpacked(scene: Scene, name: str, answer: httpx.Response) -> None:
+    """Listens to what is in an archive; that of a batch whose manifest was spoilt is an error of our own."""
+    if not answer.is_success:
+        scene.heard.append((f"{name}: {answer.status_code}", answer.content))
+        return
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        scene.heard += [
+            (f"{name}: {each}", each.encode() + archive.read(each)) for each in archive.namelist()
+        ]
+
+
 def look_closely(scene: Scene) -> None:
     """The doctor, and processes that are told wrong things."""
     told, wrong = scene.house.told, {"DARKROOM_REDIS__URL": wrong_address(scene)}
+    darkroom, address = (
+        str(Path(sys.executable).with_name("darkroom")),
+        {"DARKROOM_URL": scene.house.service.url},
+    )
     for name, words, changes in (
         ("doctor", ("-m", "workers", "doctor"), {}),
         ("doctor-wrong", ("-m", "workers", "doctor", "--json"), wrong | {"AWS_SECRET_ACCESS_KEY": ""}),
@@ -255,19 +294,45 @@ def look_closely(scene: Scene) -> None:
             ("-m", "workers"),
             {"DARKROOM_LANES__EAST__MODELS": "none"},
         ),
+        ("settings-wrong", ("-m", "core.settings"), misspelled()),
+        ("rebuild", ("-m", "workers", "rebuild", "--dry-run"), {}),
+        ("rebuild-wrong", ("-m", "workers", "rebuild", "--dry-run"), wrong),
+        ("list-wrong", (darkroom, "ls"), address | {"DARKROOM_KEY": SECRETS["wrong_key"]}),
+        ("list-nowhere", (darkroom, "ls"), {"DARKROOM_URL": NOWHERE.rpartition("/")[0]}),
     ):
-        process = Process((sys.executable, *words), scene.folder / f"{name}.log", told | changes)
+        argv = words if words[0] == darkroom else (sys.executable, *words)
+        process = Process(argv, scene.folder / f"{name}.log", told | changes)
         process.exit_code(within_s=240)
+
+
+def misspelled() -> dict[str, str]:
+    """Secrets where no setting is, and where another kind of value should be."""
+    word = SECRETS["wrong_password"]
+    return {
+        "DARKROOM_LANES__EAST__API_KEYS": word,
+        "DARKROOM_REDIS__URL": word,
+        "DARKROOM_WORKER__SLOTS": word,
+        "DARKROOM_LANES__EAST__BASE_URL": f"ftp://{word}",
+        "DARKROOM_STORAGE__PUBLIC_URL": f"http://a:{word}@b",
+    }
 
 
 def wrong_address(scene: Scene) -> str:
     return f"redis://:{SECRETS['wrong_password']}@127.0.0.1:{scene.house.redis.port}/0"
 
 
+def test_a_link_that_lets_people_in_stands_nowhere_but_in_what_was_asked_for(scene: Scene) -> None:
+    assert set(scene.links) == {"address", "archive"}
+    traces = [(f"traces {number}", body) for number, body in enumerate(scene.traces.bodies)]
+    places = [*scene.logs(), *traces, *scene.figures(), *scene.values(), *scene.objects(), *scene.disk()]
+    assert met(scene.links, places) == []
+
+
 def test_no_log_holds_a_secret_or_a_prompt(scene: Scene) -> None:
     logs = scene.logs()
-    assert len(logs) >= 7
-    assert any(b"attempt.crashed" in text for _, text in logs)
+    assert len(logs) >= 12
+    for crash in (b"attempt.crashed", b"request.failed"):
+        assert any(crash in text for _, text in logs)
     assert met(SECRETS | PROMPTS, logs) == []
 
 
