@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 import msgspec
-from redis.asyncio import Redis
 
 from core.documents import Documents
-from core.redis_address import RedisAddress
 from core.settings import Settings, told_settings
 from core.state.connection import check, connect
 from core.state.restoring import RestoreStore
@@ -50,7 +48,13 @@ async def _rebuild(settings: Settings, chosen: argparse.Namespace) -> int:
     rebuilder = Rebuilder(documents=Documents(store), restoring=RestoreStore(redis))
     found, is_bad = 0, False
     try:
-        await _require_answer(redis, settings.redis.address)
+        try:
+            await check(
+                redis
+            )  # where storage is empty nobody else asks it, and it would seem to have everything
+        except UnavailableError as error:
+            advice = settings.redis.address.remedy
+            raise UnavailableError(f"{error.detail.removesuffix('.')}; {advice}.") from error
         reports = rebuilder.rebuild(tenant=chosen.tenant, batch_id=chosen.batch, dry_run=chosen.dry_run)
         async with aclosing(reports):
             async for report in reports:
@@ -62,15 +66,3 @@ async def _rebuild(settings: Settings, chosen: argparse.Namespace) -> int:
     if chosen.batch is not None and not found:
         print(f"Nothing to do for '{chosen.batch}': Redis has it, or storage does not.", file=sys.stderr)
     return int(is_bad)
-
-
-async def _require_answer(redis: Redis, address: RedisAddress) -> None:
-    """Where storage is empty nobody else asks it, and a Redis that is down would seem to have everything.
-
-    Raises:
-        UnavailableError: it does not answer, or must not be used.
-    """
-    try:
-        await check(redis)
-    except UnavailableError as error:
-        raise UnavailableError(f"{error.detail.removesuffix('.')}; {address.remedy}.") from error
