@@ -53,6 +53,7 @@ async def test_what_has_not_started_by_its_deadline_expires(studio: Studio, east
     await studio.until(batch_id, lambda batch: batch.counts["done"] > 0)
 
     await command(studio.client, "HSET", keys.batch(batch_id), "deadline", 1)  # long ago
+    await command(studio.client, "ZADD", keys.DEADLINES, 1, batch_id)
     batch = await studio.ended(batch_id)
 
     books = await studio.books(batch.id)
