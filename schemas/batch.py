@@ -38,6 +38,10 @@ TRANSITIONS: dict[BatchState, frozenset[BatchState]] = {
 
 ENDED = frozenset({_S.REJECTED, _S.CANCELLED, _S.COMPLETED})
 
+FEWEST_RESENDS, RESENDS_PERCENT = 5, 1
+"""How many calls of a batch may be paid a second time because of `on_doubt`: of its tasks, and at least. The reasons are in
+docs/adr/0016."""
+
 COUNTS = ("total", "queued", "waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
 """The counts a batch shows; all but the first add up to `total`."""
 
@@ -86,3 +90,8 @@ class Batch:
     trace: str | None = None
     put_away: str | None = None
     rows_fence: int = 0
+
+
+def most_resends(tasks: int) -> int:
+    """How many of a batch's tasks may be paid a second time because of `on_doubt`: each of them once."""
+    return min(tasks, max(FEWEST_RESENDS, tasks * RESENDS_PERCENT // 100))

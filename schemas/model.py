@@ -35,6 +35,7 @@ class Quality(BaseModel):
 
     name: str
     axis_factor: PositiveInt
+    low_percent: PositiveInt = 100
     likely_percent: PositiveInt = 100
     high_percent: PositiveInt = 100
 

@@ -25,9 +25,10 @@ class PlanTasks(_Part):
 
 
 class PlanCost(_Part):
-    """Dollars as decimal strings. `low` makes every call once that several pictures share, as `reuse` has it; `likely`
-    makes one for each, and so does `by_template`. Both leave out what is `unchanged`. `high` is what is held while all of
-    them run."""
+    """Dollars as decimal strings. `low` is the least: calls that several pictures share are made once, as `reuse` has it,
+    and each costs what its picture alone does, without prompt and references. `likely` makes one for each, and so does
+    `by_template`. Both leave out what is `unchanged`. `high` is the most: every call at its highest price, and once more
+    what `on_doubt: retry_once` may pay a second time. Only what somebody makes again by a replay comes on top."""
 
     currency: str = "USD"
     low: str = "0.00"
@@ -135,7 +136,7 @@ class PlanProblem(_Part):
 
 
 class Plan(_Part):
-    """A dry run. `accepted` is false when there are problems or the likely cost is over the cap.
+    """A dry run. `accepted` is false when there are problems or the low cost is over a cap.
 
     `digest` names everything that decides what is made and what it costs: a submission that names it is refused when
     any of that has changed. `files` names missing uploads first, then the others, up to 10,000 of `files_total`.

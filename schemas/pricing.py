@@ -19,9 +19,12 @@ AUTO = "auto"
 DEAREST_SIZE = Size(2880, 2880)
 """The legal size with the most output tokens, which stands in where the provider chooses the size."""
 
+CHEAPEST_SIZES = (Size(1376, 480), Size(1408, 480), Size(1424, 480), Size(1440, 480))
+"""Of the legal sizes one of these has the fewest output tokens, whatever the quality."""
+
 REFERENCE_TOKENS_LIKELY = 1_280
 REFERENCE_TOKENS_HIGH = 1_536
-"""Input tokens of one reference picture: 1,024 to 1,536 patches.
+"""Input tokens of one reference picture: 1,024 to 1,536 patches, and fewer of a small or narrow one.
 
 Source: https://community.openai.com/t/1382940, checked 2026-11-20; secondary.
 """
@@ -67,11 +70,13 @@ class CallPrice(Dated):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one call will likely take, and the most it can: the second is what a hold reserves.
+    """The least that one call can take, what it likely will, and the most it can: the last is what a hold reserves.
 
-    Tokens are input and output together, as a tokens-per-minute limit may count them.
+    The least is that of the picture alone, without what is sent for it. Tokens are input and output together, as a
+    tokens-per-minute limit may count them.
     """
 
+    low_usd_micros: int
     likely_usd_micros: int
     high_usd_micros: int
     likely_tokens: int
@@ -84,14 +89,16 @@ def quote(
     """The price of one picture before it is made.
 
     Args:
-        quality: one of the model's, or `auto`; `auto` has no price, so the dearest stands in for it.
-        size: None where the provider chooses (`auto`); the dearest stands in for it.
+        quality: one of the model's, or `auto`; `auto` has no price, so the dearest stands in for it, and the cheapest for
+            the least.
+        size: None where the provider chooses (`auto`), and the same holds.
         prompt_bytes: length of the rendered prompt in UTF-8.
         mask: counted as one more reference in the upper bound; whether it is billed is not documented.
 
     Raises:
         ValueError: the model has no such quality.
     """
+    low = Usage(output_image_tokens=output_tokens_low(model, quality, size))
     size = size or DEAREST_SIZE
     likely = Usage(
         input_text_tokens=text_tokens_likely(prompt_bytes),
@@ -103,15 +110,14 @@ def quote(
         input_image_tokens=input_image_tokens_high(references + mask),
         output_image_tokens=output_tokens_high(model, quality, size),
     )
-    return Quote(
-        cost_usd_micros(model, likely), cost_usd_micros(model, high), likely.total_tokens, high.total_tokens
-    )
+    least, about, most = (cost_usd_micros(model, usage) for usage in (low, likely, high))
+    return Quote(least, about, most, likely.total_tokens, high.total_tokens)
 
 
 def quote_call(upscaler: str) -> Quote | None:
     """The flat price of one call, which is what it costs; None where no price is known."""
     price = _call_prices().get(upscaler)
-    return None if price is None else Quote(price.usd_micros, price.usd_micros, 0, 0)
+    return None if price is None else Quote(price.usd_micros, price.usd_micros, price.usd_micros, 0, 0)
 
 
 def cost_usd_micros(model: Model, usage: Usage) -> int:
@@ -134,6 +140,19 @@ def output_tokens(model: Model, quality: str, size: Size) -> int:
     """
     chosen = _quality(model, quality, size)
     return (_formula(chosen.axis_factor, size) * chosen.likely_percent + 50) // 100
+
+
+def output_tokens_low(model: Model, quality: str, size: Size | None) -> int:
+    """The fewest output tokens one picture can take; without a size, of any.
+
+    Raises:
+        ValueError: the model has no such quality.
+    """
+    choices = model.quality if quality == AUTO else (_named(model, quality),)
+    sizes = CHEAPEST_SIZES if size is None else (size,)
+    return min(
+        _formula(choice.axis_factor, each) * choice.low_percent // 100 for choice in choices for each in sizes
+    )
 
 
 def output_tokens_high(model: Model, quality: str, size: Size) -> int:
@@ -183,6 +202,10 @@ def micros(text: str) -> int:
 def _quality(model: Model, name: str, size: Size) -> Quality:
     if name == AUTO:
         return max(model.quality, key=lambda quality: _tokens_high(quality, size))
+    return _named(model, name)
+
+
+def _named(model: Model, name: str) -> Quality:
     for quality in model.quality:
         if quality.name == name:
             return quality

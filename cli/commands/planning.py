@@ -175,10 +175,12 @@ def _branch(template: Json) -> str:
 
 
 def _about(cost: Json) -> str:
-    """One amount, or two where some pictures are the same as others and need not be made."""
+    """What it likely costs, and the least, where that is less: a service of an older version does not tell it."""
     likely = str(cost["likely"])
     low = str(cost.get("low", likely))
-    return f"about {dollars(likely)}" if low == likely else f"about {dollars(low)} to {dollars(likely)}"
+    return (
+        f"about {dollars(likely)}" if low == likely else f"about {dollars(likely)}, at least {dollars(low)}"
+    )
 
 
 def _time(found: Json) -> str:

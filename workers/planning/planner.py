@@ -185,7 +185,7 @@ class Planner:
                 draft.duplicates = draft.checker.twins.found(expansion)
             if manifest.reuse is Reuse.TENANT:
                 draft.unchanged = await self._unchanged(job.tenant, draft, rows_file, attrs)
-            draft.cost = cost_of(draft.blocks, manifest.spend.cap_usd, _spared(manifest, draft))
+            draft.cost = cost_of(draft.blocks, manifest.spend, _spared(manifest, draft))
             draft.latencies_s = await self._latencies_s({priced.lane for priced in draft.blocks})
             draft.refusal = self._refusal(draft.cost)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.settings import Settings
 from core.state.batches import Flow
+from schemas.batch import most_resends
 from schemas.errors import Problem
 from schemas.expansion import Block, Expansion
 from schemas.lane import Limits, duration_s, slots_needed
+from schemas.manifest import OnDoubt, Spend
 from schemas.model import Model, find_model
 from schemas.plan import PlanCost, PlanDuration, PlanTasks
 from schemas.pricing import Quote, micros, quote, quote_call, usd
@@ -158,7 +160,7 @@ class Pricer:
             )
 
         return tuple(
-            Quote(likely.likely_usd_micros, high.high_usd_micros, likely.likely_tokens, high.high_tokens)
+            replace(likely, high_usd_micros=high.high_usd_micros, high_tokens=high.high_tokens)
             for likely, high in (
                 (quoted(size, tally.mean_bytes), quoted(size, tally.longest_bytes))
                 for size in self._manifest.sizes_of(name)
@@ -216,23 +218,36 @@ class Spared:
     there: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def cost_of(blocks: list[PricedBlock], cap_usd: str | None, spared: Spared) -> PlanCost:
-    """`low` leaves out all that is spared, `likely` only what the tenant has already, `high` nothing."""
+def cost_of(blocks: list[PricedBlock], spend: Spend, spared: Spared) -> PlanCost:
+    """`low` leaves out all that is spared, `likely` only what the tenant has already, `high` nothing, and adds what may be
+    paid a second time."""
     likely, low, counts = Counter[str](), Counter[str](), Counter[str]()
     for priced in blocks:
         counts[priced.block.template] += priced.block.count
     for priced, size, each, count in _to_make(blocks, spared.there):
-        name, cost = priced.block.template, each.likely_usd_micros * count
-        likely[name] += cost
-        low[name] += 0 if size in spared.sizes.get(name, frozenset()) else cost
+        name, is_spared = priced.block.template, size in spared.sizes.get(priced.block.template, frozenset())
+        likely[name] += each.likely_usd_micros * count
+        low[name] += 0 if is_spared else each.low_usd_micros * count
     same = {name: cost * spared.same.get(name, 0) // counts[name] for name, cost in low.items()}
     return PlanCost(
         low=usd(low.total() - sum(same.values())),
         likely=usd(likely.total()),
-        high=usd(sum(priced.high_usd_micros for priced in blocks)),
-        cap=None if cap_usd is None else usd(micros(cap_usd)),
+        high=usd(sum(priced.high_usd_micros for priced in blocks) + _paid_again(blocks, spend.on_doubt)),
+        cap=None if spend.cap_usd is None else usd(micros(spend.cap_usd)),
         by_template={name: usd(cost) for name, cost in likely.items()},
     )
+
+
+def _paid_again(blocks: Sequence[PricedBlock], on_doubt: OnDoubt) -> int:
+    """The most that `retry_once` can pay a second time: the dearest pictures, as many as the batch may send again."""
+    if on_doubt is not OnDoubt.RETRY_ONCE:
+        return 0
+    holds = [(each.high_usd_micros, priced.per_size) for priced in blocks for each in priced.quotes]
+    left, paid = most_resends(sum(count for _, count in holds)), 0
+    for hold, count in sorted(holds, reverse=True):
+        taken = min(left, count)
+        left, paid = left - taken, paid + taken * hold
+    return paid
 
 
 def _to_make(

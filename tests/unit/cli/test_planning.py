@@ -143,7 +143,7 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
     assert "variants light: soft 1, hard 3" in lines
     assert "templates hero: 2, m low, lane main, $0.50" in lines
     assert "poster: 2, from hero, m low, lane main, $0.50" in lines
-    assert any(line.startswith("cost about $0.50 to $1.00, at most $1.50") for line in lines)
+    assert any(line.startswith("cost about $1.00, at least $0.50, at most $1.50") for line in lines)
     assert "same 2 pictures are the same as others (hero 2): row 4 as row 2" in lines
     assert "advice hero: it is vague (vague; 3 prompts of 2 rows, first in row 2)" in lines
     assert "looked at the prompts of 3 of 1500 rows" in lines

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from core.state.batches import BatchStore
 from schemas.batch import BatchState
 from schemas.plan import PLAN_CHANGED
-from tests.unit.planning.desk import CSV, TENANT, Desk, catalog, manifest
+from tests.unit.planning.desk import CSV, PNG, TENANT, Desk, catalog, manifest
 
 LIGHTS = {"light": {"soft": {"words": "soft light"}, "hard": {"words": "hard light"}}}
 GOOD = "A product photograph of {{ row.title }} on pale wood, soft light, no text."
@@ -63,10 +64,10 @@ async def test_variants_that_nothing_reads_are_the_same_picture(desk: Desk) -> N
     assert plan.duplicates.by_template == {"hero": 3}
     assert (plan.duplicates.total, plan.duplicates.rows) == (3, ())
     hero, poster = (float(plan.cost.by_template[name]) for name in templates)
-    assert float(plan.cost.low) == hero / 2 + poster
+    assert Decimal(plan.cost.low) == Decimal(twice.cost.low) * 9 / 12
     assert float(plan.cost.likely) == hero + poster
     assert (twice.duplicates.total, twice.duplicates.finished_anew) == (0, 0)  # each is made, and paid
-    assert (twice.cost.low, twice.tasks) == (plan.cost.likely, plan.tasks)
+    assert (twice.cost.likely, twice.tasks) == (plan.cost.likely, plan.tasks)
 
 
 async def test_rows_that_come_out_the_same_are_named_and_so_is_what_is_made_from_them(desk: Desk) -> None:
@@ -190,3 +191,19 @@ async def test_a_sample_opens_a_batch_of_its_own_with_only_so_many_tasks(desk: D
     assert (plan.tasks.total, batch.counts["queued"], plan.name) == (3, 3, "n (sample of 3)")
     assert plan.tasks.by_template == {"hero": 2, "poster": 1}
     assert plan.catalog.rows == 50
+
+
+async def test_a_cap_that_covers_the_cheapest_call_there_can_be_is_no_reason_to_refuse(desk: Desk) -> None:
+    """What a reference takes follows from its pixels, which nobody knows yet: 8,192 micro-dollars of 600 x 600, and far less
+    of a small one."""
+    await desk.upload("products.csv", catalog(20))
+    await desk.upload("shoe.png", PNG)
+    templates = {"hero": {"prompt": GOOD, "references": ["shoe.png"]}}
+    asked = manifest(templates=templates, sizes=["1024x1024"])
+
+    fits, short = [await desk.plan({**asked, "spend": {"cap_usd": cap}}) for cap in ("0.285", "0.117599")]
+
+    assert (fits.accepted, fits.cost.low) == (True, "0.1176")  # 20 x 196 tokens
+    assert short.refusal == (
+        "This will cost at least $0.1176, which is over the manifest's cap of $0.117599."
+    )

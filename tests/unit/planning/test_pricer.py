@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from core.lane_settings import LaneSettings
+from schemas.batch import most_resends
 from schemas.expansion import Expansion
 from schemas.lane import Limits
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, OnDoubt, Spend
+from schemas.pricing import micros
 from tests.unit.planning.desk import made_settings
 from workers.planning.checker import PromptTally
 from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
@@ -69,11 +71,28 @@ def test_the_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:
     Likely, micro-dollars: hero (31 text x 5) + (1,280 x 8) + output x 30 = 63,075 and 51,555; poster (80 bytes on
     average, rounded up: 26 text x 5) + 10,240 + 164,640 = 175,010. Eight pictures each.
     """
-    cost = cost_of(priced(tmp_path), "250.00", Spared())
+    cost = cost_of(priced(tmp_path), Spend(cap_usd="250.00"), Spared())
 
     assert cost.by_template == {"hero": "0.91704", "poster": "1.40008"}
-    assert cost.low == cost.likely
+    assert cost.low == "2.06784"  # (52,680 + 41,160 + 164,640) x 8: of output alone
     assert (cost.likely, cost.high, cost.cap) == ("2.31712", "2.383232", "250.00")
+
+
+@pytest.mark.parametrize(("samples", "dearest", "others"), [(2, 5, 0), (1, 4, 1)])
+def test_what_may_be_paid_a_second_time_in_doubt_is_part_of_the_most(
+    tmp_path: Path, samples: int, dearest: int, others: int
+) -> None:
+    """Five of a small batch: posters first, of which there are eight or four; then heroes of 1,024 x 1,024."""
+    blocks = priced(tmp_path, EXAMPLE | {"samples": samples})
+
+    once, again = (cost_of(blocks, Spend(on_doubt=each), Spared()) for each in OnDoubt)
+
+    assert micros(again.high) - micros(once.high) == dearest * 177_648 + others * 65_888
+    assert (once.low, once.likely) == (again.low, again.likely)
+
+
+def test_in_a_large_batch_one_picture_in_a_hundred_may_be_paid_twice() -> None:
+    assert [most_resends(tasks) for tasks in (0, 3, 8, 599, 600, 700)] == [0, 3, 5, 5, 6, 7]
 
 
 def test_the_claim_script_gets_every_template_with_what_is_held_for_each_size(tmp_path: Path) -> None:

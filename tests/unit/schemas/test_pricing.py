@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from schemas.pricing import (
     micros,
     output_tokens,
     output_tokens_high,
+    output_tokens_low,
     quote,
     text_tokens_high,
     text_tokens_likely,
@@ -131,12 +133,15 @@ def test_auto_stands_for_the_dearest_quality(model: Model) -> None:
     )
 
 
+def landscape() -> Iterator[Size]:
+    """Every size of the grid whose edges are legal; a turned one takes as many tokens."""
+    for long in range(1, 241):
+        yield from (Size(16 * long, 16 * short) for short in range(-(-long // 3), long + 1))
+
+
 @pytest.mark.parametrize("quality", V25.qualities)
 def test_no_legal_size_takes_more_tokens_than_the_dearest(quality: str) -> None:
-    landscape = (
-        Size(16 * long, 16 * short) for long in range(1, 241) for short in range(-(-long // 3), long + 1)
-    )
-    within = (size for size in landscape if MIN_PIXELS <= size.pixels <= MAX_PIXELS)
+    within = (size for size in landscape() if MIN_PIXELS <= size.pixels <= MAX_PIXELS)
     assert output_tokens(V25, quality, DEAREST_SIZE) == max(
         output_tokens(V25, quality, size) for size in within
     )
@@ -189,6 +194,7 @@ def test_a_prompt_likely_takes_a_token_per_four_bytes_and_at_most_one_per_byte(
 def test_a_generation_is_quoted_by_its_prompt_and_its_picture() -> None:
     quoted = quote(V2, quality="medium", size=Size(1024, 1024), prompt_bytes=400, references=0, mask=False)
     assert quoted == Quote(
+        low_usd_micros=1756 * 30,
         likely_usd_micros=106 * 5 + 1756 * 30,
         high_usd_micros=464 * 5 + 1756 * 30,
         likely_tokens=106 + 1756,
@@ -199,6 +205,7 @@ def test_a_generation_is_quoted_by_its_prompt_and_its_picture() -> None:
 def test_an_edit_is_quoted_with_its_references_and_at_most_with_its_mask() -> None:
     quoted = quote(V26, quality="low", size=Size(1024, 1024), prompt_bytes=0, references=2, mask=True)
     assert quoted == Quote(
+        low_usd_micros=588 * 30,
         likely_usd_micros=6 * 5 + 2560 * 8 + 686 * 30,
         high_usd_micros=64 * 5 + 4608 * 8 + 784 * 30,
         likely_tokens=6 + 2560 + 686,
@@ -208,18 +215,29 @@ def test_an_edit_is_quoted_with_its_references_and_at_most_with_its_mask() -> No
 
 def test_a_size_that_the_provider_chooses_is_quoted_as_the_dearest() -> None:
     chosen = quote(V25, quality="auto", size=None, prompt_bytes=9, references=0, mask=False)
-    assert chosen == quote(V25, quality="max", size=DEAREST_SIZE, prompt_bytes=9, references=0, mask=False)
+    dearest = quote(V25, quality="max", size=DEAREST_SIZE, prompt_bytes=9, references=0, mask=False)
+    assert chosen == replace(dearest, low_usd_micros=54 * 30)
+
+
+@pytest.mark.parametrize("model", [V2, V25, V26], ids=lambda model: model.name)
+def test_what_the_provider_chooses_takes_at_least_the_fewest_tokens_of_any_legal_size(model: Model) -> None:
+    sizes = [size for size in landscape() if MIN_PIXELS <= size.pixels <= MAX_PIXELS]
+    for quality in model.qualities:
+        fewest = min(output_tokens_low(model, quality, size) for size in sizes)
+        assert output_tokens_low(model, quality, None) == fewest
+    assert output_tokens_low(model, "auto", None) == output_tokens_low(model, "low", None)
 
 
 @given(st.sampled_from(CHOICES), st.builds(Size, EDGES, EDGES), st.integers(0, 128_000), st.integers(0, 16))
-def test_the_upper_bound_of_a_quote_is_never_under_the_likely_one(
+def test_the_bounds_of_a_quote_lie_around_what_is_likely(
     choice: tuple[Model, str], size: Size, prompt_bytes: int, references: int
 ) -> None:
     model, quality = choice
     it = quote(
         model, quality=quality, size=size, prompt_bytes=prompt_bytes, references=references, mask=False
     )
-    assert (it.high_usd_micros >= it.likely_usd_micros, it.high_tokens >= it.likely_tokens) == (True, True)
+    assert it.low_usd_micros <= it.likely_usd_micros <= it.high_usd_micros
+    assert it.likely_tokens <= it.high_tokens
 
 
 @pytest.mark.parametrize(
