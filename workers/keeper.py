@@ -100,15 +100,13 @@ class PictureKeeper:
             return Done(own.asset, own.sha256, cost)
         if stored is None or moved.asset is not None:  # else Redis was lost behind the store, which has it
             await self._storer.store(entry, order, delivery, verified, surplus=True)
-        await self.post_surplus(order.batch_id, order.index, order.attempt, cost=cost)
+        await self.post_surplus(order, cost=cost)
         return Lost()
 
-    async def post_surplus(self, batch_id: str, index: int, attempt: int, *, cost: int) -> None:
+    async def post_surplus(self, order: Order, *, cost: int) -> None:
         """Adds what an attempt cost to what was spent, where its task will not: it is not ours any more."""
-        move: dict[str, Any] = {
-            "batch": batch_id, "index": index, "fence": 0, "to": "surplus", "worker": self._worker
-        }  # fmt: skip
-        await self.persist(lambda: self._tasks.move(**move, attempt=attempt, cost=cost))
+        paid = {"attempt": order.attempt, "cost": cost, "lane": order.lane, **_asked(order)}
+        await self.persist(lambda: self._move(order, 0, "surplus", **paid))
 
     async def _announce(self, order: Order) -> Moved:
         """Moves the task to `spooled`; anything but ok says that it has a picture, or will have another one."""
@@ -128,7 +126,8 @@ class PictureKeeper:
         Raises:
             UnavailableError: a picture of the task is being stored; by somebody who died, it may be this very one.
         """
-        moved = await self._move(order, order.fence, "spooled", late=True, attempt=order.attempt)
+        late = {"late": True, "attempt": order.attempt, **_asked(order)}
+        moved = await self._move(order, order.fence, "spooled", **late)
         if moved.status == "illegal" and moved.state in ("spooled", "stored"):
             raise UnavailableError("Another picture of its task is being stored; this one waits for that.")
         return moved
@@ -175,6 +174,11 @@ class PictureKeeper:
 
     def _about(self, order: Order, fence: int) -> dict[str, Any]:
         return {"batch": order.batch_id, "index": order.index, "fence": fence, "worker": self._worker}
+
+
+def _asked(order: Order) -> dict[str, Any]:
+    """What its money is counted by."""
+    return {"model": order.model, "quality": order.parameters.get("quality", "auto")}
 
 
 def _done(order: Order, delivery: Delivery, stored: Stored, cost: int) -> Done:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.state.tasks import Moved
 from schemas.expansion import Cell
-from schemas.failure import Failure
+from schemas.failure import Failure, FailureClass
 from schemas.task import TaskState
 from schemas.verdict import Done, GiveUp, Lost, Park, Release, RetryIn, Skip, Verdict
 from workers.shelf import Campaign
@@ -49,7 +49,10 @@ def move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) -> 
         case RetryIn():
             delay_us = int(verdict.delay_s * 1e6)
             spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
-            return {"to": "waiting", "delay_us": delay_us, **spent, **unused}
+            lost = (
+                campaign.lost_with(cell) if _pays_again(verdict) else []
+            )  # where the batch may not pay for it
+            return {"to": "waiting", "delay_us": delay_us, "fail": lost, **spent, **unused}
         case Release():
             return {"to": "queued", "failure": _facts(verdict.failure), "unused": "images" if sent else "all"}
         case Park():
@@ -60,6 +63,10 @@ def move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) -> 
             return {"to": "failed", "fail": lost, **spent, **unused}
         case Done() | Lost():
             return None
+
+
+def _pays_again(verdict: RetryIn) -> bool:
+    return verdict.failure is not None and verdict.failure.failure_class is FailureClass.BAD_OUTPUT
 
 
 def _facts(failure: Failure | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +28,7 @@ class Reporter:
     def __init__(self, metrics: WorkerMetrics, traces: Traces | None = None) -> None:
         self.metrics = metrics
         self._traces = traces or Traces()
+        self._held_usd_micros = Counter[tuple[str, str]]()
 
     @contextmanager
     def attempt(self, claim: Claim, campaign: Campaign) -> Iterator[None]:
@@ -97,13 +99,17 @@ class Reporter:
     @contextmanager
     def holding(self, claim: Claim, request: ImageRequest) -> Iterator[None]:
         """While a call runs, its money is held."""
-        tenant = self.metrics.label_of(claim.tenant)
-        gauge = self.metrics.held_usd.labels(request.model, request.quality, tenant)
-        gauge.inc(claim.hold_usd_micros / 1e6)
+        self._hold(request, claim.hold_usd_micros)
         try:
             yield
         finally:
-            gauge.dec(claim.hold_usd_micros / 1e6)
+            self._hold(request, -claim.hold_usd_micros)
+
+    def _hold(self, request: ImageRequest, usd_micros: int) -> None:
+        """Whole micro-dollars are summed: a sum of fractions would not be 0 in the end."""
+        kind = (request.model, request.quality)
+        self._held_usd_micros[kind] += usd_micros
+        self.metrics.held_usd.labels(*kind).set(self._held_usd_micros[kind] / 1e6)
 
     def answered(self, claim: Claim, request: ImageRequest, answer: Answer) -> None:
         labels = (claim.lane, request.model, request.operation)
@@ -128,11 +134,9 @@ class Reporter:
 
     def ended(self, claim: Claim, campaign: Campaign, cell: Cell, verdict: Verdict, *, now_ms: int) -> None:
         name, metrics = type(verdict).__name__.lower(), self.metrics
-        image, tenant = campaign.manifest.image_of(cell.template), metrics.label_of(claim.tenant)
-        kind = (image.model or "", image.quality or "auto", tenant)
-        cost = getattr(verdict, "cost_usd_micros", 0)
-        metrics.cost_usd.labels(claim.lane, *kind).inc(cost / 1e6)
-        metrics.cost_avoided_usd.labels(*kind).inc(getattr(verdict, "avoided_usd_micros", 0) / 1e6)
+        image, cost = campaign.manifest.image_of(cell.template), getattr(verdict, "cost_usd_micros", 0)
+        avoided = metrics.cost_avoided_usd.labels(image.model or "", image.quality or "auto")
+        avoided.inc(getattr(verdict, "avoided_usd_micros", 0) / 1e6)
         failure = getattr(verdict, "failure", None)
         if isinstance(verdict, RetryIn) and failure:
             metrics.retries.labels(claim.lane, failure.failure_class.value).inc()

@@ -151,7 +151,7 @@ class Rescuer:
             )
         )  # fmt: skip
         # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
-        await self._keeper.post_surplus(order.batch_id, order.index, order.attempt, cost=bad.cost_usd_micros)
+        await self._keeper.post_surplus(order, cost=bad.cost_usd_micros)
 
 
 def _failure(failure_class: FailureClass, message: str, *, charged: str = "unknown") -> dict[str, str]:

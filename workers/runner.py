@@ -23,6 +23,7 @@ from workers.admission.feedback import lesson_of
 from workers.images.exchange import Client
 from workers.keeper import BadPicture, PictureKeeper
 from workers.moves import CALLED, UNCALLED, move_of, not_sent
+from workers.order import Order
 from workers.preparer import Prepared, Preparer
 from workers.reporter import Reporter
 from workers.retry_policy import MAX_CRASHES, History, decide
@@ -82,10 +83,10 @@ class AttemptRunner:
         except (UnavailableError, OSError) as error:
             return await self._withdraw(claim, error)
         if not isinstance(prepared, Prepared):
-            return await self._finish(claim, campaign, prepared, sent=False)
+            return await self._finish(claim, campaign, prepared, sent=None)
         answer = await self._generate(claim, prepared)
         verdict = await self._judge(claim, campaign, prepared, answer)
-        return await self._finish(claim, campaign, verdict, sent=True)
+        return await self._finish(claim, campaign, verdict, sent=prepared.order)
 
     async def _ready(self, claim: Claim, campaign: Campaign, start_at_s: float) -> Prepared | Verdict:
         """A request that has to leave now, or what becomes of a task that is not sent."""
@@ -166,8 +167,8 @@ class AttemptRunner:
             learned = await self._learn(claim, answer)
             free = answer.outcome.charged is Charged.NO
             cost = (
-                0 if free else prepared.order.likely_usd_micros
-            )  # what may have been charged counts as spent
+                0 if free else claim.hold_usd_micros
+            )  # no answer tells what it cost, so it counts as the most
             return self._decide(claim, campaign, answer.outcome, learned, cost=cost)
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         delivery = await self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)
@@ -194,19 +195,21 @@ class AttemptRunner:
         history = History(sends, claim.attempt, on_doubt, self.chance(), streak)
         return decide(failure, history, cost_usd_micros=cost)
 
-    async def _finish(self, claim: Claim, campaign: Campaign, verdict: Verdict, *, sent: bool) -> Verdict:
+    async def _finish(
+        self, claim: Claim, campaign: Campaign, verdict: Verdict, *, sent: Order | None
+    ) -> Verdict:
         """Writes down what becomes of the task, in one move; then the spool may forget the attempt.
 
         A worker that was taken for lost comes back with what its call cost; its verdict is too late where the task is to
         be made again, or was.
         """
         cell = campaign.expansion.cell(claim.index)
-        move = move_of(verdict, campaign, cell, sent=sent)
+        move = move_of(verdict, campaign, cell, sent=sent is not None)
         if move is not None:
             move |= {"attempt": claim.attempt, "from_state": CALLED if sent else UNCALLED}
             await self.keeper.persist(lambda: self._move(claim, **move))
-            if move.get("cost"):  # where the move has posted it, this posts nothing
-                await self.keeper.post_surplus(claim.batch_id, claim.index, claim.attempt, cost=move["cost"])
+            if sent and move.get("cost"):  # where the move has posted it, this posts nothing
+                await self.keeper.post_surplus(sent, cost=move["cost"])
         self.spool.entry(claim.batch_id, claim.index, claim.attempt).remove()
         self.reporter.ended(claim, campaign, cell, verdict, now_ms=self.clock.now_ms())
         return verdict

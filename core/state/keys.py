@@ -27,6 +27,12 @@ DOUBTS = f"{PREFIX}doubts"
 ENDINGS = f"{PREFIX}endings"
 """How many tasks ended as what, over all batches, as <done | skipped | cancelled | failure class> -> count."""
 
+COSTS = f"{PREFIX}costs"
+"""What was ever spent, as <lane> <model> <quality> <tenant | other> -> micro-dollars."""
+
+NAMED = f"{PREFIX}named"
+"""Tenants with figures of their own."""
+
 SHELVING = f"{PREFIX}shelving"
 """Who looks for batches to put away this hour."""
 

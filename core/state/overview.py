@@ -31,6 +31,16 @@ class Doubtful:
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """What calls asked for, and on whose account; the tenant is `other` where it has no figures of its own."""
+
+    lane: str
+    model: str
+    quality: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaneOverview:
     """One lane now, or one group of lanes, which has the flows of all of its lanes and nothing else.
 
@@ -97,6 +107,8 @@ class Overview:
         doubts_unsummed: of these, how many are too many for the sum.
         endings: how many tasks ended since Redis was empty, by `done`, `skipped`, `cancelled` or their failure class; one
             that is made again ends again.
+        costs_usd_micros: what was ever spent since Redis was empty.
+        named: tenants with figures of their own: the first fifty that submitted, the same for every process.
         workers, lost_workers: those whose lease is alive, and those that are missing: they did not say that they stop, and
             no other has begun in their place.
         stranded: paid pictures on the disks of workers that are gone.
@@ -113,6 +125,8 @@ class Overview:
     budgets: tuple[BudgetOverview, ...] = ()
     redis: RedisOverview = RedisOverview()
     endings: Mapping[str, int] = field(default_factory=dict)
+    costs_usd_micros: Mapping[Paid, int] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
 
 
 async def overview(client: Redis) -> Overview:
@@ -136,6 +150,8 @@ async def overview(client: Redis) -> Overview:
             budgets=await _budgets(client, datetime.fromtimestamp(seconds, UTC)),
             redis=_of_server(await facts_of(client)),
             endings=await _endings(client),
+            costs_usd_micros=await _costs(client),
+            named=frozenset(found.decode() for found in await command(client, "SMEMBERS", keys.NAMED)),
         )
 
 
@@ -251,6 +267,11 @@ async def _doubts(client: Redis) -> tuple[int, dict[Doubtful, int]]:
 async def _endings(client: Redis) -> dict[str, int]:
     found = await command(client, "HGETALL", keys.ENDINGS)
     return {outcome.decode(): int(count) for outcome, count in found.items()}
+
+
+async def _costs(client: Redis) -> dict[Paid, int]:
+    found = await command(client, "HGETALL", keys.COSTS)
+    return {Paid(*kind.decode().split(" ", 3)): int(micros) for kind, micros in found.items()}
 
 
 async def _budgets(client: Redis, now: datetime) -> tuple[BudgetOverview, ...]:

@@ -1,6 +1,6 @@
 """The Lua scripts: loaded once per process, run by EVALSHA, fed and answered in msgpack.
 
-The tables of `schemas` (transitions, groups of states, class weights) are written above the text, so that there is
+The tables of `schemas` (transitions, groups of states, class weights, resends) are written above the text, so that there is
 one copy of each.
 """
 
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from core.state.connection import command, translated
+from schemas.batch import FEWEST_RESENDS, RESENDS_PERCENT
 from schemas.errors import UnavailableError
 from schemas.manifest import Priority
 from schemas.task import ENDED, IN_FLIGHT, TRANSITIONS
@@ -61,6 +62,7 @@ def text_of(name: str) -> str:
     tables = (
         f"local NEXT = {{ {moves} }}\nlocal IN_FLIGHT = {_table(IN_FLIGHT)}\nlocal ENDED = {_table(ENDED)}\n"
         f"local CLASS_WEIGHT = {{ {weights} }}\n"
+        f"local FEWEST_RESENDS, RESENDS_PERCENT = {FEWEST_RESENDS}, {RESENDS_PERCENT}\n"
     )
     library = sorted(path.name for path in (folder / "lib").iterdir())
     parts = [(folder / "lib" / part).read_text() for part in library] + [(folder / f"{name}.lua").read_text()]

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from schemas.claim import LIMITS
 from schemas.failure import FAILURE_RULES, FailureClass, Reaction
 from schemas.manifest import Priority
+from schemas.model import live_models
 
 CALL_BUCKETS_S = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Pictures take seconds to minutes; the 95th percentile at high quality is near 280 s (field reports, 2026)."""
@@ -33,11 +34,6 @@ JITTER_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
 STORAGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 ANSWER_BUCKETS_S = (*STORAGE_BUCKETS_S, 120, 300, 600)
 """A plan is waited for up to DARKROOM_SERVICE__PLAN_WAIT_S: a minute by default, ten at most."""
-
-MOST_TENANTS = 50
-"""Tenants with a series of their own; those that come after them are counted as `other`."""
-
-OTHER = "other"
 
 STORAGE_OPERATIONS = ("put", "get", "stat", "delete", "check")
 STORAGE_OUTCOMES = ("ok", "not_found", "already_stored", "failed")
@@ -60,7 +56,6 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nobody asks for
         self.registry = CollectorRegistry()
-        self._tenants: set[str] = set()
         self._gauge("darkroom_build_info", "1; which version runs.", "version").labels(
             version("darkroom")
         ).set(1)
@@ -96,13 +91,6 @@ class Metrics:
         """Serves /metrics from a thread of its own; `shutdown()` of the server ends it."""
         return start_http_server(port, addr=host, registry=self.registry)
 
-    def label_of(self, tenant: str) -> str:
-        """A tenant's name, or `other` once there are many: each label is a series for ever."""
-        if tenant not in self._tenants and len(self._tenants) >= MOST_TENANTS:
-            return OTHER
-        self._tenants.add(tenant)
-        return tenant
-
     def _counter(self, name: str, says: str, *labels: str) -> Counter:
         return Counter(name, says, labels, registry=self.registry)
 
@@ -127,7 +115,7 @@ class ServiceMetrics(Metrics):
 
 
 class WorkerMetrics(Metrics):
-    """What a worker counts: its attempts, its money, its spool."""
+    """What a worker counts: its attempts, its tokens, its spool. What was spent is counted in Redis, where it is settled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,16 +158,16 @@ class WorkerMetrics(Metrics):
         )
 
     def _count_money(self) -> None:
-        self.cost_usd = self._counter(
-            "darkroom_cost_usd", "Dollars settled.", "lane", "model", "quality", "tenant"
-        )
         self.held_usd = self._gauge(
-            "darkroom_held_usd", "Dollars held for calls that run.", "model", "quality", "tenant"
+            "darkroom_held_usd", "Dollars held for calls that run.", "model", "quality"
         )
         self.cost_avoided_usd = self._counter(
             "darkroom_cost_avoided_usd", "Dollars that pictures would have cost which were there already.",
-            "model", "quality", "tenant",
+            "model", "quality",
         )  # fmt: skip
+        for model in live_models():
+            for quality in (*model.qualities, "auto"):
+                self.cost_avoided_usd.labels(model.name, quality)
 
     def _time_waits(self) -> None:
         self.wait_seconds = self._histogram(

@@ -10,10 +10,20 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from core.settings import BudgetSettings
-from core.state.overview import UNKNOWN, BudgetOverview, Doubtful, LaneOverview, Overview, RedisOverview
-from core.telemetry.metrics import MOST_TENANTS, OTHER
+from core.state.overview import (
+    UNKNOWN,
+    BudgetOverview,
+    Doubtful,
+    LaneOverview,
+    Overview,
+    Paid,
+    RedisOverview,
+)
 from schemas.failure import FailureClass
 from schemas.model import shutdown_dates
+
+OTHER = "other"
+"""The tenants that have no figures of their own, together."""
 
 OUTCOMES = ("done", "skipped", "cancelled", *(each.value for each in FailureClass if each != "cancelled"))
 """All of them are shown from the start, at 0, so that the first of its kind is an increase."""
@@ -46,11 +56,12 @@ class QueueFigures(Collector):
             "darkroom_doubts_unsummed", "Doubts that are left out of their dollars.", found.doubts_unsummed
         )
         yield _tasks(found)
+        yield _costs(found.costs_usd_micros)
         yield from _redis_gauges(found.redis)
         yield from _lane_gauges(found.lanes)
         yield from _account_gauges(found.lanes)
         yield _slots_wanted(found.lanes)
-        labels = _labels(found.budgets)
+        labels = _labels(found)
         yield _doubtful(found.doubtful_usd_micros, labels)
         yield from _budget_gauges(found.budgets, labels, self._budgets)
 
@@ -69,6 +80,14 @@ def _tasks(found: Overview) -> Metric:
     family = CounterMetricFamily("darkroom_tasks", "Tasks that ended, by how.", labels=["outcome"])
     for outcome in OUTCOMES:
         family.add_metric([outcome], found.endings.get(outcome, 0))
+    return family
+
+
+def _costs(costs_usd_micros: Mapping[Paid, int]) -> Metric:
+    names = ["lane", "model", "quality", "tenant"]
+    family = CounterMetricFamily("darkroom_cost_usd", "Dollars spent.", labels=names)
+    for paid, cost in costs_usd_micros.items():
+        family.add_metric([paid.lane, paid.model, paid.quality, paid.tenant], cost / 1e6)
     return family
 
 
@@ -157,13 +176,10 @@ def _slots_wanted(lanes: tuple[LaneOverview, ...]) -> Metric:
     return family
 
 
-def _labels(budgets: tuple[BudgetOverview, ...]) -> dict[str | None, str]:
-    """What each tenant is called: those after the first `MOST_TENANTS` are `other`. The house has no name."""
-    labels: dict[str | None, str] = {None: ""}
-    for budget in budgets:
-        if budget.tenant is not None:
-            labels[budget.tenant] = budget.tenant if len(labels) <= MOST_TENANTS else OTHER
-    return labels
+def _labels(found: Overview) -> dict[str | None, str]:
+    """What each tenant is called. The house has no name."""
+    tenants = (budget.tenant for budget in found.budgets if budget.tenant is not None)
+    return {None: ""} | {tenant: tenant if tenant in found.named else OTHER for tenant in tenants}
 
 
 def _doubtful(held_usd_micros: Mapping[Doubtful, int], labels: Mapping[str | None, str]) -> Metric:

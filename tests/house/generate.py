@@ -39,7 +39,7 @@ REACTIONS = {
     Reaction.PAUSE_LANE: "The lane rests; the task goes back to the head of the queue.",
     Reaction.RETRY: "Tried again after a random pause that doubles, at most 3 sends a task.",
     Reaction.DOUBT: "Parked, and its money stays held until the doubt is resolved: see [states.md](states.md).",
-    Reaction.RETRY_PAID: "Failed; or one paid retry where the manifest says `on_doubt: retry_once`.",
+    Reaction.RETRY_PAID: "Failed; or one paid retry by `on_doubt: retry_once`, as far as the batch may pay twice.",
     Reaction.RETRY_PUT: "Storing is repeated until it works; the call is not.",
     Reaction.FINAL: "Failed; no repetition helps.",
 }

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from core.settings import BudgetSettings
-from core.state.overview import BudgetOverview, LaneOverview, Overview, RedisOverview
+from core.state.overview import BudgetOverview, LaneOverview, Overview, Paid, RedisOverview
 from core.telemetry.metrics import ServiceMetrics, WorkerMetrics
 from schemas.asset import Receipt
 from schemas.catalog import Row
@@ -104,7 +104,8 @@ def written_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
     lane = LaneOverview("main", 1, 0, 0, "auth", 5, **about)
     budgets = (BudgetOverview(None, 1, 1), BudgetOverview("acme", 1, 1))
     server = RedisOverview(evicts=False, persists={"append_only": True}, used_bytes=1, limit_bytes=2)
-    queue = Overview((lane,), 1, budgets=budgets, redis=server)
+    costs = {Paid("main", "gpt-image-2", "low", "acme"): 1}
+    queue = Overview((lane,), 1, budgets=budgets, redis=server, costs_usd_micros=costs)
     figures = QueueFigures(queue, BudgetSettings(tenant_month_usd="1", house_day_usd="1"))
     shown = ServiceMetrics().render(also=figures)[0].decode()
     told = {family.name for family in figures.collect()}

@@ -198,6 +198,23 @@ async def test_a_worker_that_retries_in_doubt_draws_on_the_same_budget(world: Wo
     assert (found.spent_usd_micros, found.held_usd_micros) == (5 * 4, 2 * HOLD)
 
 
+async def test_a_useless_picture_is_paid_again_within_the_same_budget_and_beyond_it_has_failed(
+    world: World,
+) -> None:
+    await world.lane()
+    batch = await world.batch([Block(7, HOLD), Block(7, HOLD, dependent=True)])
+    for claim in await world.claim(7):
+        failure = {"class": "bad_output", "charged": "yes"}
+        lost = [7 + claim.index]
+        moved = await world.walk(
+            claim, "sent", "spooled", "waiting", failure=failure, cost=4, fail=lost, delay_us=10**9
+        )
+        assert moved.status == "ok"
+    found = await world.look(batch)
+    assert (found.counts["waiting"], found.failures_by_class) == (5, {"bad_output": 2, "parent_failed": 2})
+    assert (found.spent_usd_micros, found.held_usd_micros) == (7 * 4, 0)
+
+
 async def test_other_retries_take_nothing_of_that_budget(world: World) -> None:
     await world.lane()
     batch = await world.batch(7)

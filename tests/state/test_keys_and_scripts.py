@@ -46,7 +46,7 @@ async def test_every_key_has_a_name_that_is_known(world: World) -> None:
     read_by_python = {
         keys.batch(batch_id), keys.failures(batch_id), keys.task(batch_id, 1), keys.ended(batch_id, 0),
         keys.tenant_batches("acme"), keys.WORKERS, keys.LANES, keys.TENANTS, keys.DEADLINES,
-        keys.UNRECORDED, keys.DOUBTS, keys.ENDINGS, lane,
+        keys.UNRECORDED, keys.DOUBTS, keys.ENDINGS, keys.COSTS, keys.NAMED, lane,
         keys.month_budget("acme", f"{today:%Y-%m}"), keys.day_budget(f"{today:%Y-%m-%d}"),
         f"{lane}:ready", f"{lane}:inflight",
         *(keys.members(batch_id, group) for group in ("running", "waiting", "parked", "failed", "skipped", "cancelled")),

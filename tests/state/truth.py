@@ -135,6 +135,8 @@ class Truth:
         for tenant in {batch.tenant for batch in batches}:
             own = [batch for batch in batches if batch.tenant == tenant]
             self._check_scope(f"{keys.PREFIX}budget:month:", f":{tenant}", own)
+            counted = [int(cost) for kind, cost in self.at(keys.COSTS).items() if kind.endswith(f" {tenant}")]
+            assert sum(counted) == sum(task.cost for batch in own for task in batch.tasks)
 
     def _check_scope(self, start: str, end: str, batches: list[ModelBatch]) -> None:
         found = [fields for key, fields in self._all.items() if key.startswith(start) and key.endswith(end)]

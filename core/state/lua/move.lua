@@ -2,11 +2,11 @@
 -- money, limits, counts, children and the end of the batch. Repeating a move that was made changes nothing.
 --
 -- ARGV[1] msgpack: a list of moves {batch, index, fence, to, worker, from {state it may be in = true} | nil} and, as `to`
---   asks for them, fingerprint + reuse, model + quality (sent), asset + sha256 (stored), checks {result, failed, warned} and
---   reused (done: its picture was there and took no call), same_as (skipped), delay_us (waiting), failure (failed), cost + attempt (whose cost it is, by default the last one's), tokens
---   (used), unused = 'all' | 'images' (what goes back to the limits; not a send then), ready [index], fail [index], crash,
---   late (spooled: the paid result of `attempt`, whatever its fence); to = 'surplus' with attempt and cost changes no task:
---   it posts what was paid beside the picture that the task has. What has ended is made again only with `from`
+--   asks for them, fingerprint + reuse, model + quality (sent, late), asset + sha256 (stored), checks {result, failed,
+--   warned} and reused (done: its picture was there, for no call), same_as (skipped), delay_us (waiting), failure (failed),
+--   cost + attempt (whose cost it is, by default the last one's), tokens (used), unused = 'all' | 'images' (what goes back to
+--   the limits; not a send then), ready [index], fail [index] (if it failed), crash, late (spooled: the result of `attempt`,
+--   whatever its fence); 'surplus' with attempt, cost, lane, model, quality only posts the cost. What has ended needs `from`
 -- Returns msgpack, one for each move: {status, fence | same_as, state, asset}
 --   ok | stale: another fence or state by now | illegal: not from this state | cancelled, put_away: the batch is
 --   duplicate: task `same_as`, or one of another batch, has this fingerprint | surplus: the task already has picture `asset`
@@ -72,14 +72,14 @@ end
 -- Where the move leads: a task that would go on in a batch that may not ends with it; a replayed one opens its batch.
 local function see_to_batch(move, from)
   if move.to ~= 'queued' and move.to ~= 'waiting' then return end
-  if is_over_doubts(move) then move.to = 'parked' end
+  move.to = instead_of_resend(move) or move.to
   if ENDED[from] then
     reopen(move.batch)
     redis.call('HDEL', batch_key(move.batch), 'deadline')
     return redis.call('ZREM', PREFIX .. 'deadlines', move.batch)
   end
   local ending = closing_of(move.batch, now)
-  if ending then move.to, move.failure = ending.state, ending.failure end
+  if ending then move.to, move.failure, move.fail = ending.state, ending.failure, nil end
 end
 
 local function apply(move)
@@ -109,7 +109,7 @@ local function apply(move)
     redis.call('HSET', key, 'next_at', int((now + move.delay_us) / 1000))
     make_due(move.batch, task.group, move.index, now + move.delay_us, now)
   end
-  see_to_children(move.batch, move.ready, move.fail, now)
+  see_to_children(move.batch, move.ready, move.to == 'failed' and move.fail, now)
   count_open(move.batch, (OPEN[move.to] and 1 or 0) - (was_open and 1 or 0), now)
   changed(move.batch)
   return { status = 'ok', fence = fence or nil }

@@ -8,8 +8,13 @@ from deploy.grafana import panels as p
 from deploy.grafana.board import board
 
 _COST = 'darkroom_cost_usd_total{lane=~"$lane", model=~"$model", tenant=~"$tenant"}'
-_AVOIDED = 'darkroom_cost_avoided_usd_total{model=~"$model", tenant=~"$tenant"}'
+_AVOIDED = 'darkroom_cost_avoided_usd_total{model=~"$model"}'
 _TENANT = '{scope="tenant_month", tenant=~"$tenant"}'
+
+
+def _spent_by(labels: str, function: str, span: str) -> str:
+    """Every service shows the same counter."""
+    return f"sum by ({labels}) (max by (lane, model, quality, tenant) ({function}({_COST}[{span}])))"
 
 
 def money() -> models.Dashboard:
@@ -56,29 +61,29 @@ def _spent() -> list[p.Panel]:
         ),
         p.graph(
             "Dollars an hour by model and quality", "The pace of what was settled.", p.USD,
-            (f"3600 * sum by (model, quality) (rate({_COST}[$__rate_interval]))", "{{model}} {{quality}}"),
+            (f"3600 * {_spent_by('model, quality', 'rate', '$__rate_interval')}", "{{model}} {{quality}}"),
             stacked=True,
         ),
         p.graph(
             "Dollars an hour by tenant", "The pace of what was settled; beyond fifty tenants they are other.", p.USD,
-            (f"3600 * sum by (tenant) (rate({_COST}[$__rate_interval]))", "{{tenant}}"), stacked=True,
+            (f"3600 * {_spent_by('tenant', 'rate', '$__rate_interval')}", "{{tenant}}"), stacked=True,
         ),
         p.graph(
             "Dollars held by model and quality", "The most that the calls which run now can cost.", p.USD,
-            ('sum by (model, quality) (darkroom_held_usd{model=~"$model", tenant=~"$tenant"})', "{{model}} {{quality}}"),
+            ('sum by (model, quality) (darkroom_held_usd{model=~"$model"})', "{{model}} {{quality}}"),
             stacked=True,
         ),
         p.graph(
-            "Dollars held by tenant", "The most that the calls which run now can cost.", p.USD,
-            ('sum by (tenant) (darkroom_held_usd{model=~"$model", tenant=~"$tenant"})', "{{tenant}}"), stacked=True,
+            "Dollars held by tenant", "The most that calls which run can cost, or may have cost that are in doubt.", p.USD,
+            (f"max by (tenant) (darkroom_budget_held_usd{_TENANT})", "{{tenant}}"), stacked=True,
         ),
         p.bars(
             "Spent in this range", "By tenant, as far as scrapes tell; budgets and receipts are exact.", p.USD,
-            (f"topk(10, sum by (tenant) (increase({_COST}[$__range])))", "{{tenant}}"), span=8,
+            (f"topk(10, {_spent_by('tenant', 'increase', '$__range')})", "{{tenant}}"), span=8,
         ),
         p.bars(
             "Dollars a picture", "What was settled in this range, over the pictures that were made in it.", p.USD,
-            (f"sum by (model) (increase({_COST}[$__range])) / ({made} > 0)", "{{model}}"),
+            (f"{_spent_by('model', 'increase', '$__range')} / ({made} > 0)", "{{model}}"),
             span=8,
         ),
         p.bars(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.settings import BudgetSettings
-from core.telemetry.metrics import MOST_TENANTS, WorkerMetrics
+from core.telemetry.metrics import WorkerMetrics
 from service.routes.gauges import QueueFigures
 
 
@@ -20,6 +20,7 @@ def test_what_has_not_happened_yet_is_shown_as_0() -> None:
     assert 'darkroom_storage_operations_total{operation="put",outcome="failed"} 0.0' in shown
     assert 'darkroom_permit_seconds_count{lane="main"} 0.0' in shown
     assert "darkroom_leases_lost_total 0.0" in shown
+    assert 'darkroom_cost_avoided_usd_total{model="gpt-image-2",quality="auto"} 0.0' in shown
 
 
 def test_a_call_that_begins_shows_every_ending_it_may_have() -> None:
@@ -42,14 +43,6 @@ def test_a_check_that_passed_shows_that_none_has_failed() -> None:
     for result, count in (("pass", 1), ("warn", 0), ("fail", 0)):
         labels = f'preset="amazon_main",result="{result}",rule="pixels"'
         assert f"darkroom_picture_checks_total{{{labels}}} {count}.0" in shown
-
-
-def test_tenants_beyond_the_most_are_counted_as_other() -> None:
-    metrics = WorkerMetrics()
-    names = [f"tenant-{number}" for number in range(MOST_TENANTS + 1)]
-
-    assert [metrics.label_of(name) for name in names] == [*names[:-1], "other"]
-    assert metrics.label_of(names[0]) == names[0]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,16 @@ def test_a_call_takes_of_each_limit_what_is_settled_for_it(
         for each in ("requests", "images", "tokens")
     ]
     assert tuple(used) == taken
+
+
+def test_what_was_held_for_calls_that_are_over_is_nothing_at_all() -> None:
+    metrics = WorkerMetrics()
+    reporter = Reporter(metrics)
+    request = ImageRequest("gpt-image-2", "a mug", "1024x1024", "low", ImageFormat.PNG, "batch_1:7:1")
+
+    with ExitStack() as calls:
+        for held in (100_000, 200_000, 300_000):  # 0.1 + 0.2 + 0.3 - 0.3 - 0.2 - 0.1 is no 0
+            calls.enter_context(reporter.holding(replace(CLAIM, hold_usd_micros=held), request))
+
+    kind = {"model": "gpt-image-2", "quality": "low"}
+    assert metrics.registry.get_sample_value("darkroom_held_usd", kind) == 0

@@ -26,6 +26,7 @@ from schemas.claim import Claim
 from schemas.expansion import Expansion
 from schemas.failure import Failure, FailureClass
 from schemas.image import Answer, Generated, ImageFormat, ImageRequest, Usage
+from schemas.manifest import OnDoubt
 from schemas.manifest_check import check_manifest
 from schemas.model import find_model
 from schemas.pricing import cost_usd_micros
@@ -70,6 +71,7 @@ class Bench:
         self.order = order
         self.refusal: Failure | None = None
         self.unread: UnreadableError | None = None
+        self.failure: Failure | None = None
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def get(self, tenant: str, batch_id: str) -> Campaign:
@@ -101,6 +103,8 @@ class Bench:
 
     async def generate(self, request: ImageRequest, into: Path) -> Answer:
         await self._freeze()
+        if self.failure is not None:
+            return Answer(self.failure, 1.5)
         into.write_bytes(b"paid")
         return Answer(Generated(into, "ab", 4, USAGE, "req_1"), 1.5)
 
@@ -267,6 +271,26 @@ def test_a_duplicate_waits_longer_each_time_for_its_twin() -> None:
         RetryIn(seconds) for seconds in (5.0, 10.0, 20.0, 40.0, TWIN_WAIT_CAP_S, TWIN_WAIT_CAP_S)
     ]
     assert not_sent(Moved("duplicate", same_as=1, state="done"), 1, 7) == Skip(1, 7)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [FailureClass.DOUBTFUL, FailureClass.MODERATION_BLOCKED],
+    ids=["made again in doubt", "refused, perhaps for money"],
+)
+async def test_a_call_whose_cost_no_answer_tells_counts_as_the_most_it_can_have_cost(
+    world: World, late: AttemptRunner, bench: Bench, failure: FailureClass
+) -> None:
+    spend = bench.campaign.manifest.spend.model_copy(update={"on_doubt": OnDoubt.RETRY_ONCE})
+    resending = bench.campaign.manifest.model_copy(update={"spend": spend})
+    bench.campaign = Campaign(resending, bench.campaign.expansion)
+    bench.failure = Failure.of(failure, "It broke off.")
+    claim = await claimed(world)
+
+    await late.run(claim, 0.0)
+
+    assert claim.hold_usd_micros < bench.order.likely_usd_micros
+    assert await spent(world, claim) == (claim.hold_usd_micros, 0)
 
 
 async def test_a_useless_picture_that_comes_late_does_not_fail_a_task_that_is_to_be_made_again(

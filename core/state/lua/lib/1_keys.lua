@@ -1,5 +1,5 @@
 -- Keys and words that every script shares. Redis 6.2 commands at most; times are microseconds of Redis TIME.
--- NEXT, IN_FLIGHT, ENDED and CLASS_WEIGHT are written above this text from the tables in `schemas`.
+-- NEXT, IN_FLIGHT, ENDED, CLASS_WEIGHT and the RESENDS are written above this text from the tables in `schemas`.
 
 local PREFIX = 'darkroom:'
 local MINUTE_US = 60000000

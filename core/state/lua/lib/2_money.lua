@@ -43,8 +43,26 @@ local function hold_money(batch, tenant, hold, now)
   return month, day
 end
 
+-- Tenants with figures of their own: the first ones, for good and for every process alike. The others are one.
+local NAMED, MOST_NAMED, OTHER = PREFIX .. 'named', 50, 'other'
+local function label_of(tenant)
+  if redis.call('SISMEMBER', NAMED, tenant) == 1 then return tenant end
+  if redis.call('SCARD', NAMED) >= MOST_NAMED then return OTHER end
+  redis.call('SADD', NAMED, tenant)
+  return tenant
+end
+
+local function tenant_of(batch) return redis.call('HGET', batch_key(batch), 'tenant') end
+
+-- What was ever spent, by lane, model, quality and tenant, for who draws it. A call begins with 0, so that it is seen to grow.
+local function count_cost(call, tenant, cost)
+  local kind = { call.lane, call.model or 'unknown', call.quality or 'unknown', label_of(tenant) }
+  add(PREFIX .. 'costs', table.concat(kind, ' '), cost)
+end
+
 -- Gives the hold back and posts what it really cost, in the periods it was held in.
 local function settle_money(batch, task, cost)
+  if cost > 0 then count_cost(task, tenant_of(batch), cost) end
   for _, key in ipairs({ batch_key(batch), task.month, task.day }) do
     add(key, 'held', -tonumber(task.hold or 0))
     add(key, 'spent', cost)
@@ -67,12 +85,15 @@ local function unposted(batch, index, attempt, cost)
   return more
 end
 
--- Posts what was paid beside the picture that a task has, whatever the state of the task.
+-- Posts what was paid beside the picture that a task has, whatever the state of the task. Who brings it back from storage
+-- names no model: it was counted when it was paid.
 local function post_surplus(paid, now)
   local key, cost = batch_key(paid.batch), unposted(paid.batch, paid.index, paid.attempt, paid.cost)
   if cost > 0 then
-    local month, day = budget_keys(redis.call('HGET', key, 'tenant'), now)
+    local tenant = tenant_of(paid.batch)
+    local month, day = budget_keys(tenant, now)
     for _, scope in ipairs({ key, month, day }) do add(scope, 'spent', cost) end
+    if paid.model then count_cost(paid, tenant, cost) end
     add(key, 'n_surplus', 1)
     add(key, 'surplus_usd_micros', cost)
     note_task(paid.batch, paid.index)

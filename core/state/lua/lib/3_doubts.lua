@@ -4,7 +4,6 @@
 local DOUBTS = PREFIX .. 'doubts' -- <batch>:<index> by when it is to be looked at, in milliseconds
 local STRANDED = PREFIX .. 'stranded' -- <batch>:<index> whose picture is on the disk of a worker that is gone
 local HAD_PICTURE = { spooled = true, stored = true }
-local FEWEST_RESENDS, RESENT_SHARE = 5, 0.01
 local SKEW_US = 5000000 -- between the provider's clock and ours, at most
 local LONGEST, UNHEARD = 61, 11 -- minutes that a call touches at most; one of which nothing was heard again
 local KEPT_S = 86400
@@ -26,16 +25,20 @@ local function list_doubt(batch, index, from, to)
   end
 end
 
--- Takes one of the batch's sends that may pay twice: a hundredth of its tasks, and five at least.
+-- Takes one of the batch's sends that may pay twice.
 local function take_resend(batch)
   local total, resent = unpack(redis.call('HMGET', batch_key(batch), 'total', 'n_resent'))
-  if tonumber(resent or 0) >= math.max(FEWEST_RESENDS, math.floor(tonumber(total) * RESENT_SHARE)) then return false end
+  local most = math.max(FEWEST_RESENDS, math.floor(tonumber(total) * RESENDS_PERCENT / 100))
+  if tonumber(resent or 0) >= most then return false end
   return add(batch_key(batch), 'n_resent', 1)
 end
 
--- Whether a move would send again in doubt what the batch's budget for that does not cover any more.
-local function is_over_doubts(move)
-  return move.failure and move.failure.class == 'doubtful' and not take_resend(move.batch)
+-- Where a task goes instead that would be paid a second time, when the batch's budget for that is used up: a doubt stays
+-- one, and a useless picture is what the task failed of.
+local PAID_TWICE = { doubtful = 'parked', bad_output = 'failed' }
+local function instead_of_resend(move)
+  local instead = move.failure and PAID_TWICE[move.failure.class]
+  return instead and not take_resend(move.batch) and instead
 end
 
 local function minute_of(us) return math.floor(us / MINUTE_US) end
@@ -83,9 +86,10 @@ end
 
 -- What a move says of the task's call: it leaves now, or it is known what became of it.
 local function note_call(key, move, task, from, now)
+  if move.model then redis.call('HSET', key, 'model', move.model, 'quality', move.quality) end
   if move.to == 'sent' then
     add(key, 'sends', 1)
-    if move.model then redis.call('HSET', key, 'model', move.model, 'quality', move.quality) end
+    count_cost({ lane = task.lane, model = move.model, quality = move.quality }, tenant_of(move.batch), 0)
     return open_call(key, task.lane, now)
   end
   if move.unused and from == 'sent' then add(key, 'sends', -1) end

@@ -3,6 +3,7 @@
 local function register_batch(batch, tenant, fields)
   for field, value in pairs(fields) do redis.call('HSET', batch_key(batch), field, value) end
   redis.call('SADD', PREFIX .. 'tenants', tenant)
+  label_of(tenant)
   redis.call('ZADD', PREFIX .. 'tenant:' .. tenant .. ':batches', 0, batch)
 end
 
