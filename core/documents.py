@@ -15,6 +15,7 @@ tenants/<tenant>/plans/<plan>/manifest.json
 tenants/<tenant>/prints/<2 digits>/<fingerprint>.json   {batch_id, asset, original, sha256}: the latest of it
 tenants/<tenant>/uploads/names/<sha256 of the name>     {name, sha256, bytes, media_type}
 tenants/<tenant>/uploads/contents/<sha256>
+tenants/<tenant>/uploads/copies/<sha256>                as it is sent, of a picture that is not sent as it is: upright
 tenants/<tenant>/uploads/facts/<sha256>.json            what a plan found in it once: pixels and alpha
 ```
 """
@@ -346,6 +347,11 @@ def picture_key(tenant: str, batch_id: str, asset: str) -> str:
 def upload_key(tenant: str, sha256: str) -> str:
     """Of the bytes of an upload, or of what was fetched and pinned."""
     return f"tenants/{tenant}/uploads/contents/{sha256}"
+
+
+def copy_key(tenant: str, sha256: str) -> str:
+    """Of the upright copy of a picture, by the digest of the picture."""
+    return f"tenants/{tenant}/uploads/copies/{sha256}"
 
 
 def _facts_key(tenant: str, sha256: str) -> str:

@@ -75,7 +75,8 @@ class Receipt(BaseModel):
 
     Money is a decimal string in dollars; `cost_estimated` is true where the provider sent no usage and the price
     table was used. `surplus` marks a second paid picture of a task that already had one. `reused_from` names the
-    picture, as <batch>/<asset>, that was taken instead of paying for another.
+    picture, as <batch>/<asset>, that was taken instead of paying for another. `copies` are those of `references` that
+    were sent as an upright copy without EXIF.
 
     `asset` and the facts behind it are those of the finished picture; `original` is what the provider sent, untouched.
     `checks` are the rules of `preset`, and `finishing` where that could not be done: then the asset is the original,
@@ -111,6 +112,7 @@ class Receipt(BaseModel):
     prompt_digest: str
     template_version: str
     references: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
     fingerprint: str
     sha256: str
     format: str

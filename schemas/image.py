@@ -33,8 +33,10 @@ class Reference:
     """A picture that is sent along with an edit: bytes on local disk, named by their digest.
 
     Args:
-        key: where the same bytes lie in storage.
+        sha256: of the picture as it was named; of a copy, of what it was made from.
+        key: where the bytes that are sent lie in storage.
         link: an address at which anybody may read them for a while, so a secret; None: the bytes are sent themselves.
+        is_copy: whether they are an upright copy, as the picture is not sent as it is.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Reference:
     media_type: str
     key: str
     link: str | None = field(default=None, repr=False)
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ MAX_REFERENCES = 16
 OPAQUE = 255
 """Alpha of a pixel that nothing is seen through."""
 
+PLAIN_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
+"""Pillow's names for what every reader takes alike: 8 bits of grey or of red, green and blue, with alpha or without."""
+
 NOT_A_PICTURE = "application/octet-stream"
 
 
@@ -34,13 +37,29 @@ def sniff_picture(head: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What a whole, decoded picture is. `lowest_alpha` is that of the pixel that is seen through most, 0 to 255."""
+    """What a whole, decoded picture is.
+
+    Args:
+        width, height: as it is seen, upright.
+        lowest_alpha: of the pixel that is seen through most, 0 to 255.
+        mode: the kind of its pixels, by Pillow's name.
+        orientation: how it lies in its file, 1 to 8 as EXIF counts; 1 is upright.
+        is_placed: whether the file may say where on earth it was taken.
+    """
 
     media_type: str
     width: int
     height: int
     has_alpha: bool
     lowest_alpha: int
+    mode: str
+    orientation: int
+    is_placed: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is sent as it is. Of any other picture a copy is, upright and without EXIF."""
+        return self.mode in PLAIN_MODES and self.orientation == 1 and not self.is_placed
 
     @property
     def size(self) -> str:

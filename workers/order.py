@@ -28,6 +28,7 @@ class Order(msgspec.Struct, frozen=True):
         likely_usd_micros, likely_tokens: by the price table, for an answer without usage.
         prompt_digest, template_version: empty for an upscale, which has no prompt.
         finish, label: the `FinishPlan` of the picture and its `Label`, as JSON.
+        copies: those of `references` of which an upright copy was sent.
     """
 
     tenant: str
@@ -57,6 +58,7 @@ class Order(msgspec.Struct, frozen=True):
     fail: list[int]
     finish: dict[str, Any]
     label: dict[str, Any]
+    copies: list[str] = []
 
 
 class Delivery(msgspec.Struct, frozen=True):

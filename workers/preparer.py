@@ -204,6 +204,7 @@ def _order(
         fail=campaign.lost_with(cell),
         finish=campaign.finish_of(cell).model_dump(mode="json"),
         label=label.model_dump(mode="json"),
+        copies=[picture.sha256 for picture in request.attached if picture.is_copy],
     )
 
 

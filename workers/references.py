@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from core.documents import Documents, PlannedRow, Upload, owned_key, upload_key
+from core.documents import Documents, PlannedRow, Upload, copy_key, owned_key, upload_key
 from core.settings import FetchSettings
 from core.state.batches import BatchStore
 from core.state.tasks import TaskStore
-from schemas.errors import NotFoundError
+from schemas.errors import AlreadyStoredError, NotFoundError
 from schemas.image import Reference
 from schemas.picture import MAX_MASK_BYTES, PictureFacts, mask_problem
 from schemas.task import TaskState
@@ -25,6 +25,7 @@ from workers.inspecting.inspector import Inspector, PictureRefusedError
 
 _KEPT_FILES = 2000
 _KEPT_ANSWERS = 10_000
+_COPY = ".upright"
 T = TypeVar("T")
 
 
@@ -120,7 +121,7 @@ class ReferenceKeeper:
             if found is None:
                 raise BadReferenceError(f"'{name}' was not uploaded when the batch was planned")
             digest, name = found, f"'{name}'"
-        return await self._kept(digest, upload_key(tenant, digest), name)
+        return await self._kept(tenant, digest, upload_key(tenant, digest), name)
 
     async def parent(self, tenant: str, batch_id: str, index: int) -> Reference:
         """What the provider sent for task `index`, or for the task that serves for it, before it was finished.
@@ -141,15 +142,15 @@ class ReferenceKeeper:
         if not receipt or receipt.original is None:
             raise BadReferenceError(f"task {index}, which this picture is made from, has no picture")
         key = owned_key(tenant, batch_id, receipt.original.key)
-        return await self._kept(receipt.original.sha256, key, f"'{task.asset_key}'")
+        return await self._kept(tenant, receipt.original.sha256, key, f"'{task.asset_key}'")
 
     async def check_mask(self, mask: Reference, masked: Reference) -> None:
         """
         Raises:
             BadReferenceError: the provider would refuse this mask for this picture, or change nothing.
         """
-        facts = await self._looked_at(mask.path, mask.sha256, "the mask")
-        other = await self._looked_at(masked.path, masked.sha256, "the first reference")
+        facts = await self._looked_at(mask.path, mask.path.name, "the mask")
+        other = await self._looked_at(masked.path, masked.path.name, "the first reference")
         size_bytes = (await asyncio.to_thread(mask.path.stat)).st_size
         if problem := mask_problem(facts, other):
             raise BadReferenceError(f"the mask {problem}")
@@ -174,21 +175,47 @@ class ReferenceKeeper:
             await self._looked_at(path, fetched.sha256, "the fetched reference")
             return await self._documents.pin(tenant, batch_id, url, path)
 
-    async def _kept(self, digest: str, key: str, name: str) -> Reference:
+    async def _kept(self, tenant: str, digest: str, key: str, name: str) -> Reference:
         path = self._folder / digest
-        if not await asyncio.to_thread(_touched, path):
-            try:
-                await self._arrivals.get(digest, lambda: self._documents.store.get_file(key, path))
-            except NotFoundError as error:
-                raise BadReferenceError(f"{name} is not in storage any more") from error
-            self._arrivals.forget(digest)  # it may be cleared away again
-            await asyncio.to_thread(self._forget_oldest)
+        await self._brought(path, name, lambda: self._documents.store.get_file(key, path))
         facts = await self._looked_at(path, digest, name)
-        return Reference(path, digest, facts.media_type, key)
+        if facts.is_plain:
+            return Reference(path, digest, facts.media_type, key)
+        copy, copied = self._folder / f"{digest}{_COPY}", copy_key(tenant, digest)
+        await self._brought(copy, name, lambda: self._copy(path, copy, copied, facts.media_type))
+        return Reference(copy, digest, facts.media_type, copied, is_copy=True)
 
-    async def _looked_at(self, path: Path, digest: str, name: str) -> PictureFacts:
+    async def _brought(self, path: Path, name: str, bring: Callable[[], Awaitable[None]]) -> None:
+        """Has the file on local disk, however many ask."""
+        if await asyncio.to_thread(_touched, path):
+            return
         try:
-            return await self._facts.get(digest, lambda: self._inspector.inspect(path))
+            await self._arrivals.get(path.name, bring)
+        except NotFoundError as error:
+            raise BadReferenceError(f"{name} is not in storage any more") from error
+        except PictureRefusedError as error:
+            raise BadReferenceError(f"{name} {error}") from error
+        self._arrivals.forget(path.name)  # it may be cleared away again
+        await asyncio.to_thread(self._forget_oldest)
+
+    async def _copy(self, path: Path, into: Path, key: str, media_type: str) -> None:
+        """The copy that the first worker made of a picture, so that all send the same bytes."""
+        store = self._documents.store
+        if await store.stat(key) is None:
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as scratch:
+                made = Path(scratch) / "picture"
+                await self._inspector.copy(path, into=made)
+                with suppress(AlreadyStoredError):
+                    await store.put_file(key, made, media_type=media_type, overwrite=False)
+        await store.get_file(key, into)
+
+    async def _looked_at(self, path: Path, key: str, name: str) -> PictureFacts:
+        """
+        Args:
+            key: by which what the file is is remembered.
+        """
+        try:
+            return await self._facts.get(key, lambda: self._inspector.inspect(path))
         except PictureRefusedError as error:
             raise BadReferenceError(f"{name} {error}") from error
 

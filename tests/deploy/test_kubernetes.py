@@ -18,7 +18,7 @@ from tests.deploy.composition import DEPLOY
 from tests.deploy.image import environment
 from tests.deploy.kustomization import Object, build
 from tests.house.tree import ROOT
-from workers.inspecting.child import BYTES_PER_PIXEL, OWN_BYTES
+from workers.inspecting.opening import BYTES_PER_PIXEL, OWN_BYTES
 
 FOLDERS = {
     name: DEPLOY / "kubernetes" / name for name in ("base", "overlays/production", "overlays/rehearsal")

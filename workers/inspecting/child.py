@@ -5,67 +5,36 @@ In: `{"path": ...}`. Out: the fields of `schemas.picture.PictureFacts`, or `{"re
 
 from __future__ import annotations
 
-import json
-import resource
 import sys
-import warnings
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from schemas.picture import OPAQUE
-from workers.children.serving import limit, serve
+from workers.inspecting.opening import Answer, Question, serve_pictures, turned_and_placed
 
-BYTES_PER_PIXEL = 16
-"""Of decoding: the picture with four channels, once more as it is turned, and the decoder's own tables."""
-
-OWN_BYTES = 512 * 1024**2
-"""Of the process before it opens anything, with room for a file of the largest size."""
-
-CPU_S = 20
-_FORMATS = ("PNG", "JPEG", "WEBP")
+_ON_THEIR_SIDE = range(5, 9)
+"""Orientations in which width and height are the other way round."""
 
 
 def main() -> None:
-    max_pixels = int(sys.argv[1])
-    limit(resource.RLIMIT_AS, OWN_BYTES + max_pixels * BYTES_PER_PIXEL)
-    limit(resource.RLIMIT_FSIZE, 0)
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    serve(lambda line: json.dumps(_answered(json.loads(line)["path"], max_pixels)))
+    serve_pictures(_facts, max_pixels=int(sys.argv[1]), max_bytes_written=0)
 
 
-def _answered(path: str, max_pixels: int) -> dict[str, object]:
-    """Looks at a picture, and takes no more than CPU_S for it."""
-    used_s = resource.getrusage(resource.RUSAGE_SELF)
-    limit(resource.RLIMIT_CPU, int(used_s.ru_utime + used_s.ru_stime) + CPU_S, is_soft=True)
-    return looked_at(path, max_pixels)
-
-
-def looked_at(path: str, max_pixels: int) -> dict[str, object]:
-    """What the picture is, or why it is refused. Decodes all of it."""
-    try:
-        with Image.open(path, formats=_FORMATS) as picture:
-            width, height = picture.size
-            if getattr(picture, "n_frames", 1) > 1:
-                return {"refusal": "moves; a still picture is needed"}
-            picture.load()
-            has_alpha = picture.has_transparency_data
-            lowest_alpha = _lowest_alpha(picture) if has_alpha else OPAQUE
-            kind = (picture.format or "").lower()
-    except UnidentifiedImageError:
-        return {"refusal": "is not a PNG, JPEG or WebP picture"}
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        return {"refusal": f"has more than the {max_pixels:,} pixels that are decoded"}
-    except MemoryError:
-        return {"refusal": "takes more memory to decode than a picture may"}
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        return {"refusal": f"is damaged ({type(error).__name__})"}
+def _facts(picture: Image.Image, _question: Question) -> Answer:
+    orientation, is_placed = turned_and_placed(picture)
+    width, height = picture.size
+    if orientation in _ON_THEIR_SIDE:
+        width, height = height, width
+    has_alpha = picture.has_transparency_data
     return {
-        "media_type": f"image/{kind}",
+        "media_type": f"image/{(picture.format or '').lower()}",
         "width": width,
         "height": height,
         "has_alpha": has_alpha,
-        "lowest_alpha": lowest_alpha,
+        "lowest_alpha": _lowest_alpha(picture) if has_alpha else OPAQUE,
+        "mode": picture.mode,
+        "orientation": orientation,
+        "is_placed": is_placed,
     }
 
 

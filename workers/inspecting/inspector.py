@@ -1,4 +1,4 @@
-"""The inspector: asks a child process what a picture is, one at a time, and never waits for it for long."""
+"""The inspector: asks child processes about pictures, one at a time, and never waits for them for long."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,7 +22,14 @@ class _Refused:
     refusal: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    size_bytes: int
+
+
 _FOUND: TypeAdapter[PictureFacts | _Refused] = TypeAdapter(PictureFacts | _Refused)
+_MADE: TypeAdapter[_Copied | _Refused] = TypeAdapter(_Copied | _Refused)
+T = TypeVar("T")
 
 
 class PictureRefusedError(ValueError):
@@ -29,10 +37,11 @@ class PictureRefusedError(ValueError):
 
 
 class Inspector:
-    """One child process for all pictures. Lives in one event loop."""
+    """One child process for all pictures, and another one for copies once there is one to make. Lives in one event loop."""
 
     def __init__(self, max_pixels: int, *, within_s: float = WITHIN_S) -> None:
         self._child = Child(_FOUND, "workers.inspecting.child", str(max_pixels))
+        self._copier = Child(_MADE, "workers.inspecting.copier", str(max_pixels))
         self._within_s = within_s
         self._turn = asyncio.Lock()
 
@@ -44,9 +53,22 @@ class Inspector:
             OSError: no process can be started.
         Cancelled: the child is killed; nothing is left of the question.
         """
+        return await self._asked(self._child, {"path": str(path)})
+
+    async def copy(self, path: Path, *, into: Path) -> None:
+        """Writes an upright copy of the picture, without EXIF, in its own format.
+
+        Raises:
+            PictureRefusedError: as `inspect` does, or the copy is too large to be sent; `into` may be there in part.
+            OSError: no process can be started.
+        Cancelled: the child is killed; `into` may be there in part.
+        """
+        await self._asked(self._copier, {"path": str(path), "into": str(into)})
+
+    async def _asked(self, child: Child[T | _Refused], question: dict[str, str]) -> T:
         async with self._turn:
             try:
-                found = await self._child.ask(json.dumps({"path": str(path)}), within_s=self._within_s)
+                found = await child.ask(json.dumps(question), within_s=self._within_s)
             except TimeoutError:
                 raise PictureRefusedError(f"could not be decoded within {self._within_s:g} s") from None
             except ChildDiedError:
@@ -59,3 +81,4 @@ class Inspector:
 
     async def aclose(self) -> None:
         await self._child.aclose()
+        await self._copier.aclose()

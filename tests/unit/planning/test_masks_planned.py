@@ -136,7 +136,8 @@ async def test_what_was_looked_into_is_kept_so_that_the_next_plan_looks_further(
 
     upload = await desk.documents.find_upload(TENANT, rows[-1]["file"])
     assert upload is not None
-    facts = PictureFacts("image/png", 4, 4, has_alpha=False, lowest_alpha=255)
+    about: dict[str, Any] = {"has_alpha": False, "lowest_alpha": 255, "mode": "RGB"}
+    facts = PictureFacts("image/png", 4, 4, orientation=1, is_placed=False, **about)
     assert await desk.documents.find_facts(TENANT, upload.sha256) == facts
     assert (said(first), [problem.row for problem in second.errors]) == ({}, [MAX_LOOKED_INTO])
 

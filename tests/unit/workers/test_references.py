@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -207,14 +208,15 @@ async def test_an_upload_that_cannot_be_decoded_is_refused(
         await machines.machine().named(TENANT, BATCH, await machines.row(logo=content), "logo")
 
 
-async def mask_problem(machines: Machines, mask: bytes) -> str | None:
-    keeper, row = machines.machine(), await machines.row(photo=picture(kind="jpeg"), mask=mask)
-    photo, found = (
+async def mask_problem(machines: Machines, mask: bytes, photo: bytes | None = None) -> str | None:
+    photo = photo or picture(kind="jpeg")
+    keeper, row = machines.machine(), await machines.row(photo=photo, mask=mask)
+    masked, found = (
         await keeper.named(TENANT, BATCH, row, "photo"),
         await keeper.named(TENANT, BATCH, row, "mask"),
     )
     try:
-        await keeper.check_mask(found, photo)
+        await keeper.check_mask(found, masked)
     except BadReferenceError as error:
         return str(error)
     return None
@@ -268,3 +270,59 @@ async def test_a_parent_whose_receipt_is_damaged_is_a_bad_reference_and_says_so(
 
     with pytest.raises(BadReferenceError, match=r"the receipt of task 0, .* is damaged"):
         await machines.machine().parent(claim.tenant, claim.batch_id, claim.index)
+
+
+def lying(kind: str = "jpeg") -> bytes:
+    """A picture that lies on its side: 8 wide and 6 high in its file, 6 wide and 8 high as it is seen."""
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 6), "red").save(file, kind, exif=exif)
+    return file.getvalue()
+
+
+async def test_of_a_picture_that_lies_on_its_side_an_upright_copy_is_sent_under_its_own_digest(
+    machines: Machines,
+) -> None:
+    row = await machines.row(photo=lying(), logo=picture())
+    keeper = machines.machine()
+
+    turned = await keeper.named(TENANT, BATCH, row, "photo")
+    plain = await keeper.named(TENANT, BATCH, row, "logo")
+
+    assert (turned.is_copy, plain.is_copy) == (True, False)
+    assert turned.sha256 == row.files["photo"] == hashlib.sha256(lying()).hexdigest()
+    assert Image.open(BytesIO(turned.path.read_bytes())).size == (6, 8)
+    assert plain.path.read_bytes() == picture()
+    assert await machines.documents.store.get_bytes(turned.key) == turned.path.read_bytes()
+
+
+async def test_all_workers_send_the_copy_that_the_first_of_them_made(machines: Machines) -> None:
+    row = await machines.row(photo=lying())
+    first = await machines.machine().named(TENANT, BATCH, row, "photo")
+    await machines.documents.store.put_bytes(
+        first.key, picture("blue"), media_type="image/jpeg", overwrite=True
+    )
+
+    second = await machines.machine().named(TENANT, BATCH, row, "photo")
+
+    assert second.path.read_bytes() == picture("blue")
+
+
+async def test_a_copy_that_was_cleared_away_is_brought_again(machines: Machines) -> None:
+    keeper, row = machines.machine(), await machines.row(photo=lying())
+    first = await keeper.named(TENANT, BATCH, row, "photo")
+    content = first.path.read_bytes()
+    first.path.unlink()
+
+    assert (await keeper.named(TENANT, BATCH, row, "photo")).path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("size", "says"), [((6, 8), None), ((8, 6), "the mask is 8x6 and the first reference 6x8")]
+)
+async def test_a_mask_is_as_large_as_its_picture_is_seen(
+    machines: Machines, size: tuple[int, int], says: str | None
+) -> None:
+    mask = picture(mode="RGBA", color="#ff000000", size=size)
+    found = await mask_problem(machines, mask, photo=lying())
+    assert (found is None) if says is None else (found is not None and says in found)
