@@ -46,14 +46,14 @@ class China(_Shape):
 class Disclosure(_Shape):
     """What the manifest says. It can add to what is disclosed, and take nothing away.
 
-    `source_type` overrides what follows from the call: a generation, or an edit of a picture that was there before.
+    `source_type` overrides what follows from the templates: made by a model alone, or from a picture that was there before.
     `contains_synthetic_performer`: somebody in the picture is not a person (New York GBL 396-b, 2026-06-09).
     """
 
     source_type: SourceType | None = Field(
         None,
-        description="One for all pictures. Without it, the first for generations and the second for edits; what was made "
-        "larger keeps that of the picture it was made of.",
+        description="One for all pictures. Without it, the second for those with `references` behind them, their own or "
+        "those of a template that they start from, and the first for all others.",
     )
     contains_synthetic_performer: bool = Field(
         False, description="`true`: somebody in the pictures is not a person. It is written into them."
@@ -74,17 +74,19 @@ class Label(_Shape):
     china: China | None
 
 
-def label_of(
-    disclosure: Disclosure, *, operation: Literal["generation", "edit"], model: str, identifier: str
-) -> Label:
-    """The label of one picture. A dated snapshot of a model is its version. One that was made larger has the operation
-    by which it came to be, and all who made it as its model."""
-    by_call: SourceType = (
-        "trainedAlgorithmicMedia" if operation == "generation" else "compositeWithTrainedAlgorithmicMedia"
+def label_of(disclosure: Disclosure, *, is_composite: bool, model: str, identifier: str) -> Label:
+    """The label of one picture. A dated snapshot of a model is its version. One that was made larger has all who made it
+    as its model.
+
+    Args:
+        is_composite: whether a picture that was there before is in it.
+    """
+    by_origin: SourceType = (
+        "compositeWithTrainedAlgorithmicMedia" if is_composite else "trainedAlgorithmicMedia"
     )
     dated = _SNAPSHOT.fullmatch(model)
     return Label(
-        source_type=disclosure.source_type or by_call,
+        source_type=disclosure.source_type or by_origin,
         system=dated[1] if dated else model,
         system_version=dated[2] if dated else None,
         identifier=identifier,

@@ -61,13 +61,13 @@ def finish_of(manifest: Manifest, template: str, size: str) -> FinishPlan:
     return plan_finish(size, manifest.finish, upscaled=original)
 
 
-def is_edit(manifest: Manifest, template: str) -> bool:
-    """Whether the pictures of a template were made from pictures that were there before. Larger ones are what they
-    were made from."""
-    chosen = manifest.templates[template]
-    if chosen.upscale is not None and chosen.parent is not None:
-        return is_edit(manifest, chosen.parent)
-    return chosen.parent is not None or bool(manifest.references_of(template))
+def is_composite(manifest: Manifest, template: str) -> bool:
+    """Whether a picture that was there before is in what the pictures of a template were made from, however far back: a
+    reference of the template or of one that it starts from. What a model made alone, and made again from, is none."""
+    parent = manifest.templates[template].parent
+    if manifest.references_of(template):
+        return True
+    return parent is not None and is_composite(manifest, parent)
 
 
 def makers_of(manifest: Manifest, template: str) -> str:

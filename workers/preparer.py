@@ -23,7 +23,7 @@ from schemas.pricing import Quote, quote, quote_call
 from schemas.rendering import cell_values, output_key, row_values
 from schemas.size import Size
 from schemas.template import TemplateError, parsed
-from schemas.upscaling import gone_maker, gone_preset, is_edit, makers_of, original_size
+from schemas.upscaling import gone_maker, gone_preset, is_composite, makers_of, original_size
 from workers.linker import Linker
 from workers.order import CHOSEN_PARAMETERS, Order, parameters_of, print_of
 from workers.references import BadReferenceError, ReferenceKeeper
@@ -166,7 +166,7 @@ def _order(
     parameters = parameters_of(manifest.image_of(cell.template), request.size, factor=request.factor)
     label = label_of(
         manifest.disclosure,
-        operation="edit" if is_edit(manifest, cell.template) else "generation",
+        is_composite=is_composite(manifest, cell.template),
         model=makers_of(manifest, cell.template),
         identifier=claim.attempt_id,
     )

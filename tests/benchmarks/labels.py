@@ -26,7 +26,7 @@ from workers.finishing.making import make
 
 PICTURES = 200
 SIZE = (3840, 2160)
-LABEL = label_of(Disclosure(), operation="generation", model="gpt-image-2", identifier="benchmark")
+LABEL = label_of(Disclosure(), is_composite=False, model="gpt-image-2", identifier="benchmark")
 
 
 def main() -> None:

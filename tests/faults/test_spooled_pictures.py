@@ -96,7 +96,7 @@ def order_of(claim: Claim) -> Order:
         fail=[],
         finish={},
         label=label_of(
-            Disclosure(), operation="generation", model="gpt-image-2", identifier="att_1"
+            Disclosure(), is_composite=False, model="gpt-image-2", identifier="att_1"
         ).model_dump(),
     )
 

@@ -61,4 +61,4 @@ def told_by_exiftool(path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def label() -> Label:
-    return label_of(Disclosure(), operation="generation", model="gpt-image-2", identifier="bat_1:0:1")
+    return label_of(Disclosure(), is_composite=False, model="gpt-image-2", identifier="bat_1:0:1")

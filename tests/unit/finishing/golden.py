@@ -62,9 +62,7 @@ def made(name: str, folder: Path) -> Image.Image:
     path, plan = folder / "golden.png", FinishPlan.model_validate(PLANS[name])
     original().save(path, icc_profile=wide_profile() if name == "srgb" else None)
     china = China(producer="golden") if name == "china-mark" else None
-    label = label_of(
-        Disclosure(china=china), operation="generation", model="gpt-image-2", identifier="golden"
-    )
+    label = label_of(Disclosure(china=china), is_composite=False, model="gpt-image-2", identifier="golden")
     ended = make(path, plan, label, folder)
     assert isinstance(ended, Finished), ended.reason
     with Image.open(folder / ended.renditions[-1].file) as picture:

@@ -131,16 +131,16 @@ def test_exif_and_color_profile_stay(kind: str, label: Label, tmp_path: Path) ->
 
 
 def said(folder: Path, disclosure: Disclosure, **facts: Any) -> dict[str, Any]:
-    asked = {"operation": "generation", "model": "gpt-image-2", "identifier": "bat_1:0:1", **facts}
+    asked = {"is_composite": False, "model": "gpt-image-2", "identifier": "bat_1:0:1", **facts}
     return written(folder, labelled(file_of(noise(8, 8)), packet(label_of(disclosure, **asked))))
 
 
 def test_an_edit_is_a_composite(tmp_path: Path) -> None:
-    assert said(tmp_path, Disclosure(), operation="edit")["XMP-iptcExt:DigitalSourceType"] == EDITED
+    assert said(tmp_path, Disclosure(), is_composite=True)["XMP-iptcExt:DigitalSourceType"] == EDITED
 
 
 def test_the_manifest_may_call_an_edit_generated(tmp_path: Path) -> None:
-    facts = said(tmp_path, Disclosure(source_type="trainedAlgorithmicMedia"), operation="edit")
+    facts = said(tmp_path, Disclosure(source_type="trainedAlgorithmicMedia"), is_composite=True)
     assert facts["XMP-iptcExt:DigitalSourceType"] == GENERATED
 
 

@@ -12,9 +12,9 @@ from schemas.disclosure import China, Disclosure, label_of
 
 def test_a_generation_is_generated_and_an_edit_is_a_composite() -> None:
     facts = {"model": "gpt-image-2", "identifier": "bat_1:0:1"}
-    assert label_of(Disclosure(), operation="generation", **facts).source_type == "trainedAlgorithmicMedia"
+    assert label_of(Disclosure(), is_composite=False, **facts).source_type == "trainedAlgorithmicMedia"
     assert (
-        label_of(Disclosure(), operation="edit", **facts).source_type
+        label_of(Disclosure(), is_composite=True, **facts).source_type
         == "compositeWithTrainedAlgorithmicMedia"
     )
 

@@ -16,7 +16,7 @@ from schemas.notation import ACCEPTED
 from schemas.pricing import price_list, quote_call
 from schemas.size import Size
 from schemas.upscaler import provider_of, upscalers
-from schemas.upscaling import finish_of, gone_preset, gone_problems, is_edit, makers_of, original_size
+from schemas.upscaling import finish_of, gone_preset, gone_problems, is_composite, makers_of, original_size
 
 TODAY = date(2026, 11, 21)
 HERO = {"prompt": "A mug", "sizes": ["1024x1024"]}
@@ -114,9 +114,23 @@ def test_a_picture_that_stays_longer_on_one_edge_than_what_it_started_from_is_ma
     assert check_manifest({**written(), "finish": finish}).templates.keys() == {"hero", "large"}
 
 
+def test_only_what_has_a_reference_behind_it_is_a_composite_however_far_back() -> None:
+    scene = {"prompt": "Image 1 on a table", "from": "hero"}
+    templates = {"hero": {"prompt": "A mug"}, "scene": scene, "closer": {**scene, "from": "scene"}}
+    alone = check_manifest({**written(), "templates": templates})
+    from_a_photo = {**templates, "hero": {"prompt": "Image 1", "references": ["photo.png"]}}
+    kept = check_manifest({**written(), "templates": from_a_photo})
+    added = {**templates, "closer": {**scene, "from": "scene", "references": ["logo.png"]}}
+    late = check_manifest({**written(), "templates": added})
+
+    assert [is_composite(alone, name) for name in templates] == [False, False, False]
+    assert [is_composite(kept, name) for name in templates] == [True, True, True]
+    assert [is_composite(late, name) for name in templates] == [False, False, True]
+
+
 def test_what_is_made_larger_came_to_be_as_what_it_was_made_of() -> None:
-    assert not is_edit(checked(), "large")
-    assert is_edit(checked(hero={"references": ["photo.png"]}), "large")
+    assert not is_composite(checked(), "large")
+    assert is_composite(checked(hero={"references": ["photo.png"]}), "large")
     assert makers_of(checked(), "large") == "gpt-image-2, stable-fast-upscale"
 
 

@@ -40,7 +40,7 @@ def order_fields() -> dict[str, Any]:
         "fail": [9, 10],
         "finish": {},
         "label": label_of(
-            Disclosure(), operation="generation", model="gpt-image-2", identifier="att_1"
+            Disclosure(), is_composite=False, model="gpt-image-2", identifier="att_1"
         ).model_dump(),
     }
 

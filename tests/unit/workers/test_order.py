@@ -48,9 +48,8 @@ def test_a_receipt_holds_what_was_ordered_what_came_and_what_it_cost(
     assert "prompt" not in receipt.model_dump() or not receipt.model_dump()["prompt"]
 
 
-def test_a_receipt_names_what_was_sent_as_an_upright_copy(
-    order: Order, delivery: Delivery, picture: StoredFile
-) -> None:
+def test_a_receipt_names_what_was_sent_as_an_upright_copy(order: Order, delivery: Delivery) -> None:
+    picture = StoredFile(key="a.png", sha256="b" * 64, format="png", width=60, height=40, bytes=999)
     sent = msgspec.structs.replace(order, copies=["r" * 64])
 
     assert receipt_of(order, delivery, picture).copies == ()
