@@ -16,7 +16,7 @@ from schemas.finish import Format
 from schemas.preset import Preset, SafeZone
 from schemas.rendition import Check, Result
 from schemas.size import Size
-from workers.finishing.opening import FORMATS, NAMES
+from workers.finishing.opening import FORMATS, NAMES, UPRIGHT, orientation_of
 from workers.finishing.steps import is_srgb, profile_name, size_of
 
 WHITE_LEVEL, NEARLY_WHITE_LEVEL = 250, 240
@@ -77,6 +77,7 @@ def check(file: File, preset: Preset | None, *, max_bytes: int | None) -> tuple[
 def _file_rules(file: File, preset: Preset) -> Iterator[Check]:
     rules = preset.rules
     yield _pixels(file.size, preset.target, rules.min_size)
+    yield _orientation(file.picture)
     if rules.formats:
         result: Result = "pass" if file.format in rules.formats else "fail"
         yield Check(rule="format", result=result, measured=file.format, wanted=" or ".join(rules.formats))
@@ -105,6 +106,14 @@ def _pixels(size: Size, target: Size, least: Size | None) -> Check:
         result = "fail"
     wanted = f"{target}, at least {least}" if least else str(target)
     return Check(rule="pixels", result=result, measured=str(size), wanted=wanted)
+
+
+def _orientation(picture: Image.Image) -> Check:
+    """Of any channel: some turn a picture by its EXIF, some do not."""
+    found = orientation_of(picture)
+    result: Result = "pass" if found == UPRIGHT else "fail"
+    measured = "upright" if found == UPRIGHT else f"EXIF orientation {found}"
+    return Check(rule="orientation", result=result, measured=measured, wanted="upright")
 
 
 def _colors(picture: Image.Image) -> Check:

@@ -14,6 +14,7 @@ from schemas.rendition import Finished, Unfinished
 from workers.children.child import Child, ChildDiedError
 from workers.finishing.child import Commission
 from workers.finishing.making import is_label_alone, make, renditions_of
+from workers.finishing.opening import is_turned
 
 _ENDED: TypeAdapter[Finished | Unfinished] = TypeAdapter(Finished | Unfinished)
 _log = structlog.get_logger()
@@ -45,7 +46,7 @@ class Finisher:
         Where only the label is written, no picture is decoded, and no process of its own is needed.
         Cancelled, or unfinished: the process that was at it is gone, and its files too; the original is as it was.
         """
-        if is_label_alone(plan, label):
+        if is_label_alone(plan, label) and not await asyncio.to_thread(is_turned, original):
             return await asyncio.to_thread(make, original, plan, label, folder)
         commission = Commission(original=original, plan=plan, label=label, folder=folder)
         async with self._room:

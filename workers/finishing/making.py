@@ -16,7 +16,7 @@ from workers.finishing.checks import File, check
 from workers.finishing.containers import has_c2pa, labelled
 from workers.finishing.encoding import encoded
 from workers.finishing.mark import marked
-from workers.finishing.opening import CannotBeFinishedError, format_of, opened
+from workers.finishing.opening import CannotBeFinishedError, format_of, is_turned, opened
 from workers.finishing.steps import apply, scale_of, size_of
 from workers.finishing.xmp import packet
 
@@ -32,7 +32,8 @@ _REASONS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombE
 def make(original: Path, plan: FinishPlan, label: Label, folder: Path) -> Finished | Unfinished:
     """Finishes one original. Blocking; the same files for the same original, plan and label.
 
-    Where nothing is to be changed, no pixel is touched: the main rendition is the original's file with the label in it.
+    Where nothing is to be changed, no pixel is touched: the main rendition is the original's file with the label in it. An
+    original that lies on its side by its EXIF is turned, as all that is finished is upright by its pixels alone.
     """
     try:
         return _made(original, plan, label, folder)
@@ -60,7 +61,7 @@ def renditions_of(original: Path, folder: Path) -> list[Path]:
 
 def _made(original: Path, plan: FinishPlan, label: Label, folder: Path) -> Finished:
     kind, data, xmp = format_of(original), original.read_bytes(), packet(label)
-    changed = bool(plan.steps or plan.encode or (label.china and label.china.visible))
+    changed = bool(plan.steps or plan.encode or (label.china and label.china.visible) or is_turned(original))
     picture, enlarged = (
         _shaped(opened(original), plan, label) if changed or plan.thumbnails else (None, plan.enlarged)
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from PIL.ExifTags import Base
 
 from schemas.finish import Format, Srgb
 from workers.finishing.steps import srgb
@@ -14,6 +16,8 @@ NAMES: dict[str, Format] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
 FORMATS = tuple(NAMES)
 MAX_ORIGINAL_PIXELS = 25_000_000
 """Three times what any model makes. A file that says it has more is not decoded."""
+
+UPRIGHT = 1
 
 _TOO_MANY = "the original has more pixels than are ever asked for"
 _PLAIN = {"RGB": "RGB", "RGBA": "RGBA", "L": "RGB", "LA": "RGBA", "1": "RGB", "CMYK": "CMYK"}
@@ -40,6 +44,27 @@ def format_of(path: Path) -> Format:
     if pixels > MAX_ORIGINAL_PIXELS:
         raise CannotBeFinishedError(_TOO_MANY)
     return kind
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """How its file says it lies, 1 to 8 as EXIF counts; 1, upright, where it says nothing that can be read."""
+    exif = Image.Exif()
+    try:
+        exif.load(picture.info.get("exif", b""))
+        found = exif.get(Base.Orientation, UPRIGHT)
+    except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
+        return UPRIGHT
+    return found if found in range(UPRIGHT, 9) else UPRIGHT
+
+
+def is_turned(path: Path) -> bool:
+    """Whether a file says that it does not lie upright; one that cannot be opened says nothing. Decodes nothing."""
+    try:
+        format_of(path)
+        with Image.open(path, formats=FORMATS) as picture:
+            return orientation_of(picture) != UPRIGHT
+    except (OSError, SyntaxError, ValueError, EOFError):
+        return False
 
 
 def opened(path: Path) -> Image.Image:

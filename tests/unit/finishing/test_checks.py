@@ -58,14 +58,18 @@ def test_a_good_picture_passes_every_rule_and_each_says_what_it_wanted() -> None
     )
     assert [(it.rule, it.result) for it in found if it.rule != "safe_zone"] == [
         (rule, "pass")
-        for rule in ("pixels", "format", "enlarged", "bytes", "srgb", "opaque", "white_corners", "fill")
+        for rule in (
+            *("pixels", "orientation", "format", "enlarged", "bytes"),
+            *("srgb", "opaque", "white_corners", "fill"),
+        )
     ]
     assert all(it.measured and it.wanted for it in found)
 
 
-def test_a_preset_without_rules_asks_for_its_pixels_only() -> None:
+def test_a_preset_without_rules_asks_for_its_pixels_upright_only() -> None:
     assert [it.rule for it in check(File(file_of(product()), enlarged=False), preset(), max_bytes=None)] == [
-        "pixels"
+        "pixels",
+        "orientation",
     ]
 
 
@@ -110,7 +114,9 @@ def test_what_a_rule_can_come_to_is_what_the_manual_says() -> None:
     """Over pictures that are bad in every way, and nearly good in every way."""
     bad = Image.new("RGBA", (50, 50)), noise(50, 50), product(background="navy")
     nearly = product(0.76, 150, "#f5f5f5"), product(0.7, 150), noise(150, 150)
-    files = [File(file_of(picture, icc_profile=profile("LAB")), enlarged=True) for picture in (*bad, *nearly)]
+    turned, about = Image.Exif(), {"icc_profile": profile("LAB")}
+    turned[0x0112] = 6
+    files = [File(file_of(picture, exif=turned, **about), enlarged=True) for picture in (*bad, *nearly)]
     found = {(it.rule, it.result) for file in files for it in check(file, preset(**ALL), max_bytes=1)}
 
     assert {it for it in found if it[1] != "pass"} == told_in_the_manual() - {("finishing", "fail")}
@@ -251,3 +257,11 @@ def test_a_quiet_background_is_no_text() -> None:
 
 def test_a_zone_never_fails_a_picture() -> None:
     assert result("safe_zone", file_of(noise(200, 200)), safe_zone={"top_px": 200})[0] == "warn"
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_picture_lies_upright_in_its_file(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = result("orientation", file_of(product(), "jpeg", exif=exif))
+    assert found == (("pass", "upright") if orientation == 1 else ("fail", f"EXIF orientation {orientation}"))

@@ -194,6 +194,21 @@ def test_a_picture_that_lies_on_its_side_is_turned_upright(folder: Path, label: 
     assert 0x0112 not in made.getexif()
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_a_picture_that_lies_on_its_side_is_turned_where_only_its_label_is_written(
+    kind: str, folder: Path, label: Label
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    done = finished(original(folder, noise(64, 48), kind, exif=exif), plan_finish("auto", ()), label)
+
+    (rendition,) = done.renditions
+    made = read_back((folder / rendition.file).read_bytes())
+    assert made.size == (rendition.width, rendition.height) == (48, 64)
+    assert 0x0112 not in made.getexif()
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "CMYK"])
 def test_pictures_of_every_plain_kind_are_finished(mode: str, folder: Path, label: Label) -> None:
     picture = Image.new("RGB", (40, 40), "white").convert(mode)
