@@ -19,6 +19,8 @@ from workers.catalogs.record import refusal
 
 DIALECTS = ("shopify", "woocommerce", "google_merchant", "csv", "tsv", "schema_org", "jsonl", "json")
 _HEAD_CHARS = 65_536
+_START_BYTES = 32
+_SURE_LETTERS = 4
 _CHUNK_BYTES = 1 << 17
 _SAMPLE_ROWS = 20
 _DELIMITERS = ",;\t|"
@@ -42,16 +44,28 @@ def find_encoding(path: Path) -> str:
     """The encoding of a text file, tried on all of it: one early letter proves nothing.
 
     Raises:
-        ManifestError: The file is binary, or neither UTF-8, UTF-16 with its mark, nor CP1252.
+        ManifestError: The file is binary, or neither UTF-8, UTF-16, nor CP1252.
     """
     with path.open("rb") as file:
-        start = file.read(4)
-    marked = next((encoding for bom, encoding in _BOMS if start.startswith(bom)), None)
+        start = file.read(_START_BYTES)
+    marked = next((encoding for bom, encoding in _BOMS if start.startswith(bom)), None) or _unmarked_utf_16(
+        start
+    )
     for encoding in (marked,) if marked else ("utf-8", "cp1252"):
         if _decodes(path, encoding):
             return encoding
     detail = "The catalog's text is neither UTF-8, nor UTF-16 with a byte order mark, nor CP1252: save it as UTF-8."
     raise refusal("encoding_unknown", detail)
+
+
+def _unmarked_utf_16(start: bytes) -> str | None:
+    """UTF-16 without its mark: every second byte of the beginning is none, as headers are in Latin letters."""
+    first, second = start[0::2], start[1::2]
+    if len(second) < _SURE_LETTERS:
+        return None
+    if all(first) and not any(second):
+        return "utf-16-le"
+    return "utf-16-be" if all(second) and not any(first) else None
 
 
 def open_text(path: Path, encoding: str) -> TextIO:
@@ -123,7 +137,8 @@ def _decodes(path: Path, encoding: str) -> bool:
         for text in _pieces(path, encoding):
             if "\0" in text:
                 detail = (
-                    "The catalog is not text (a spreadsheet or an archive?): export it as CSV, TSV or JSONL."
+                    "The catalog is not text (a spreadsheet, an archive, or UTF-16 without its mark?): "
+                    "export it as CSV, TSV or JSONL in UTF-8."
                 )
                 raise refusal("binary", detail)
     except UnicodeDecodeError:

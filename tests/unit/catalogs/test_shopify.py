@@ -143,3 +143,9 @@ def test_any_order_of_rows_gives_every_variant_once_with_all_images(read: Any, e
         assert row.raw["Variant Image"] == f"{handle}-{row.size}.jpg"
         suffix = f"--{row.size}" if families[handle][0] > 1 else ""
         assert row.key == (row.sku if with_sku else handle + suffix)
+
+
+def test_an_apostrophe_that_keeps_the_zeros_of_a_sku_is_no_part_of_it(read: Any) -> None:
+    header = "Handle,Title,Variant SKU,Option1 Name,Option1 Value\n"
+    reading = read(f"{header}mug,Mug,'000123,Color,Red\n", dialect="shopify")
+    assert (reading.row.sku, reading.row.key) == ("000123", "000123")

@@ -9,7 +9,7 @@ import pytest
 from workers.catalogs.record import CatalogLimits
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_an_encoding_is_found(read: Any, encoding: str) -> None:
     assert read("sku,title\nA,Größe €\n".encode(encoding)).row.title == "Größe €"
 

@@ -135,3 +135,18 @@ def test_any_order_of_rows_gives_every_product_once_with_all_images(read: Any, e
             assert row.image_urls == (f"{place}-{number}.jpg", *shared)
         if not variations:
             assert found[f"P{place}"].image_urls == shared
+
+
+def test_what_the_exporter_did_to_cells_is_undone_before_parents_are_looked_up(read: Any) -> None:
+    header = "ID,Type,Name,SKU,Parent,Description,Short description\n"
+    rows = (
+        r"1,variable,'=Mug,'-P,,one\ntwo \\n,s\nt" + "\n" + "2,variation,,'-P-R,'-P,,\n3,simple,'Tis,'@x,,,\n"
+    )
+
+    reading = read(header + rows, dialect="woocommerce")
+
+    assert (reading.problems, [row.key for row in reading.rows]) == ([], ["-P-R", "@x"])
+    first, second = reading.rows
+    assert (first.title, first.parent_id, second.title) == ("=Mug", "-P", "'Tis")
+    assert first.description == "one\ntwo \\n"
+    assert first.attrs["short_description"] == "s\nt"

@@ -97,16 +97,23 @@ class ShopifyReader:
     def drafts(self) -> Iterator[Draft | Problem]:
         with closing(FamilyStore(_Product)) as products:
             every_sku = self._gather(products)
-            for record in self._source.records():
+            for record in self._records():
                 if isinstance(record, Problem):
                     yield record
                 else:
                     yield from self._draft(record, products, every_sku=every_sku)
 
+    def _records(self) -> Iterator[Record | Problem]:
+        """The records; SKUs without the apostrophe that is put in front to have a spreadsheet keep their zeros."""
+        for record in self._source.records():
+            if not isinstance(record, Problem) and self._sku and (sku := record.cells[self._sku]):
+                record.cells[self._sku] = sku.removeprefix("'") or None
+            yield record
+
     def _gather(self, products: FamilyStore[_Product]) -> bool:
         """Reads all rows into their products; tells whether every variant has a SKU."""
         handles = with_variants = without_sku = 0
-        for record in self._source.records():
+        for record in self._records():
             if isinstance(record, Problem) or not (handle := record.cells[self._handle]):
                 continue
             product = products.get(handle)

@@ -3,7 +3,11 @@
 A variable product is no row of its own when it has variations: it hands its text, images and attributes
 down to them. A variation names its parent as `id:12` or by SKU.
 
-Source: https://github.com/woocommerce/woocommerce/wiki/Product-CSV-Import-Schema, 2026-11-21.
+The exporter puts an apostrophe before cells that a spreadsheet would take for formulas, and writes the line ends of
+descriptions as the two letters `\\n`; as the importer does, both are undone before anything else is looked at.
+
+Source: https://github.com/woocommerce/woocommerce/wiki/Product-CSV-Import-Schema, 2026-11-21; for what is undone,
+`unescape_data` and `parse_description_field` of its importer, 2026-11-22.
 """
 
 from __future__ import annotations
@@ -42,6 +46,9 @@ _OF_THE_VARIATION = re.compile(
     r"id|type|sku|gtin.*|parent|position|.*price.*|.*stock.*|images|attribute_\d+_.*|published|menu_order"
 )
 _ATTRIBUTE_COLUMN = re.compile(r"attribute_(\d+)_(name|value_s|value|visible|global|default)")
+_ESCAPED = ("'=", "'+", "'-", "'@")
+_DESCRIPTIONS = ("description", "short_description")
+_LINE_END = re.compile(r"(\\?)\\n")
 _COMMA = re.compile(r"(?<!\\),")
 
 
@@ -62,6 +69,7 @@ class WooReader:
                 "column_missing", f"A WooCommerce export has a column {missing[0]!r}; this has none."
             )
         self._source = source
+        self._descriptions = [named[name] for name in _DESCRIPTIONS if name in named]
         self._type = named["type"]
         self._id, self._sku, self._parent = named.get("id"), named.get("sku"), named.get("parent")
         self._images, self._categories = named.get("images"), named.get("categories")
@@ -86,7 +94,7 @@ class WooReader:
     def drafts(self) -> Iterator[Draft | Problem]:
         with closing(FamilyStore(_Parent)) as parents:
             self._gather(parents)
-            for record in self._source.records():
+            for record in self._records():
                 if isinstance(record, Problem):
                     yield record
                 elif self._is(record, "variation"):
@@ -94,8 +102,23 @@ class WooReader:
                 elif not any(parents.get(name).variations for name in self._names(record)):
                     yield self._draft(record, {})
 
-    def _gather(self, parents: FamilyStore[_Parent]) -> None:
+    def _records(self) -> Iterator[Record | Problem]:
+        """The records as the shop has them, without what its exporter did to their cells."""
         for record in self._source.records():
+            if isinstance(record, Problem):
+                yield record
+                continue
+            cells = {
+                column: cell[1:] if cell and cell.startswith(_ESCAPED) else cell
+                for column, cell in record.cells.items()
+            }
+            for column in self._descriptions:
+                if cells[column]:
+                    cells[column] = _LINE_END.sub(_line_end, cells[column])
+            yield Record(record.number, cells)
+
+    def _gather(self, parents: FamilyStore[_Parent]) -> None:
+        for record in self._records():
             if isinstance(record, Problem):
                 continue
             if self._is(record, "variation") and (name := self._parent_name(record.cells)):
@@ -153,6 +176,11 @@ class WooReader:
     def _attributes_of(self, cells: Cells) -> dict[str, str | None]:
         pairs = ((cells.get(name), cells.get(value)) for name, value in self._attributes)
         return {name: value for name, value in pairs if name}
+
+
+def _line_end(found: re.Match[str]) -> str:
+    r"""`\n` is a line's end, and `\\n` the two letters."""
+    return r"\n" if found[1] else "\n"
 
 
 def _parts(cell: str | None) -> list[str]:
