@@ -114,9 +114,10 @@ def test_what_a_rule_can_come_to_is_what_the_manual_says() -> None:
     """Over pictures that are bad in every way, and nearly good in every way."""
     bad = Image.new("RGBA", (50, 50)), noise(50, 50), product(background="navy")
     nearly = product(0.76, 150, "#f5f5f5"), product(0.7, 150), noise(150, 150)
-    turned, about = Image.Exif(), {"icc_profile": profile("LAB")}
+    turned, lab = Image.Exif(), profile("LAB")
     turned[0x0112] = 6
-    files = [File(file_of(picture, exif=turned, **about), enlarged=True) for picture in (*bad, *nearly)]
+    drawn = [file_of(picture, exif=turned, icc_profile=lab) for picture in (*bad, *nearly)]
+    files = [File(data, enlarged=True) for data in drawn]
     found = {(it.rule, it.result) for file in files for it in check(file, preset(**ALL), max_bytes=1)}
 
     assert {it for it in found if it[1] != "pass"} == told_in_the_manual() - {("finishing", "fail")}
