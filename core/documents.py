@@ -344,14 +344,9 @@ def picture_key(tenant: str, batch_id: str, asset: str) -> str:
     return owned_key(tenant, batch_id, f"pictures/{asset}")
 
 
-def upload_key(tenant: str, sha256: str) -> str:
-    """Of the bytes of an upload, or of what was fetched and pinned."""
-    return f"tenants/{tenant}/uploads/contents/{sha256}"
-
-
-def copy_key(tenant: str, sha256: str) -> str:
-    """Of the upright copy of a picture, by the digest of the picture."""
-    return f"tenants/{tenant}/uploads/copies/{sha256}"
+def upload_key(tenant: str, sha256: str, shelf: str = "contents") -> str:
+    """Of the bytes of an upload, or of what was fetched and pinned; on the shelf `copies` of their upright copy."""
+    return f"tenants/{tenant}/uploads/{shelf}/{sha256}"
 
 
 def _facts_key(tenant: str, sha256: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from core.documents import Documents, PlannedRow, Upload, copy_key, owned_key, upload_key
+from core.documents import Documents, PlannedRow, Upload, owned_key, upload_key
 from core.settings import FetchSettings
 from core.state.batches import BatchStore
 from core.state.tasks import TaskStore
@@ -181,7 +181,7 @@ class ReferenceKeeper:
         facts = await self._looked_at(path, digest, name)
         if facts.is_plain:
             return Reference(path, digest, facts.media_type, key)
-        copy, copied = self._folder / f"{digest}{_COPY}", copy_key(tenant, digest)
+        copy, copied = self._folder / f"{digest}{_COPY}", upload_key(tenant, digest, shelf="copies")
         await self._brought(copy, name, lambda: self._copy(path, copy, copied, facts.media_type))
         return Reference(copy, digest, facts.media_type, copied, is_copy=True)
 
