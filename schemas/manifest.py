@@ -248,8 +248,8 @@ class Spend(Shape):
     on_doubt: OnDoubt = Field(
         OnDoubt.PARK,
         description="When we may have been charged, have no picture, and the provider's usage report is not there or cannot "
-        "tell: `park` the task, or `retry_once` for money, as well as a useless picture that was charged; in a batch at most "
-        "for one task in a hundred, or five.",
+        "tell: `park` the task, or `retry_once` for money, as well as a useless picture that was charged; in a batch at "
+        "most for one task in a hundred, or five.",
     )
 
 
