@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -29,6 +29,8 @@ from schemas.errors import (
 )
 
 Json = dict[str, Any]
+Query = dict[str, str | list[str]]
+"""Parameters by name; one that is given several times has a list."""
 Content = Path | bytes
 """What is uploaded: a file, or the list of a folder."""
 ANSWER_S = 120.0
@@ -160,13 +162,13 @@ class ServiceClient:
         body = {"action": "replay", "batch_id": batch_id, "filter": chosen, "dry_run": dry_run}
         return _object(self._send("POST", "/v1/bulk_actions", json=body))
 
-    def results(self, batch_id: str) -> Iterator[str]:
+    def results(self, batch_id: str, query: Query) -> Iterator[str]:
         """One JSON object a line, as the pictures are numbered."""
-        with self.download(batch_id, "results.jsonl", {}) as response:
+        with self.download(batch_id, "results.jsonl", query) as response:
             yield from (line for line in response.iter_lines() if line)
 
     @contextmanager
-    def download(self, batch_id: str, export: str, query: Mapping[str, str]) -> Iterator[httpx.Response]:
+    def download(self, batch_id: str, export: str, query: Query) -> Iterator[httpx.Response]:
         """An export of a batch, such as `pictures.zip`, to be read while it arrives.
 
         Raises:

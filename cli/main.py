@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands import sizing
+from cli.commands import sizing, taking
 from cli.exits import EXIT_CODES, ExitCode, code_of
 from cli.manual import examples
-from cli.output import CheckResult, Export, LeftOut, Output
+from cli.output import CheckResult, Export, Output
 
 if TYPE_CHECKING:
     from cli.client import ServiceClient
@@ -241,29 +241,24 @@ def replay(
 def results(
     context: typer.Context,
     batch: BatchId,
-    output: Annotated[Output, typer.Option("-o", "--output", help="How the list is written.")] = Output.JSONL,
-    export: Annotated[
-        Export | None, typer.Option("--format", help="Make this one file of the batch, in place of the list.")
-    ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH", help="With --format the file; without, a folder to fetch the pictures into."
-        ),
-    ] = None,
-    leave_out: Annotated[
-        LeftOut | None, typer.Option(help="Of a feed: pictures whose checks came to this, or worse.")
-    ] = None,
+    output: taking.Listed = Output.JSONL,
+    export: taking.Format = None,
+    to: taking.To = None,
+    templates: taking.Templates = None,
+    sizes: taking.Sizes = None,
+    samples: taking.Samples = None,
+    leave_out: taking.LeaveOut = None,
 ) -> None:
     """List, fetch or export the pictures of a batch that have ended."""
     from cli.commands import exports
     from cli.commands import results as command
 
-    if export is None and leave_out is None:
-        _with_service(context, lambda service: command.results(service, batch, output, to))
+    wanted = exports.Wanted(templates or [], sizes or [], samples or [], leave_out)
+    if export is None and not wanted.is_for_feeds:
+        _with_service(context, lambda service: command.results(service, batch, output, to, wanted.query))
     else:
         kind = export or Export.JSONL
-        _with_service(context, lambda service: exports.export(service, batch, kind, to, leave_out))
+        _with_service(context, lambda service: exports.export(service, batch, kind, to, wanted))
 
 
 @app.command(epilog=examples("up"))

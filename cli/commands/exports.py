@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from cli.client import ServiceClient
+from cli.client import Query, ServiceClient
 from cli.exits import ExitCode, WrongUsageError
 from cli.output import Export, LeftOut, counted, is_terminal, say
 from schemas.errors import DarkroomError
@@ -29,17 +30,37 @@ _FILES: dict[Export, tuple[str, dict[str, str]]] = {
 _SHEETS = (".html", ".png")
 
 
-def export(
-    service: ServiceClient, batch_id: str, kind: Export, to: Path | None, leave_out: LeftOut | None
-) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which pictures are taken out; what is empty is not asked for."""
+
+    templates: list[str]
+    sizes: list[str]
+    samples: list[int]
+    leave_out: LeftOut | None = None
+
+    @property
+    def is_for_feeds(self) -> bool:
+        """Whether something is asked that only a feed can do."""
+        return self.leave_out is not None
+
+    @property
+    def query(self) -> Query:
+        """As the service is asked; every export takes these."""
+        cells = {"template": self.templates, "size": self.sizes, "sample": list(map(str, self.samples))}
+        return {name: values for name, values in cells.items() if values}
+
+
+def export(service: ServiceClient, batch_id: str, kind: Export, to: Path | None, wanted: Wanted) -> ExitCode:
     """Takes one file out of a batch, or contact sheets: as many as it takes. Without `to`, to standard output."""
-    name, query = _FILES[kind]
-    if leave_out is not None:
+    name, own = _FILES[kind]
+    query: Query = {**own, **wanted.query}
+    if wanted.leave_out is not None:
         if not name.startswith("feeds/"):
             raise WrongUsageError(
                 "--leave-out is for feeds: give it with --format shopify, merchant or feed-csv."
             )
-        query = {**query, "leave_out": leave_out.value}
+        query["leave_out"] = wanted.leave_out.value
     if name.endswith(".zip") and to is None and is_terminal(sys.stdout):
         raise WrongUsageError("A zip archive is nothing to look at: name a file with --to.")
     if to is not None and to.is_dir():
@@ -63,9 +84,7 @@ def _sheet(to: Path) -> str:
     return f"contact-sheet{ending}"
 
 
-def _take_all(
-    service: ServiceClient, batch_id: str, file: tuple[str, dict[str, str]], to: Path | None
-) -> None:
+def _take_all(service: ServiceClient, batch_id: str, file: tuple[str, Query], to: Path | None) -> None:
     """Follows to the next file where there is one: `sheet.html`, `sheet-2.html` and so on."""
     name, query = file
     number, following = 1, _take(service, batch_id, file, to)
@@ -78,9 +97,7 @@ def _take_all(
         following = _take(service, batch_id, (name, {**query, "start": following}), numbered)
 
 
-def _take(
-    service: ServiceClient, batch_id: str, file: tuple[str, dict[str, str]], to: Path | None
-) -> str | None:
+def _take(service: ServiceClient, batch_id: str, file: tuple[str, Query], to: Path | None) -> str | None:
     """One file, and where the next one starts."""
     with service.download(batch_id, *file) as response:
         if to is None:
@@ -95,7 +112,7 @@ def _take(
         return next(iter(parse_qs(urlsplit(address).query).get("start", [])), None)
 
 
-def _tell_of_checks(headers: Mapping[str, str], leave_out: str | None) -> None:
+def _tell_of_checks(headers: Mapping[str, str], leave_out: object) -> None:
     failed, warned = (int(headers.get(f"Darkroom-{name}-Checks", "0")) for name in ("Failed", "Warned"))
     if failed:
         fail = "fails a check of its" if failed == 1 else "fail a check of their"

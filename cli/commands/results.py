@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from cli.client import ServiceClient, sha256_of
+from cli.client import Query, ServiceClient, sha256_of
 from cli.commands.batches import SHOWN_OF_RESULTS, TASK_COLUMNS
 from cli.exits import ExitCode, InterruptedCommandError, WrongUsageError
 from cli.output import Output, counted, say, write, write_records
@@ -22,9 +22,11 @@ Json = dict[str, Any]
 PIECE_BYTES = 1024 * 1024
 
 
-def results(service: ServiceClient, batch_id: str, output: Output, folder: Path | None) -> ExitCode:
-    """Prints the results; with a folder, fetches every picture into it as well."""
-    lines = service.results(batch_id)
+def results(
+    service: ServiceClient, batch_id: str, output: Output, folder: Path | None, query: Query
+) -> ExitCode:
+    """Prints the results; with a folder, fetches every picture into it as well. `query` is which of them."""
+    lines = service.results(batch_id, query)
     if folder is not None:
         kept = list(lines)
         _fetch_all((json.loads(line) for line in kept), folder)

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.errors import Problem, escaped
 from schemas.failure import FailureClass
 from schemas.rendition import Result
-from schemas.task import TaskState
+from schemas.task import ENDED, TaskState
 from service.problems import ProblemError
 
 MAX_PAGE = 200
+MAX_NAMED = 100
+"""Of one kind, in one query."""
 
 
 class PageQuery(BaseModel):
@@ -58,10 +60,38 @@ class ShopifyHeaders(StrEnum):
         return ("Title", "Handle", "Image Src", "Image Position", "Image Alt Text")
 
 
-class ExportQuery(BaseModel):
+class ResultsQuery(BaseModel):
+    """Tasks of a batch by what was made in them; `choice` knows which names there are."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    template: tuple[str, ...] = Field(
+        (), max_length=MAX_NAMED, description="Only of this template; may be repeated."
+    )
+    size: tuple[str, ...] = Field(
+        (), max_length=MAX_NAMED, description="Only in this size, as the manifest writes it; may be repeated."
+    )
+    sample: tuple[int, ...] = Field(
+        (), max_length=MAX_NAMED, description="Only this sample, counted from 1; may be repeated."
+    )
+
+    @property
+    def states(self) -> frozenset[TaskState]:
+        """Those to which nothing more happens by itself."""
+        return ENDED | {TaskState.PARKED}
+
+    @property
+    def left_out(self) -> frozenset[Result]:
+        """What the checks of a picture that is not wanted came to."""
+        return frozenset()
+
+
+class ExportQuery(ResultsQuery):
     select: Selection = Field(Selection.DONE, description="Which pictures: `done` is all that there are.")
+
+    @property
+    def states(self) -> frozenset[TaskState]:
+        return self.select.states
 
 
 class ArchiveQuery(ExportQuery):

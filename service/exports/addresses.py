@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from core.documents import picture_key
-from service.contract.queries import FeedQuery
+from service.contract.choice import Choice
 from service.exports.pictures import Picture, Pictures
 
 LINK_S = 7 * 24 * 3600
@@ -36,10 +36,9 @@ async def address_of(pictures: Pictures, picture: Picture) -> str:
     return await documents.picture_link(*place, expires_s=LINK_S) or documents.picture_url(*place)
 
 
-async def addressed_by_row(pictures: Pictures, query: FeedQuery) -> AsyncIterator[tuple[Picture, str]]:
+async def addressed_by_row(pictures: Pictures, choice: Choice) -> AsyncIterator[tuple[Picture, str]]:
     """The pictures of a feed with their addresses, all of a row together."""
-    async for page in pictures.pages_by_row(query.select):
-        kept = [one for one in page if one.checks is None or one.checks.result not in query.left_out]
-        addresses = await asyncio.gather(*(address_of(pictures, picture) for picture in kept))
-        for found in zip(kept, addresses, strict=True):
+    async for page in pictures.pages_by_row(choice):
+        addresses = await asyncio.gather(*(address_of(pictures, picture) for picture in page))
+        for found in zip(page, addresses, strict=True):
             yield found

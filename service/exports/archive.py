@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from core.clock import moment
-from service.contract.queries import Selection
+from service.contract.choice import Choice
 from service.exports.pictures import AT_ONCE, Picture, Pictures
 
 MISSING = "missing.txt"
@@ -127,10 +127,10 @@ class ArchiveFile:
         return self._window.rest()
 
 
-async def archive(pictures: Pictures, select: Selection, *, receipts: bool) -> AsyncIterator[bytes]:
+async def archive(pictures: Pictures, choice: Choice, *, receipts: bool) -> AsyncIterator[bytes]:
     """An entry for each picture under its key; with `receipts` the receipt of each, as `<key>.json`."""
     file, missing, endings = ArchiveFile(), list[str](), ("", ".json") if receipts else ("",)
-    async for name, ended_at_ms, data in _entries(pictures, select, endings):
+    async for name, ended_at_ms, data in _entries(pictures, choice, endings):
         if data is None:
             missing.append(name)
         else:
@@ -142,18 +142,18 @@ async def archive(pictures: Pictures, select: Selection, *, receipts: bool) -> A
 
 
 async def _entries(
-    pictures: Pictures, select: Selection, endings: tuple[str, ...]
+    pictures: Pictures, choice: Choice, endings: tuple[str, ...]
 ) -> AsyncIterator[tuple[str, int, bytes | None]]:
     """Name, moment and bytes of each; some are read ahead, and each is forgotten at once: it may have 20 MB."""
-    async for few in _groups(pictures, select):
+    async for few in _groups(pictures, choice):
         for ending in endings:
             found = await asyncio.gather(*(pictures.contents(picture, ending=ending) for picture in few))
             for picture in few:
                 yield f"{picture.key}{ending}", picture.ended_at_ms, found.pop(0)
 
 
-async def _groups(pictures: Pictures, select: Selection) -> AsyncIterator[list[Picture]]:
-    async for page in pictures.pages(select):
+async def _groups(pictures: Pictures, choice: Choice) -> AsyncIterator[list[Picture]]:
+    async for page in pictures.pages(choice):
         for start in range(0, len(page), AT_ONCE):
             yield page[start : start + AT_ONCE]
 

@@ -18,7 +18,7 @@ from math import ceil, sqrt
 from PIL import Image, ImageDraw, ImageFont
 
 from schemas.rendition import Result
-from service.contract.queries import Selection
+from service.contract.choice import Choice
 from service.exports.pictures import AT_ONCE, Picture, Pictures
 from service.exports.thumbnails import Thumbnailer
 
@@ -55,10 +55,10 @@ class Sheet:
     following: int | None
 
 
-async def sheet_of(pictures: Pictures, select: Selection, *, start: int, limit: int) -> Sheet:
+async def sheet_of(pictures: Pictures, choice: Choice, *, start: int, limit: int) -> Sheet:
     """The first `limit` pictures from task `start` on."""
     chosen = list[Picture]()
-    async for page in pictures.pages(select, start=start):
+    async for page in pictures.pages(choice, start=start):
         chosen += page
         if len(chosen) > limit:
             return Sheet(chosen[:limit], chosen[limit].index)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from schemas.catalog import Row
-from service.contract.queries import FeedQuery, ShopifyQuery
+from service.contract.choice import Choice
+from service.contract.queries import ShopifyHeaders
 from service.exports.addresses import addressed_by_row
 from service.exports.cells import (
     CHECK_COLUMNS,
@@ -32,14 +33,14 @@ _ROW_FIELDS = ("row_key", "product_id", "sku", "parent_id", "title")
 _PICTURE_FIELDS = ("size", "sample", "index", "key", "url", "sha256", *CHECK_COLUMNS, PERFORMER_COLUMN)
 
 
-async def shopify_csv(pictures: Pictures, query: ShopifyQuery) -> AsyncIterator[bytes]:
+async def shopify_csv(pictures: Pictures, choice: Choice, headers: ShopifyHeaders) -> AsyncIterator[bytes]:
     """A line for each picture; the first of a product also has its title, which Shopify wants for an update.
 
     Rows of a handle that follow each other are one product; a picture that serves for several of them is named once.
     """
-    yield import_line(query.headers.names)
+    yield import_line(headers.names)
     handle, stored = None, set[str]()
-    async for picture, address in addressed_by_row(pictures, query):
+    async for picture, address in addressed_by_row(pictures, choice):
         if handle != shopify_handle(picture.row):
             handle, stored = shopify_handle(picture.row), set()
         if picture.stored_as in stored or len(stored) == SHOPIFY_IMAGES:
@@ -55,14 +56,14 @@ def shopify_handle(row: Row) -> str:
     return row.parent_id or row.key
 
 
-async def merchant_tsv(pictures: Pictures, query: FeedQuery) -> AsyncIterator[bytes]:
+async def merchant_tsv(pictures: Pictures, choice: Choice) -> AsyncIterator[bytes]:
     """A supplemental feed: a line for each row with pictures, the first as main picture, ten more beside it.
 
     Further addresses stand in one cell with commas between them; in an address a comma is `%2C`.
     """
     yield tab_line(("id", "image_link", "additional_image_link"))
     last, addresses = None, dict[str, str]()
-    async for picture, address in addressed_by_row(pictures, query):
+    async for picture, address in addressed_by_row(pictures, choice):
         if last is not None and last.cell.row != picture.cell.row:
             yield _merchant_line(last.row, addresses)
             addresses = {}
@@ -83,12 +84,12 @@ def merchant_id(row: Row) -> str:
     return row.product_id or row.sku or row.key
 
 
-async def pictures_csv(pictures: Pictures, query: FeedQuery) -> AsyncIterator[bytes]:
+async def pictures_csv(pictures: Pictures, choice: Choice) -> AsyncIterator[bytes]:
     """A line for each picture, with what its row is known by; `variant.<axis>` for each axis of the manifest."""
     axes = tuple(pictures.manifest.variants)
     performer = pictures.manifest.disclosure.contains_synthetic_performer
     yield csv_line((*_ROW_FIELDS, "template", *(f"variant.{axis}" for axis in axes), *_PICTURE_FIELDS))
-    async for picture, address in addressed_by_row(pictures, query):
+    async for picture, address in addressed_by_row(pictures, choice):
         row, cell = picture.row, picture.cell
         known_by = (row.key, row.product_id, row.sku, row.parent_id, row.title)
         made = (cell.size, cell.sample, picture.index, picture.key, address, picture.sha256)

@@ -17,7 +17,7 @@ from schemas.manifest import Manifest
 from schemas.rendering import cell_values, output_key, row_values
 from schemas.rendition import Checked
 from schemas.task import Task
-from service.contract.queries import Selection
+from service.contract.choice import Choice
 
 PAGE = 100
 """Tasks that are read at once, and described without a pause: 500 would keep the event loop for tens of milliseconds."""
@@ -89,17 +89,22 @@ class Pictures:
             *(self._picture(task, server, server.asset_key) for task, server in pairs if server.asset_key)
         )
 
-    async def pages(self, select: Selection, *, start: int = 0) -> AsyncIterator[list[Picture]]:
+    async def pages(self, choice: Choice, *, start: int = 0) -> AsyncIterator[list[Picture]]:
         """Those that are meant, by index from `start` on."""
         async for tasks in task_pages(self.tasks, self.batch, start=start):
-            yield await self.found([task for task in tasks if task.state in select.states])
+            yield await self._chosen(tasks, choice)
 
-    async def pages_by_row(self, select: Selection) -> AsyncIterator[list[Picture]]:
+    async def pages_by_row(self, choice: Choice) -> AsyncIterator[list[Picture]]:
         """Those that are meant, all of a row together, the rows in the order of the catalog."""
         indexes = self._indexes_by_row()
         while some := list(islice(indexes, PAGE)):
-            tasks = await self.tasks.several(self.batch, some)
-            yield await self.found([task for task in tasks if task.state in select.states])
+            yield await self._chosen(await self.tasks.several(self.batch, some), choice)
+
+    async def _chosen(self, tasks: Sequence[Task], choice: Choice) -> list[Picture]:
+        found = await self.found(
+            [task for task in tasks if choice.has(task, self.expansion.cell(task.index))]
+        )
+        return [picture for picture in found if choice.keeps(picture.checks)]
 
     async def contents(self, picture: Picture, *, ending: str = "") -> bytes | None:
         """The bytes of a picture, or of its receipt with the ending `.json`; None when they are gone."""

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 
 from schemas.rendition import Checked
-from schemas.task import ENDED, TaskState
+from service.contract.choice import Choice
 from service.contract.shapes import TaskAnswer
 from service.exports.cells import CHECK_COLUMNS, PERFORMER_COLUMN, check_cells, csv_line
 from service.exports.describer import TaskDescriber
 from service.exports.pictures import Pictures, task_pages
-
-RESTING = ENDED | {TaskState.PARKED}
-"""Tasks that show in the results: nothing more happens to them by itself."""
 
 _BEFORE = ("index", "state", "template", "row", "row_key")
 _AFTER = ("size", "sample", "attempts", "sends", "cost_usd", "key", "url", "link", "sha256", "same_as")
 _FAILURE = ("class", "charged", "message", "advice", "code", "param", "http_status", "request_id", "stage")
 
 
-async def resting(pictures: Pictures) -> AsyncIterator[list[TaskAnswer]]:
-    """The tasks of the results, by index, a page at a time."""
-    describer = TaskDescriber(pictures)
+async def resting(pictures: Pictures, choice: Choice) -> AsyncIterator[list[TaskAnswer]]:
+    """The tasks of the results that are meant, by index, a page at a time."""
+    describer, cell = TaskDescriber(pictures), pictures.expansion.cell
     async for tasks in task_pages(pictures.tasks, pictures.batch):
-        yield await describer.answers([task for task in tasks if task.state in RESTING])
+        yield await describer.answers([task for task in tasks if choice.has(task, cell(task.index))])
 
 
-async def results_csv(pictures: Pictures) -> AsyncIterator[bytes]:
+async def results_csv(pictures: Pictures, choice: Choice) -> AsyncIterator[bytes]:
     """A head, then the tasks; `variant.<axis>` is a column for each axis of the manifest."""
     axes = tuple(pictures.manifest.variants)
     yield csv_line(
@@ -40,7 +37,7 @@ async def results_csv(pictures: Pictures) -> AsyncIterator[bytes]:
             PERFORMER_COLUMN,
         )
     )
-    async for answers in resting(pictures):
+    async for answers in resting(pictures, choice):
         yield b"".join(csv_line(_cells(answer, axes)) for answer in answers)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from core.clock import moment
 from schemas.batch import Batch
+from service.contract.choice import Choice
 from service.contract.openapi import file_answer, keyed_problems, problems
 from service.contract.queries import ArchiveQuery, FeedQuery, SheetQuery, ShopifyQuery, no_query
 from service.contract.shapes import ArchiveLink
@@ -61,6 +63,7 @@ async def create_archive_link(
     batch: FoundBatch, desk: Desk, query: Annotated[ArchiveQuery, Query()]
 ) -> ArchiveLink:
     """Whoever has the link can download the pictures for a day, without a key."""
+    Choice(await desk.documents.get_manifest(batch.tenant, batch.id), query)
     url, expires_at_ms = ArchiveLinks(desk.cursors, desk.clock).make(batch, query)
     return ArchiveLink(url=url, expires_at=moment(expires_at_ms))
 
@@ -80,7 +83,7 @@ async def download_linked_archive(link: str, desk: Desk) -> StreamingResponse:
 
 
 def _archive(pictures: Pictures, query: ArchiveQuery) -> StreamingResponse:
-    parts = archive(pictures, query.select, receipts=query.receipts)
+    parts = archive(pictures, Choice(pictures.manifest, query), receipts=query.receipts)
     return StreamingResponse(
         parts, media_type="application/zip", headers=attachment(pictures.batch, "pictures.zip")
     )
@@ -97,10 +100,11 @@ async def contact_sheet_page(
     pictures: FoundPictures, desk: Desk, query: Annotated[SheetQuery, Query()]
 ) -> StreamingResponse:
     """Up to 1,000 pictures, small. Where there are more, the header `Link` leads to the next sheet."""
-    sheet = await sheet_of(pictures, query.select, start=query.start, limit=HTML_PICTURES)
+    choice = Choice(pictures.manifest, query)
+    sheet = await sheet_of(pictures, choice, start=query.start, limit=HTML_PICTURES)
     headers = {
         **_SAFE_PAGE,
-        **_next(pictures.batch, sheet, "html"),
+        **_next(pictures.batch, sheet, "html", query),
         **attachment(pictures.batch, "contact-sheet.html"),
     }
     parts = sheet_html(pictures, sheet, desk.thumbnailer)
@@ -118,18 +122,26 @@ async def contact_sheet_picture(
     pictures: FoundPictures, desk: Desk, query: Annotated[SheetQuery, Query()]
 ) -> Response:
     """Up to 200 pictures, small. Where there are more, the header `Link` leads to the next sheet."""
-    sheet = await sheet_of(pictures, query.select, start=query.start, limit=PNG_PICTURES)
+    choice = Choice(pictures.manifest, query)
+    sheet = await sheet_of(pictures, choice, start=query.start, limit=PNG_PICTURES)
     drawn = await sheet_png(pictures, sheet, desk.thumbnailer)
-    headers = {**_next(pictures.batch, sheet, "png"), **attachment(pictures.batch, "contact-sheet.png")}
+    headers = {
+        **_next(pictures.batch, sheet, "png", query),
+        **attachment(pictures.batch, "contact-sheet.png"),
+    }
     return Response(drawn, media_type="image/png", headers=headers)
 
 
-def _next(batch: Batch, sheet: Sheet, ending: str) -> dict[str, str]:
-    """Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 (October 2017)."""
+def _next(batch: Batch, sheet: Sheet, ending: str, query: SheetQuery) -> dict[str, str]:
+    """The next sheet of the same pictures.
+
+    Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 (October 2017).
+    """
     if sheet.following is None:
         return {}
     path = f"/v1/batches/{batch.id}/contact-sheet.{ending}"
-    return {"Link": f'<{path}?start={sheet.following}>; rel="next"'}
+    same = query.model_dump(mode="json", exclude_defaults=True)
+    return {"Link": f'<{path}?{urlencode({**same, "start": sheet.following}, doseq=True)}>; rel="next"'}
 
 
 @router.get(
@@ -144,7 +156,7 @@ async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Q
     `Darkroom-Failed-Checks` says how many pictures of the batch fail a check of their channel, `Darkroom-Warned-Checks` how
     many a person should look at, `Darkroom-Addresses` who can read the addresses: `public`, `signed` or `local`, which no
     shop can."""
-    lines = shopify_csv(pictures, query)
+    lines = shopify_csv(pictures, Choice(pictures.manifest, query), query.headers)
     return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "shopify.csv"))
 
 
@@ -160,7 +172,7 @@ async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Q
 )
 async def merchant_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Query()]) -> StreamingResponse:
     """A line for each product, by its id: a main picture and up to ten more."""
-    lines = merchant_tsv(pictures, query)
+    lines = merchant_tsv(pictures, Choice(pictures.manifest, query))
     return StreamingResponse(
         lines, media_type="text/tab-separated-values", headers=_feed(pictures, "merchant.tsv")
     )
@@ -175,7 +187,7 @@ async def merchant_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Que
 )
 async def picture_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Query()]) -> StreamingResponse:
     """What each row is known by, and the address of each of its pictures."""
-    lines = pictures_csv(pictures, query)
+    lines = pictures_csv(pictures, Choice(pictures.manifest, query))
     return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "pictures.csv"))
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from service.contract.choice import Choice
 from service.contract.openapi import file_answer, keyed_problems
-from service.contract.queries import no_query
+from service.contract.queries import ResultsQuery
 from service.exports.downloads import attachment
 from service.exports.pictures import Pictures
 from service.exports.results_table import resting, results_csv
 from service.routes.incoming import FoundPictures
 
-router = APIRouter(prefix="/v1/batches/{batch_id}", tags=["results"], dependencies=[Depends(no_query)])
+router = APIRouter(prefix="/v1/batches/{batch_id}", tags=["results"])
 
 
 @router.get(
@@ -30,13 +32,17 @@ router = APIRouter(prefix="/v1/batches/{batch_id}", tags=["results"], dependenci
         **keyed_problems(404),
     },
 )
-async def stream_results(pictures: FoundPictures) -> StreamingResponse:
+async def stream_results(
+    pictures: FoundPictures, query: Annotated[ResultsQuery, Query()]
+) -> StreamingResponse:
     """Streamed, whatever the size of the batch. An answer that breaks off is not complete: ask again."""
-    return StreamingResponse(_lines(pictures), media_type="application/jsonl")
+    return StreamingResponse(
+        _lines(pictures, Choice(pictures.manifest, query)), media_type="application/jsonl"
+    )
 
 
-async def _lines(pictures: Pictures) -> AsyncIterator[bytes]:
-    async for answers in resting(pictures):
+async def _lines(pictures: Pictures, choice: Choice) -> AsyncIterator[bytes]:
+    async for answers in resting(pictures, choice):
         if answers:
             yield b"".join(answer.model_dump_json().encode() + b"\n" for answer in answers)
 
@@ -51,7 +57,9 @@ async def _lines(pictures: Pictures) -> AsyncIterator[bytes]:
         **keyed_problems(404),
     },
 )
-async def stream_results_table(pictures: FoundPictures) -> StreamingResponse:
+async def stream_results_table(
+    pictures: FoundPictures, query: Annotated[ResultsQuery, Query()]
+) -> StreamingResponse:
     """Every cell is in quotes, and one that a spreadsheet would take for a formula begins with an apostrophe."""
-    lines = results_csv(pictures)
+    lines = results_csv(pictures, Choice(pictures.manifest, query))
     return StreamingResponse(lines, media_type="text/csv", headers=attachment(pictures.batch, "results.csv"))

@@ -16,6 +16,7 @@ EXCEPTIONS = {
     },
     "arguments": {
         "cli/main.py: replay": "one for each option of the command",
+        "cli/main.py: results": "one for each option of the command",
         "cli/main.py: submit": "one for each option of the command",
         "cli/commands/sizing.py: size": "one for each option of the command",
         "core/state/batches.py: BatchStore.start": "keyword-only: the figures of a plan, and the plan",

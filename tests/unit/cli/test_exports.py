@@ -89,6 +89,24 @@ def test_a_feed_whose_addresses_no_shop_can_read_is_written_with_what_to_do_abou
     assert ("DARKROOM_STORAGE__PUBLIC_URL" in said.err) == is_told
 
 
+@pytest.mark.parametrize("kind", FILES)
+def test_of_each_format_only_some_pictures_can_be_taken(
+    service: Any, run: Any, tmp_path: Path, kind: str
+) -> None:
+    asked = "template=hero&template=detail&size=google_merchant&sample=2"
+    address = FILES[kind]
+    service.exports = {f"{address}{'&' if '?' in address else '?'}{asked}": [b"x"]}
+    options = "--template hero --template detail --size google_merchant --sample 2".split()
+
+    assert run("results", ID, "--format", kind, "--to", tmp_path / "file.html", *options).code == 0
+
+
+def test_of_the_list_only_some_pictures_can_be_taken(service: Any, run: Any) -> None:
+    service.exports = {"results.jsonl?template=hero": [b'{"index": 3}\n']}
+
+    assert run("results", ID, "--template", "hero").out == '{"index": 3}\n'
+
+
 def test_a_folder_is_no_file(service: Any, run: Any, tmp_path: Path) -> None:
     said = run("results", ID, "--format", "zip", "--to", tmp_path)
 
