@@ -162,6 +162,11 @@ class ServiceClient:
         body = {"action": "replay", "batch_id": batch_id, "filter": chosen, "dry_run": dry_run}
         return _object(self._send("POST", "/v1/bulk_actions", json=body))
 
+    def archive_link(self, batch_id: str, query: Query) -> Json:
+        """`url`, whole, under which anybody can download the archive, and `expires_at`."""
+        link = _object(self._send("POST", f"{_batch_path(batch_id)}/archive_links", params=query))
+        return {**link, "url": f"{self.url}{link['url']}"}
+
     def results(self, batch_id: str, query: Query) -> Iterator[str]:
         """One JSON object a line, as the pictures are numbered."""
         with self.download(batch_id, "results.jsonl", query) as response:

@@ -11,7 +11,7 @@ import typer
 from cli.commands import sizing, taking
 from cli.exits import EXIT_CODES, ExitCode, code_of
 from cli.manual import examples
-from cli.output import CheckResult, Export, Output
+from cli.output import CheckResult, Output
 
 if TYPE_CHECKING:
     from cli.client import ServiceClient
@@ -248,17 +248,21 @@ def results(
     sizes: taking.Sizes = None,
     samples: taking.Samples = None,
     leave_out: taking.LeaveOut = None,
+    id_column: taking.IdColumn = None,
+    variants: taking.Variants = False,
+    link: taking.Link = False,
 ) -> None:
     """List, fetch or export the pictures of a batch that have ended."""
     from cli.commands import exports
     from cli.commands import results as command
 
-    wanted = exports.Wanted(templates or [], sizes or [], samples or [], leave_out)
-    if export is None and not wanted.is_for_feeds:
-        _with_service(context, lambda service: command.results(service, batch, output, to, wanted.query))
+    wanted = exports.Wanted(
+        export, templates or [], sizes or [], samples or [], leave_out, id_column, variants, link
+    )
+    if export is None and not wanted.own:
+        _with_service(context, lambda service: command.results(service, batch, output, to, wanted.cells))
     else:
-        kind = export or Export.JSONL
-        _with_service(context, lambda service: exports.export(service, batch, kind, to, wanted))
+        _with_service(context, lambda service: exports.export(service, batch, wanted, to))
 
 
 @app.command(epilog=examples("up"))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cli.client import Query, ServiceClient
 from cli.exits import ExitCode, WrongUsageError
-from cli.output import Export, LeftOut, counted, is_terminal, say
+from cli.output import Export, LeftOut, counted, is_terminal, say, write
 from schemas.errors import DarkroomError
 
 _FILES: dict[Export, tuple[str, dict[str, str]]] = {
@@ -30,44 +30,89 @@ _FILES: dict[Export, tuple[str, dict[str, str]]] = {
 _SHEETS = (".html", ".png")
 
 
+_OWN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "--leave-out": ("feeds", ("shopify", "shopify-old", "merchant", "feed-csv")),
+    "--id": ("a feed for Merchant Center", ("merchant",)),
+    "--variants": ("a feed for Shopify", ("shopify", "shopify-old")),
+    "--link": ("an archive", ("zip", "zip-with-receipts")),
+}
+"""Options that not every format has: what they are for, and with which formats they go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which pictures are taken out; what is empty is not asked for."""
+    """What is taken out, and in which form; what is empty is not asked for."""
 
+    kind: Export | None
     templates: list[str]
     sizes: list[str]
     samples: list[int]
-    leave_out: LeftOut | None = None
+    leave_out: LeftOut | None
+    id_column: str | None
+    variants: bool
+    link: bool
 
     @property
-    def is_for_feeds(self) -> bool:
-        """Whether something is asked that only a feed can do."""
-        return self.leave_out is not None
+    def own(self) -> Query:
+        """What only some formats can do, by its option."""
+        given: dict[str, str | None] = {
+            "--leave-out": self.leave_out,
+            "--id": self.id_column,
+            "--variants": "true" if self.variants else None,
+            "--link": "true" if self.link else None,
+        }
+        return {option: value for option, value in given.items() if value is not None}
 
     @property
-    def query(self) -> Query:
-        """As the service is asked; every export takes these."""
+    def cells(self) -> Query:
+        """Which pictures, as the service is asked; every export takes these."""
         cells = {"template": self.templates, "size": self.sizes, "sample": list(map(str, self.samples))}
         return {name: values for name, values in cells.items() if values}
 
+    def file(self) -> tuple[str, Query]:
+        """The name of the export, and all that the service is asked.
 
-def export(service: ServiceClient, batch_id: str, kind: Export, to: Path | None, wanted: Wanted) -> ExitCode:
+        Raises:
+            WrongUsageError: this format has no such option.
+        """
+        kind = self.kind or Export.JSONL
+        for option in self.own:
+            what, kinds = _OWN[option]
+            if kind not in kinds:
+                raise WrongUsageError(f"{option} is for {what}: give it with --format {_listed(kinds)}.")
+        name, query = _FILES[kind]
+        own = {option.removeprefix("--").replace("-", "_"): value for option, value in self.own.items()}
+        return name, {**query, **self.cells, **own}
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def export(service: ServiceClient, batch_id: str, wanted: Wanted, to: Path | None) -> ExitCode:
     """Takes one file out of a batch, or contact sheets: as many as it takes. Without `to`, to standard output."""
-    name, own = _FILES[kind]
-    query: Query = {**own, **wanted.query}
-    if wanted.leave_out is not None:
-        if not name.startswith("feeds/"):
-            raise WrongUsageError(
-                "--leave-out is for feeds: give it with --format shopify, merchant or feed-csv."
-            )
-        query["leave_out"] = wanted.leave_out.value
+    name, query = wanted.file()
+    if wanted.link:
+        query.pop("link")
+        return _link(service, batch_id, query, to)
     if name.endswith(".zip") and to is None and is_terminal(sys.stdout):
         raise WrongUsageError("A zip archive is nothing to look at: name a file with --to.")
     if to is not None and to.is_dir():
         raise WrongUsageError(f"{to} is a folder; --format makes a file: name it.")
-    if kind is Export.CONTACT_SHEET and to is not None:
+    if wanted.kind is Export.CONTACT_SHEET and to is not None:
         name = _sheet(to)
     _take_all(service, batch_id, (name, query), to)
+    return ExitCode.DONE
+
+
+def _link(service: ServiceClient, batch_id: str, query: Query, to: Path | None) -> ExitCode:
+    """Prints an address of the archive, and until when it is good."""
+    if to is not None:
+        raise WrongUsageError("--link prints an address and makes no file: leave --to out.")
+    link = service.archive_link(batch_id, query)
+    write(link["url"])
+    say(f"Whoever has this address can begin the download until {link['expires_at']}, without a key.")
     return ExitCode.DONE
 
 
@@ -107,6 +152,7 @@ def _take(service: ServiceClient, batch_id: str, file: tuple[str, Query], to: Pa
             _write(response.iter_bytes(), to)
             say(f"{to} is written.")
         _tell_of_checks(response.headers, file[1].get("leave_out"))
+        _tell_of_left_out(response.headers.get("Darkroom-Left-Out", "0"), name=file[0])
         _tell_of_addresses(response.headers.get("Darkroom-Addresses"))
         address = response.links.get("next", {}).get("url", "")
         return next(iter(parse_qs(urlsplit(address).query).get("start", [])), None)
@@ -120,6 +166,18 @@ def _tell_of_checks(headers: Mapping[str, str], leave_out: object) -> None:
         say(f"{counted(failed, 'picture')} of this batch {fail} channel: {told}.")
     if warned and leave_out == LeftOut.WARN:
         say(f"{counted(warned, 'picture')} of this batch should be looked at: left out as well.")
+
+
+def _tell_of_left_out(number: str, *, name: str) -> None:
+    """What a shop would not know."""
+    if number == "0":
+        return
+    if "merchant" in name:
+        rows = counted(int(number), "row")
+        say(f"{rows} without an id left out; --id COLUMN says which column of the catalog holds it.")
+    else:
+        products = counted(int(number), "product")
+        say(f"{products} left out: not every row of theirs names its options (Option1 Name, Option1 Value).")
 
 
 def _tell_of_addresses(reach: str | None) -> None:

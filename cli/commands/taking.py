@@ -33,3 +33,15 @@ Samples = Annotated[
 LeaveOut = Annotated[
     LeftOut | None, typer.Option(help="Of a feed: pictures whose checks came to this, or worse.")
 ]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="Of a Merchant feed: the catalog's column that holds the ids."
+    ),
+]
+Variants = Annotated[
+    bool, typer.Option("--variants", help="Of a Shopify feed: bind pictures to variants by their options.")
+]
+Link = Annotated[
+    bool, typer.Option("--link", help="Of an archive: print an address that works for a day, without a key.")
+]

@@ -126,6 +126,20 @@ class FeedQuery(ExportQuery):
 
 class ShopifyQuery(FeedQuery):
     headers: ShopifyHeaders = Field(ShopifyHeaders.NEW, description="Names of the columns.")
+    variants: bool = Field(
+        False,
+        description="Binds pictures to variants by their options, which the catalog must have: a Shopify export as it came. "
+        "`Darkroom-Left-Out` says how many products are not in it, because a row of them names no options.",
+    )
+
+
+class MerchantQuery(FeedQuery):
+    id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The column of the catalog that holds the ids of the main feed. Without it, the product id or the SKU.",
+    )
 
 
 class PlanQuery(BaseModel):

@@ -74,10 +74,21 @@ class Pictures:
 
     async def row_of(self, cell: Cell) -> Row:
         """The row that a cell is made from."""
+        return await self._row(cell.row)
+
+    async def rows(self) -> AsyncIterator[tuple[int, Row]]:
+        """The rows of the catalog by their places, from 0; some at a time, so that others get their turn."""
+        count = self.batch.rows if self.batch.counts["total"] else 0
+        for first in range(0, count, PAGE):
+            places = range(first, min(first + PAGE, count))
+            for pair in zip(places, await asyncio.gather(*map(self._row, places)), strict=True):
+                yield pair
+
+    async def _row(self, place: int) -> Row:
         if self.manifest.catalog is None:
             return EMPTY_ROW
         batch = self.batch
-        found = await self.documents.planned_row(batch.tenant, batch.id, cell.row, fence=batch.rows_fence)
+        found = await self.documents.planned_row(batch.tenant, batch.id, place, fence=batch.rows_fence)
         return found.row
 
     async def found(self, tasks: Sequence[Task]) -> list[Picture]:

@@ -12,10 +12,16 @@ from core.clock import moment
 from schemas.batch import Batch
 from service.contract.choice import Choice
 from service.contract.openapi import file_answer, keyed_problems, problems
-from service.contract.queries import ArchiveQuery, FeedQuery, SheetQuery, ShopifyQuery, no_query
+from service.contract.queries import (
+    ArchiveQuery,
+    FeedQuery,
+    MerchantQuery,
+    SheetQuery,
+    ShopifyQuery,
+    no_query,
+)
 from service.contract.shapes import ArchiveLink
 from service.equipment import Desk
-from service.exports.addresses import reach_of
 from service.exports.archive import archive
 from service.exports.contact_sheet import (
     HTML_PICTURES,
@@ -26,7 +32,10 @@ from service.exports.contact_sheet import (
     sheet_png,
 )
 from service.exports.downloads import attachment
-from service.exports.feeds import merchant_tsv, pictures_csv, shopify_csv
+from service.exports.feeds.addresses import reach_of
+from service.exports.feeds.anything import pictures_csv
+from service.exports.feeds.merchant import merchant_naming, merchant_tsv
+from service.exports.feeds.shopify import shopify_feed
 from service.exports.links import ArchiveLinks
 from service.exports.pictures import Pictures
 from service.routes.incoming import FoundBatch, FoundPictures, found_pictures
@@ -151,13 +160,17 @@ def _next(batch: Batch, sheet: Sheet, ending: str, query: SheetQuery) -> dict[st
     response_class=StreamingResponse,
     responses={**file_answer("text/csv", "A product import that adds pictures."), **keyed_problems(404)},
 )
-async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Query()]) -> StreamingResponse:
+async def stream_shopify_feed(
+    pictures: FoundPictures, query: Annotated[ShopifyQuery, Query()]
+) -> StreamingResponse:
     """A line for each picture of a product, by its handle. Addresses are public or end after a week; see the manual.
     `Darkroom-Failed-Checks` says how many pictures of the batch fail a check of their channel, `Darkroom-Warned-Checks` how
     many a person should look at, `Darkroom-Addresses` who can read the addresses: `public`, `signed` or `local`, which no
     shop can."""
-    lines = shopify_csv(pictures, Choice(pictures.manifest, query), query.headers)
-    return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "shopify.csv"))
+    choice = Choice(pictures.manifest, query)
+    feed = await shopify_feed(pictures, query.headers, variants=query.variants)
+    headers = _feed(pictures, "shopify.csv", feed.naming.left_out)
+    return StreamingResponse(feed.lines(pictures, choice), media_type="text/csv", headers=headers)
 
 
 @router.get(
@@ -170,12 +183,14 @@ async def shopify_feed(pictures: FoundPictures, query: Annotated[ShopifyQuery, Q
         **keyed_problems(404),
     },
 )
-async def merchant_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Query()]) -> StreamingResponse:
-    """A line for each product, by its id: a main picture and up to ten more."""
-    lines = merchant_tsv(pictures, Choice(pictures.manifest, query))
-    return StreamingResponse(
-        lines, media_type="text/tab-separated-values", headers=_feed(pictures, "merchant.tsv")
-    )
+async def stream_merchant_feed(
+    pictures: FoundPictures, query: Annotated[MerchantQuery, Query()]
+) -> StreamingResponse:
+    """A line for each id: a main picture and up to ten more. `Darkroom-Left-Out` says how many rows have no id."""
+    choice = Choice(pictures.manifest, query)
+    naming = await merchant_naming(pictures, query.id)
+    lines, headers = merchant_tsv(pictures, choice, naming), _feed(pictures, "merchant.tsv", naming.left_out)
+    return StreamingResponse(lines, media_type="text/tab-separated-values", headers=headers)
 
 
 @router.get(
@@ -188,15 +203,20 @@ async def merchant_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Que
 async def picture_feed(pictures: FoundPictures, query: Annotated[FeedQuery, Query()]) -> StreamingResponse:
     """What each row is known by, and the address of each of its pictures."""
     lines = pictures_csv(pictures, Choice(pictures.manifest, query))
-    return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "pictures.csv"))
+    return StreamingResponse(lines, media_type="text/csv", headers=_feed(pictures, "pictures.csv", 0))
 
 
-def _feed(pictures: Pictures, name: str) -> dict[str, str]:
-    """A shop takes no further column, so that what a person should look at is told beside its file."""
+def _feed(pictures: Pictures, name: str, left_out: int) -> dict[str, str]:
+    """A shop takes no further column, so that what a person should look at is told beside its file.
+
+    Args:
+        left_out: rows, or products, that the shop would not know.
+    """
     batch = pictures.batch
     return {
         **attachment(batch, name),
         "Darkroom-Failed-Checks": str(batch.checks["fail"]),
         "Darkroom-Warned-Checks": str(batch.checks["warn"]),
+        "Darkroom-Left-Out": str(left_out),
         "Darkroom-Addresses": reach_of(pictures),
     }

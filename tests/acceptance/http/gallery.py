@@ -29,7 +29,12 @@ def png(colour: str, size: tuple[int, int] = (96, 64)) -> bytes:
 
 
 def rows_of(*titles: str | None, **fields: Any) -> list[Row]:
-    return [Row(number=n, key=f"row-{n}", title=title, **fields) for n, title in enumerate(titles, 1)]
+    """With a SKU each, which is their key."""
+    keys = [f"row-{n}" for n in range(1, len(titles) + 1)]
+    return [
+        Row(number=n, key=key, title=title, **{"sku": key, **fields})
+        for n, (key, title) in enumerate(zip(keys, titles, strict=True), 1)
+    ]
 
 
 async def running(service: Service, rows: Sequence[Row], **changes: Any) -> tuple[Batch, list[Claim]]:

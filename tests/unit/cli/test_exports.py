@@ -96,7 +96,7 @@ def test_of_each_format_only_some_pictures_can_be_taken(
     asked = "template=hero&template=detail&size=google_merchant&sample=2"
     address = FILES[kind]
     service.exports = {f"{address}{'&' if '?' in address else '?'}{asked}": [b"x"]}
-    options = "--template hero --template detail --size google_merchant --sample 2".split()
+    options = ["--template", "hero", "--template", "detail", "--size", "google_merchant", "--sample", "2"]
 
     assert run("results", ID, "--format", kind, "--to", tmp_path / "file.html", *options).code == 0
 
@@ -146,3 +146,63 @@ def test_an_answer_that_breaks_off_is_no_file(run: Any, tmp_path: Path) -> None:
 
     assert (said.code, said.err) == (1, f"The service at {url} broke off its answer; try again.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_an_archive_is_a_whole_address_and_says_how_long_it_is_good(service: Any, run: Any) -> None:
+    link = b'{"url": "/archives/abc", "expires_at": "2026-11-22T08:00:00Z"}'
+    service.exports = {"archive_links?receipts=true&template=hero": [link]}
+
+    said = run("results", ID, "--format", "zip-with-receipts", "--template", "hero", "--link")
+
+    assert (said.code, said.out) == (0, f"{service.url}/archives/abc\n")
+    assert service.asked[-1].startswith("POST ")
+    assert "until 2026-11-22T08:00:00Z, without a key" in said.err
+
+
+def test_a_link_is_no_file(service: Any, run: Any, tmp_path: Path) -> None:
+    said = run("results", ID, "--format", "zip", "--link", "--to", tmp_path / "a.zip")
+
+    assert (said.code, service.asked) == (2, [])
+    assert "leave --to out" in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "address", "left_out", "told"),
+    [
+        ("merchant --id Handle", "feeds/merchant.tsv?id=Handle", "2", "2 rows without an id left out"),
+        ("merchant", "feeds/merchant.tsv", "1", "1 row without an id left out; --id COLUMN"),
+        ("merchant", "feeds/merchant.tsv", "0", ""),
+        ("shopify --variants", "feeds/shopify.csv?headers=new&variants=true", "3", "3 products left out"),
+        ("shopify-old --variants", "feeds/shopify.csv?headers=old&variants=true", "0", ""),
+    ],
+)
+def test_a_feed_is_asked_for_as_its_shop_needs_it_and_what_is_missing_is_told(
+    service: Any, run: Any, options: str, address: str, left_out: str, told: str
+) -> None:
+    service.exports, service.export_headers = {address: [b"id"]}, {"Darkroom-Left-Out": left_out}
+
+    said = run("results", ID, "--format", *options.split())
+
+    assert (said.code, said.out) == (0, "id")
+    assert said.err.startswith(told) and bool(said.err) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--id sku", "--id is for a feed for Merchant Center: give it with --format merchant."),
+        (
+            "--format shopify --link",
+            "--link is for an archive: give it with --format zip or zip-with-receipts.",
+        ),
+        ("--variants --format merchant", "--variants is for a feed for Shopify"),
+        ("--leave-out fail --format csv", "--leave-out is for feeds: give it with --format shopify, "),
+    ],
+)
+def test_an_option_that_a_format_does_not_have_is_refused(
+    service: Any, run: Any, options: str, told: str
+) -> None:
+    said = run("results", ID, *options.split())
+
+    assert (said.code, service.asked) == (2, [])
+    assert said.err.startswith(told)
