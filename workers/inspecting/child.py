@@ -10,7 +10,7 @@ import sys
 from PIL import Image
 
 from schemas.picture import OPAQUE
-from workers.inspecting.opening import Answer, Question, serve_pictures, turned_and_placed
+from workers.inspecting.opening import Answer, Question, kind_of, serve_pictures, turned_and_placed
 
 _ON_THEIR_SIDE = range(5, 9)
 """Orientations in which width and height are the other way round."""
@@ -27,7 +27,7 @@ def _facts(picture: Image.Image, _question: Question) -> Answer:
         width, height = height, width
     has_alpha = picture.has_transparency_data
     return {
-        "media_type": f"image/{(picture.format or '').lower()}",
+        "media_type": f"image/{kind_of(picture).lower()}",
         "width": width,
         "height": height,
         "has_alpha": has_alpha,

@@ -17,7 +17,7 @@ from PIL import Image, ImageMath
 from schemas.finish import Srgb
 from schemas.picture import PLAIN_MODES
 from workers.finishing.steps import srgb
-from workers.inspecting.opening import Answer, Question, serve_pictures, turned_and_placed
+from workers.inspecting.opening import Answer, Question, kind_of, serve_pictures, turned_and_placed
 
 MAX_COPY_BYTES = 50 * 1024**2
 """Source: https://platform.openai.com/docs/api-reference/images/createEdit, `image`, 2026-11-20."""
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _copied(picture: Image.Image, question: Question) -> Answer:
-    kind, into = picture.format or "", Path(question["into"])
+    kind, into = kind_of(picture), Path(question["into"])
     orientation, _ = turned_and_placed(picture)
     copy = _plain(picture)
     if orientation in _TURNS:

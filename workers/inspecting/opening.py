@@ -22,6 +22,9 @@ OWN_BYTES = 512 * 1024**2
 CPU_S = 20
 UPRIGHT = 1
 _FORMATS = ("PNG", "JPEG", "WEBP")
+_SEVERAL_PHOTOS = "MPO"
+"""What Pillow calls a JPEG of many phones and cameras, with further pictures behind the one that every viewer shows.
+Source: CIPA DC-007-2021 (Multi-Picture Format), checked 2026-11-22."""
 _UNREADABLE = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 
 Answer = dict[str, object]
@@ -52,7 +55,7 @@ def _decoded(
     """The answer about a whole, decoded picture, or why it is refused."""
     try:
         with Image.open(question["path"], formats=_FORMATS) as picture:
-            if getattr(picture, "n_frames", 1) > 1:
+            if getattr(picture, "n_frames", 1) > 1 and picture.format != _SEVERAL_PHOTOS:
                 return {"refusal": "moves; a still picture is needed"}
             picture.load()
             return answered(picture, question)
@@ -66,16 +69,22 @@ def _decoded(
         return {"refusal": f"is damaged ({type(error).__name__})"}
 
 
+def kind_of(picture: Image.Image) -> str:
+    """`PNG`, `JPEG` or `WEBP`."""
+    return "JPEG" if picture.format == _SEVERAL_PHOTOS else picture.format or ""
+
+
 def turned_and_placed(picture: Image.Image) -> tuple[int, bool]:
     """How the picture lies, 1 to 8 as EXIF counts, and whether the file says where on earth it was taken.
 
-    What says so in a way that cannot be read may say where.
+    What says so in a way that cannot be read may say where, and so may pictures behind the first.
 
     Source: CIPA DC-008-2023 (Exif 3.0), Orientation and GPS IFD, checked 2026-11-22.
     """
     try:
         exif = picture.getexif()
-        found, is_placed = exif.get(Base.Orientation, UPRIGHT), Base.GPSInfo in exif
+        found = exif.get(Base.Orientation, UPRIGHT)
+        is_placed = Base.GPSInfo in exif or picture.format == _SEVERAL_PHOTOS
     except _UNREADABLE:
         return UPRIGHT, True
     xmp = picture.info.get("xmp", b"")

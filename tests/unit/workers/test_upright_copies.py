@@ -101,6 +101,21 @@ async def test_exif_that_cannot_be_read_may_say_where_and_is_no_reason_to_refuse
     assert (await inspector.inspect(tmp_path / "copy")).is_plain
 
 
+async def test_of_several_photos_in_one_file_the_first_is_sent_alone(
+    inspector: Inspector, tmp_path: Path
+) -> None:
+    first, behind = opened(photo(tmp_path / "first")), opened(photo(tmp_path / "behind", placed=True))
+    first.save(tmp_path / "x", "MPO", save_all=True, append_images=[behind], quality=100)
+
+    facts = await inspector.inspect(tmp_path / "x")
+    assert (facts.media_type, facts.size, facts.is_plain) == ("image/jpeg", "16x8", False)
+
+    await inspector.copy(tmp_path / "x", into=tmp_path / "copy")
+    copy = opened(tmp_path / "copy")
+    assert (copy.format, difference(copy, first) < 2) == ("JPEG", True)
+    assert b"Exif" not in (tmp_path / "copy").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [("jpeg", "CMYK"), ("png", "P"), ("png", "1"), ("png", "I;16")],
