@@ -6,10 +6,12 @@ A season changes a few words of a prompt; the rest comes out the same in every s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from liquid import BoundTemplate
 from liquid.ast import Node
+from liquid.static_analysis import TemplateAnalysis
 
 _KNOWN_TAGS = frozenset({"if", "unless", "case", "echo", "comment", "assign", "capture"})
 """Of the others some remember what they did, such as `cycle`, and a later one goes on from there."""
@@ -38,24 +40,30 @@ class Passage:
         return bool(self.reads - {"row"})
 
 
-def passages_of(template: BoundTemplate) -> tuple[Passage, ...]:
-    """The passages of a template in their order; it is one, where nobody can tell what its parts need of each other."""
+def passages_of(template: BoundTemplate, given: AbstractSet[str]) -> tuple[Passage, ...]:
+    """The passages of a template in their order; it is one, where nobody can tell what its parts need of each other.
+
+    Args:
+        given: the names of the values it is filled in with.
+    """
     found: list[Passage] = []
     set_by: dict[str, int] = {}
     for part in template.nodes:
         analysis = BoundTemplate(template.env, [part]).analyze(include_partials=False)
         sets = {str(name) for name in part.template_scope()}
         if not analysis.tags.keys() <= _KNOWN_TAGS or analysis.locals.keys() != sets:
-            return (_whole(template),)
-        reads = frozenset(analysis.globals)
+            return (Passage(tuple(template.nodes), _reads(template.analyze(include_partials=False), given)),)
+        reads = _reads(analysis, given)
         first = min((set_by[name] for name in reads & set_by.keys()), default=len(found))
         found[first:] = [_joined([*found[first:], Passage((part,), reads - set_by.keys())])]
         set_by = {name: min(place, first) for name, place in set_by.items()} | dict.fromkeys(sets, first)
     return _coarser(found)
 
 
-def _whole(template: BoundTemplate) -> Passage:
-    return Passage(tuple(template.nodes), frozenset(template.analyze(include_partials=False).globals))
+def _reads(analysis: TemplateAnalysis, given: AbstractSet[str]) -> frozenset[str]:
+    """Names that are given count also where the text sets them itself: it may read them before that, or set them only for
+    some rows, and the analysis takes them for its own from the first word on."""
+    return frozenset(analysis.globals) | (analysis.variables.keys() & given)
 
 
 def _coarser(found: Sequence[Passage]) -> tuple[Passage, ...]:

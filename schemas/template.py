@@ -86,7 +86,7 @@ class PromptTemplate:
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """What it may be cut into; see `text_of`."""
-        return passages_of(self._template)
+        return passages_of(self._template, ROOTS)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text, with white space at both ends removed and every line ended by `\\n`.

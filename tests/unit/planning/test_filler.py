@@ -49,6 +49,9 @@ def outcome(render: Any, *given: Any) -> str:
         "refs/{{ variant.light.name }}.png",
         "{% cycle 'a', 'b' %} {{ row.title }} {{ variant.light.words }} {% cycle 'a', 'b' %}",
         "{{ row.title }}{{ variant.light.words }}{{ row.color }}",
+        "{% capture row %}{{ row.title }}{% endcapture %}{{ row }}",
+        "{% if sample == 2 %}{% assign row = variant.light %}{% endif %}{{ row.title | default: row.words }}",
+        "{% if row.color %}{% assign size = 'a square' %}{% endif %}{{ size }}{{ row.title }}",
     ],
 )
 def test_what_is_filled_in_is_what_a_worker_fills_in_for_each_row_and_cell(text: str) -> None:
