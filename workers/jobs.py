@@ -25,7 +25,8 @@ from core.state.batches import BatchStore
 from core.state.connection import connect_for_jobs
 from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
-from schemas.errors import UnavailableError
+from schemas.batch import BatchState
+from schemas.errors import NotFoundError, UnavailableError
 from workers.lease import LeaseKeeper
 from workers.planning.planner import Planner
 from workers.retry_policy import MAX_CRASHES
@@ -76,9 +77,21 @@ class PlanCarrier:
         try:
             with self._lease.covering(in_progress(ctx["job_id"])):
                 await self._end(job)
+                is_open = await self._is_open(job)
         except UnavailableError as error:
             _log.warning("plan.delayed", plan=job.plan_id, batch=job.batch_id, reason=error.detail)
             raise Retry(defer=min(ctx["job_try"] * RETRY_STEP_S, RETRY_CAP_S)) from error
+        if is_open:  # somebody else has taken the plan; should they die, the job is all that tells of it
+            raise Retry(defer=PLAN_TIMEOUT_S)
+
+    async def _is_open(self, job: PlanJob) -> bool:
+        if job.batch_id is None:
+            return False
+        try:
+            batch = await self._batches.get(job.tenant, job.batch_id)
+        except NotFoundError:
+            return False
+        return batch.state is BatchState.PLANNING
 
     async def _end(self, job: PlanJob) -> None:
         """Makes the plan, or rejects its batch where that cannot be done."""

@@ -134,7 +134,7 @@ class BatchStore:
         question = {
             "batch": batch.id,
             "fields": fields if made is None else fields | {"rows_fence": made.fence},
-            **({} if made is None else {"fence": made.fence, "plan": kept(made.plan)}),
+            **_told(made),
             "deadline_ms": deadline_ms,
             "flows": [
                 {
@@ -156,13 +156,17 @@ class BatchStore:
         refusal: str,
         problems: list[Problem],
         finished_at_ms: int,
-        plan: Plan | None = None,
+        made: MadePlan | None = None,
     ) -> bool:
-        """Ends a batch that never started; nothing was queued, nothing was spent. False when it was decided already."""
+        """Ends a batch that never started; nothing was queued, nothing was spent. False when it was decided already, or
+        somebody else has taken its plan.
+
+        Args:
+            made: the plan that says so; none: there is no plan, and will be none.
+        """
         words = json.dumps([asdict(problem) for problem in problems])
         question = {"batch": batch_id, "refusal": refusal, "problems": words, "finished_at": finished_at_ms}
-        shown = {} if plan is None else {"plan": kept(plan)}
-        return bool(await self._scripts.run("reject", pack(question | shown)))
+        return bool(await self._scripts.run("reject", pack(question | _told(made))))
 
     async def get(self, tenant: str, batch_id: str) -> Batch:
         """The batch as it stands.
@@ -279,6 +283,10 @@ class BatchStore:
         if earlier != fingerprint:
             raise ConflictError("This Idempotency-Key was used for another request.")
         return earlier_id
+
+
+def _told(made: MadePlan | None) -> dict[str, Any]:
+    return {} if made is None else {"fence": made.fence, "plan": kept(made.plan)}
 
 
 def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes, bytes]) -> Batch:

@@ -261,6 +261,7 @@ class Planner:
             batch = await self._batches.get(tenant, batch_id)
         except NotFoundError:
             return False
+        made = MadePlan(plan, draft.fence)
         has_changed = plan.accepted and batch.expects not in (None, plan.digest)
         if has_changed or not plan.accepted:
             refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."
@@ -269,9 +270,8 @@ class Planner:
                 refusal=_CHANGED.detail if has_changed else refusal,
                 problems=[_CHANGED] if has_changed else draft.problems[:MAX_PROBLEMS],
                 finished_at_ms=self._clock.now_ms(),
-                plan=plan,
+                made=made,
             )
-        made = MadePlan(plan, draft.fence)
         assert draft.expansion is not None
         planned = planned_batch(batch, draft.expansion, made, draft.blocks, now_ms=self._clock.now_ms())
         await self._documents.put_planned(planned)

@@ -6,8 +6,7 @@
 
 local ask = cmsgpack.unpack(ARGV[1])
 local key, now = batch_key(ask.batch), now_us()
-if not is_unplanned(ask.batch) then return 0 end
-if ask.fence and ask.fence ~= tonumber(redis.call('HGET', key, 'plan_fence') or 0) then return 0 end
+if not is_unplanned(ask.batch, ask.fence) then return 0 end
 
 keep_plan(ask.batch, ask.plan)
 for field, value in pairs(ask.fields) do redis.call('HSET', key, field, value) end

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from arq.worker import Retry
 from redis.asyncio import Redis
 
 from core.clock import SystemClock
+from core.documents import Documents
 from core.queue import PlanJob, in_progress
 from core.state import keys
 from core.state.batches import BatchStore
@@ -16,6 +18,7 @@ from core.state.connection import command, connect_blocking
 from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
 from schemas.batch import Batch, BatchState
+from schemas.plan import Plan
 from tests.unit.planning.desk import BATCH, CSV, PLAN, TENANT, Desk, manifest
 from workers.jobs import PlanCarrier
 from workers.lease import LeaseKeeper
@@ -93,6 +96,31 @@ async def test_an_error_of_ours_rejects_the_batch_and_names_itself(desk: Desk, c
         BatchState.REJECTED,
         "The plan failed by an error of ours: ValidationError.",
     )
+
+
+class Overtaken(Documents):
+    """Of a planner whose plan another one takes before it is decided."""
+
+    batches: BatchStore
+
+    async def put_prompts(self, tenant: str, plan: Plan) -> None:
+        await super().put_prompts(tenant, plan)
+        await self.batches.take_plan(BATCH)
+
+
+async def test_a_job_whose_batch_is_left_to_somebody_else_stays_until_the_batch_is_decided(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    documents = Overtaken(desk.documents.store)
+    documents.batches = BatchStore(desk.redis)
+    carrier._planner._documents = documents
+
+    with pytest.raises(Retry):
+        await carried(desk, carrier)
+
+    carrier._planner._documents = desk.documents  # whoever took it died
+    job = PlanJob(PLAN, TENANT, BATCH)
+    assert (await ended(desk, carrier, job)).state is BatchState.RUNNING
 
 
 async def test_a_job_lasts_as_long_as_the_lease_of_the_worker_that_has_it(

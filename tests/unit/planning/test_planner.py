@@ -246,3 +246,16 @@ async def test_a_planner_whose_plan_somebody_else_has_taken_does_not_open_the_ba
     batch, planned = await batches.get(TENANT, BATCH), await desk.documents.find_planned(TENANT, BATCH)
     assert planned is not None
     assert (batch.state, batch.rows_fence, planned.rows_fence) == (BatchState.RUNNING, 3, 3)
+
+
+async def test_a_planner_whose_plan_somebody_else_has_taken_does_not_reject_the_batch(desk: Desk) -> None:
+    await desk.upload("products.csv", catalog(0))
+    job, late, batches = await desk.shelve(manifest()), desk.planner(), BatchStore(desk.redis)
+    late._documents = Frozen(desk.documents.store, "prompts", lambda: batches.take_plan(BATCH))
+
+    assert await late.plan(job) is None
+    assert (await batches.get(TENANT, BATCH)).state is BatchState.PLANNING
+
+    await desk.upload("products.csv", CSV)
+    await desk.planner().plan(job)
+    assert (await batches.get(TENANT, BATCH)).state is BatchState.RUNNING

@@ -12,10 +12,11 @@ local function stand_of(batch)
   return unpack(redis.call('HMGET', batch_key(batch), 'state', 'lanes', 'closing', 'put_away'))
 end
 
--- One that is being brought back from storage is `planning` as well, and has its plan.
-local function is_unplanned(batch)
-  local state, restoring = unpack(redis.call('HMGET', batch_key(batch), 'state', 'restoring'))
-  return state == 'planning' and not restoring
+-- Whether it waits for a plan; with a fence, whether for that one, or somebody else has taken its plan since. One that is
+-- being brought back from storage is `planning` as well, and has its plan.
+local function is_unplanned(batch, fence)
+  local state, restoring, last = unpack(redis.call('HMGET', batch_key(batch), 'state', 'restoring', 'plan_fence'))
+  return state == 'planning' and not restoring and (not fence or fence == tonumber(last or 0))
 end
 
 -- What a plan shows, without its prompts; kept together with what it decides, so that it is the plan of its batch.
