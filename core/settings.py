@@ -44,7 +44,8 @@ SECRETS_DIR = Path("/run/secrets")
 """Where Docker Compose puts secrets. Source: https://docs.docker.com/compose/how-tos/use-secrets/, 2026-11-21."""
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
-"""Names the folder instead, where systemd loads credentials. Source: https://systemd.io/CREDENTIALS/, 2026-11-22."""
+"""Names the folder instead, where systemd loads credentials, and in clusters. Source: https://systemd.io/CREDENTIALS/,
+2026-11-22."""
 
 _SECRETS = "DARKROOM_*"
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from core.settings import SECRETS_DIR, FetchSettings, FinishingSettings, load_settings
+from core.settings import CREDENTIALS, SECRETS_DIR, FetchSettings, FinishingSettings, load_settings
 from service.app import openapi_document
 from tests.deploy.composition import DEPLOY
 from tests.deploy.image import environment
@@ -173,14 +173,16 @@ def test_the_settings_in_it_are_settings(
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("name", ["darkroom-service", "darkroom-workers"])
 def test_secrets_are_files_where_settings_are_looked_for_and_no_variables(folder: str, name: str) -> None:
-    pod = pods(folder)[name]
+    pod, settings = pods(folder)[name], told(folder, name)
+    looked_for = Path(settings[CREDENTIALS])
     (container,) = pod["containers"]
     (secret,) = [volume for volume in pod["volumes"] if "secret" in volume]
     mounted = {mount["name"]: mount for mount in container["volumeMounts"]}[secret["name"]]
-    assert mounted == {"name": secret["name"], "mountPath": str(SECRETS_DIR), "readOnly": True}
+    assert mounted == {"name": secret["name"], "mountPath": str(looked_for), "readOnly": True}
+    assert not looked_for.is_relative_to(SECRETS_DIR)  # below which clusters put tokens of their own
     assert secret["secret"]["defaultMode"] == 0o440  # for the group of the pod, which is 10001
     assert [source for source in container["envFrom"] if "secretRef" in source] == []
-    assert Path(told(folder, name)["AWS_SHARED_CREDENTIALS_FILE"]).parent == SECRETS_DIR
+    assert Path(settings["AWS_SHARED_CREDENTIALS_FILE"]).parent == looked_for
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
