@@ -14,6 +14,8 @@ from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
 
 _KEPT_CELLS = 4096
 _KEPT_CHARS = 4_000_000
+_ENTRY_CHARS = 100
+"""What a kept text takes beside its characters; many come out empty."""
 
 
 class Filler:
@@ -76,7 +78,7 @@ class Filler:
             made = template.text_of(place, values)
             if self._kept_chars < _KEPT_CHARS:
                 self._of_cell[text, place, cell] = made
-                self._kept_chars += len(made)
+                self._kept_chars += len(made) + _ENTRY_CHARS
         return made
 
     def _every_cell(self, template: str, reads: tuple[str, ...]) -> Iterator[Cell]:

@@ -13,6 +13,7 @@ from schemas.manifest_check import check_manifest
 from schemas.rendering import cell_values, row_values
 from schemas.template import PromptTemplate, TemplateError, parsed
 from tests.unit.planning.desk import manifest
+from workers.planning import filler
 from workers.planning.filler import Filler
 
 PROMPT = "{{ row.title }} in {{ variant.light.words }}, {{ row.color | default: 'plain' }} at {{ size }}"
@@ -84,3 +85,13 @@ def test_what_the_row_decides_is_filled_in_once_a_row_and_the_rest_once(
 
     row_parts, cell_parts = 2, 4
     assert list(counts.values()) == [row_parts, cell_parts, row_parts, cell_parts]
+
+
+def test_texts_that_come_out_empty_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filler, "_KEPT_CHARS", 250)
+    text = "{% if variant.light.words == size %}never{% endif %}{{ row.title }}"
+    known = Filler(campaign(text))
+    for cell in known.cells("hero", ("variant", "size")):
+        assert known.filled(text, cell, row_values(ROWS[0])) == "Mug"
+
+    assert len(known._of_cell) == 3
