@@ -193,6 +193,7 @@ async def test_a_worker_that_retries_in_doubt_draws_on_the_same_budget(world: Wo
         failure = {"class": "doubtful", "charged": "unknown"}
         moved = await world.walk(claim, "sent", "waiting", failure=failure, cost=4, delay_us=10**9)
         assert moved.status == "ok"
+        await world.move(claim, "surplus", attempt=claim.attempt, cost=4)  # is posted, or held, already
     found = await world.look(batch)
     assert (found.counts["waiting"], found.counts["parked"]) == (5, 2)
     assert (found.spent_usd_micros, found.held_usd_micros) == (5 * 4, 2 * HOLD)

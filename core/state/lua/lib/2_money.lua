@@ -85,9 +85,16 @@ local function unposted(batch, index, attempt, cost)
   return more
 end
 
--- Posts what was paid beside the picture that a task has, whatever the state of the task. Who brings it back from storage
--- names no model: it was counted when it was paid.
+-- Of a task that is parked with this very attempt the hold is still there: that is its money, until the doubt is settled.
+local function is_held(paid)
+  local task = hash(task_key(paid.batch, paid.index))
+  return task.state == 'parked' and tonumber(task.hold or 0) > 0 and attempt_of(task) == paid.attempt
+end
+
+-- Posts what was paid beside the picture that a task has, whatever else the state of the task is. Who brings it back from
+-- storage names no model: it was counted when it was paid.
 local function post_surplus(paid, now)
+  if is_held(paid) then return { status = 'ok' } end
   local key, cost = batch_key(paid.batch), unposted(paid.batch, paid.index, paid.attempt, paid.cost)
   if cost > 0 then
     local tenant = tenant_of(paid.batch)
