@@ -325,11 +325,7 @@ def _check_page(
 
 
 def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> list[PlannedRow]:
-    """Rows as workers will read them: with the files they need, and without the source's own columns if no text
-    reads those."""
-    assert draft.checker is not None
-    if not draft.checker.fields_read & {"raw", "*"}:
-        rows = [row.model_copy(update={"raw": {}}) for row in rows]
+    """Rows as workers and feeds will read them: with the files they need."""
     assert draft.finder is not None
     return [draft.finder.planned(row, needed) for row, needed in zip(rows, files, strict=True)]
 
