@@ -28,10 +28,22 @@ def texts(account_key: str) -> dict[str, str]:
     }
 
 
+def key_of_the_account() -> str:
+    """From the environment or the terminal; empty where there is neither."""
+    told = os.environ.get("OPENAI_API_KEY", "")  # noqa: TID251 - a program by itself: core.settings is not there
+    return (told or (getpass.getpass("The account's key: ") if sys.stdin.isatty() else "")).strip()
+
+
 def main(folder: Path) -> None:
-    told = os.environ.get("OPENAI_API_KEY")  # noqa: TID251 - a program by itself: core.settings is not there
-    account_key = told or getpass.getpass("The account's key: ")
-    folder.mkdir(mode=0o700)
+    account_key = key_of_the_account()
+    if not account_key:
+        sys.exit(
+            "The account's key is missing: set OPENAI_API_KEY, or run this in a terminal, where it is asked for."
+        )
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        sys.exit(f"{folder} cannot be made ({error.strerror}); nothing was written.")
     for name, text in texts(account_key).items():
         (folder / name).write_text(f"{text}\n", encoding="utf-8")
         (folder / name).chmod(0o444)

@@ -85,11 +85,11 @@ def test_every_secret_is_a_file_that_is_given_to_those_who_need_it() -> None:
     }
 
 
-def make_secrets(folder: Path) -> subprocess.CompletedProcess[str]:
+def make_secrets(folder: Path, *, key: str = "sk-live") -> subprocess.CompletedProcess[str]:
     """As the page says, with a key in the environment."""
     return subprocess.run(
         [sys.executable, DEPLOY / "compose" / "make_secrets.py", folder],
-        env={"OPENAI_API_KEY": "sk-live"}, capture_output=True, text=True, check=False,
+        env={"OPENAI_API_KEY": key}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -127,12 +127,22 @@ def test_secrets_that_are_made_fit_together_and_nobody_else_gets_at_them(live_se
 def test_secrets_are_made_once_and_never_shown(live_secrets: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_text() for path in live_secrets.iterdir()}
     again, other = make_secrets(live_secrets), make_secrets(tmp_path / "other")
-    assert again.returncode != 0
+    assert (again.returncode, again.stderr) == (
+        1,
+        f"{live_secrets} cannot be made (File exists); nothing was written.\n",
+    )
     assert {path.name: path.read_text() for path in live_secrets.iterdir()} == before
     words = [text.strip() for text in before.values()] + ["sk-live"]
     assert not any(word in said for word in words for said in (again.stderr, other.stdout, other.stderr))
     same = {path.name for path in (tmp_path / "other").iterdir() if path.read_text() == before[path.name]}
     assert same == {"DARKROOM_LANES__MAIN__API_KEY"}
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_without_the_key_of_the_account_no_secrets_are_made(tmp_path: Path, key: str) -> None:
+    made = make_secrets(tmp_path / "live", key=key)
+    assert (made.returncode, "set OPENAI_API_KEY" in made.stderr) == (1, True)
+    assert not (tmp_path / "live").exists()
 
 
 @pytest.mark.parametrize("files", [(), LIVE], ids=["offline", "live"])
