@@ -176,17 +176,22 @@ def _reason(error: Exception) -> str:
     if isinstance(error, InvalidResponse):
         return "what answers there is no Redis"
     if found := _CONNECTING.match(text):
-        number, place = int(found[1]), found[2]
-        if number == errno.ECONNREFUSED:
-            return f"nothing listens at {place}"
-        return (
-            f"{place} cannot be found" if number < 0 else f"{place} cannot be reached ({os.strerror(number)})"
-        )
+        return _unreached(text, int(found[1]), found[2])
     if found := _READING.match(text):
         return f"{found[1]} said nothing for {_TIMEOUT_S:.0f} s"
     if text == "Timeout connecting to server":
         return f"no connection within {_TIMEOUT_S:.0f} s"
     return f"{type(error).__name__}: {text}"
+
+
+def _unreached(text: str, number: int, place: str) -> str:
+    if "[SSL: " in text:  # its numbers are not those of the system
+        return (
+            f"{place} cannot be trusted, or speaks no TLS ({text[text.index('[SSL: ') :].removesuffix('.')})"
+        )
+    if number == errno.ECONNREFUSED:
+        return f"nothing listens at {place}"
+    return f"{place} cannot be found" if number < 0 else f"{place} cannot be reached ({os.strerror(number)})"
 
 
 @dataclass(frozen=True, slots=True)
