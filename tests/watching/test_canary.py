@@ -263,17 +263,17 @@ def take_away(scene: Scene) -> None:
         feed = scene.house.api.get(f"{of}/feeds/pictures.csv").text
         for signature in re.findall(r"Signature=([\w%]{20,})", feed):
             scene.links["address"] = signature
-        link = scene.post(f"{of}/archive_links").json()["url"]
+        made = scene.post(f"{of}/archive_links")
+        if not made.is_success:  # of a batch whose manifest was spoilt: an error of our own
+            continue
+        link = made.json()["url"]
         scene.links["archive"] = link.rpartition("/")[2]
         scene.get(link[:-4])
         unpacked(scene, f"{of}/pictures.zip", scene.house.api.get(link, headers={"Authorization": ""}))
 
 
 def unpacked(scene: Scene, name: str, answer: httpx.Response) -> None:
-    """Listens to what is in an archive; that of a batch whose manifest was spoilt is an error of our own."""
-    if not answer.is_success:
-        scene.heard.append((f"{name}: {answer.status_code}", answer.content))
-        return
+    """Listens to what is in an archive."""
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         scene.heard += [
             (f"{name}: {each}", each.encode() + archive.read(each)) for each in archive.namelist()

@@ -33,8 +33,9 @@ def money() -> models.Dashboard:
         "Budgets": _budgets(),
         "In doubt": [
             p.graph(
-                "Pictures in doubt", "Parked pictures that may have been charged.", p.COUNT,
-                ("darkroom:doubts:max", "doubts"),
+                "Pictures in doubt",
+                "Parked pictures that may have been charged; those that are too many for the dollars beside.", p.COUNT,
+                ("darkroom:doubts:max", "doubts"), ("max(darkroom_doubts_unsummed)", "not in the dollars"),
             ),
             p.graph(
                 "Dollars in doubt", "What stays held for them until each is resolved.", p.USD,
