@@ -39,7 +39,16 @@ for place = 1, #ARGV, 2 do redis.call('RESTORE', ARGV[place], 0, ARGV[place + 1]
 Image = tuple[bytes, ...]
 """Keys and what DUMP gave for them, by turns."""
 
-_TIMES = {b"version", b"at", b"started_at", b"finished_at", b"created_at", b"next_at", b"sent_at"}
+_TIMES = {
+    b"version",
+    b"at",
+    b"claimed_at",
+    b"started_at",
+    b"finished_at",
+    b"created_at",
+    b"next_at",
+    b"sent_at",
+}
 _PLACES = {b"virtual", b"finish", b"retry_tenths", b"retries_at"}
 """What differs from moment to moment and decides nothing here: there is one batch, and nothing limits it. Crashes are
 told apart up to the number that makes a task poison."""
