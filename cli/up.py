@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,10 @@ DRAIN_S = 300.0
 GRACE_S = 20.0
 """Longer than a service gives the answers that are under way."""
 WORKERS, SERVICE, SIMULATOR, REDIS = range(4)  # in the order in which they stop
+PORTS = range(10_000, 13_000)
+"""Of our processes. Systems give higher ones to outgoing calls, and one of those would take a port between our look and
+our process: Linux from 32768 on, macOS from 49152, gVisor from 16000. Source: ip_local_port_range in
+https://docs.kernel.org/networking/ip-sysctl.html, RFC 6335 section 6 (2026-11-22)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def _checked(options: UpOptions, variables: Variables, key: str) -> UpOptions:
     """
     port, problems = 0, [_complaint_about_settings(options, variables, key)]
     try:
-        port = _free_port(options.port)
+        port = _checked_port(options.port) if options.port else next(_free_ports())
     except WrongUsageError as error:
         problems.append(error.detail)
     if complaint := "\n".join(filter(None, problems)):
@@ -195,6 +199,7 @@ class _Start:
     def __init__(self, options: UpOptions, processes: Processes) -> None:
         self._options = options
         self._processes = processes
+        self._ports = _free_ports(but=options.port)
 
     def redis(self, variables: Variables) -> str:
         """The address of a Redis: that of DARKROOM_REDIS__URL, else of one of our own. Sentinels know theirs."""
@@ -203,7 +208,7 @@ class _Start:
         if variables.get("DARKROOM_REDIS__SENTINELS"):
             return "redis://127.0.0.1:6379/0"  # of which host and port do not count
         server = find_server()
-        port, password, folder = _free_port(0), secrets.token_hex(16), self._options.data / "redis"
+        port, password, folder = next(self._ports), secrets.token_hex(16), self._options.data / "redis"
         config = folder / "redis.conf"
         _write_secret(config, config_text(port=port, folder=folder, password=password))
         self._run("redis", (str(server), str(config)), variables, stage=REDIS)
@@ -216,7 +221,7 @@ class _Start:
         if options.live:
             told = live_variables(variables, images_per_minute=options.limits.images_per_minute)
             return told, f"the real API, at most ${told['DARKROOM_BUDGETS__TENANT_MONTH_USD']} a month"
-        port, limits = _free_port(0), options.limits
+        port, limits = next(self._ports), options.limits
         asked = {
             "--port": port,
             "--images-per-minute": limits.images_per_minute,
@@ -297,8 +302,16 @@ def _answer(port: int, path: str, headers: Mapping[str, str] | None = None) -> t
         connection.close()
 
 
-def _free_port(wanted: int) -> int:
-    """`wanted` if it is free; a free one for 0."""
+def _free_ports(*, but: int = 0) -> Iterator[int]:
+    """Those of ours that nobody listens on, each once."""
+    for port in secrets.SystemRandom().sample(PORTS, len(PORTS)):
+        with suppress(WrongUsageError):
+            if port != but:
+                yield _checked_port(port)
+
+
+def _checked_port(wanted: int) -> int:
+    """Raises WrongUsageError if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -307,7 +320,7 @@ def _free_port(wanted: int) -> int:
             raise WrongUsageError(
                 f"Port {wanted} of 127.0.0.1 is taken; name another with --port."
             ) from error
-        return int(probe.getsockname()[1])
+    return wanted
 
 
 def _make_folders(data: Path) -> None:

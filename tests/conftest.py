@@ -6,6 +6,7 @@ DARKROOM_TEST_ALL: there nothing may be left out.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,10 @@ from redis.asyncio import Redis
 from core.state.connection import connect
 
 LEFT_OUT = pytest.StashKey[list[str]]()
+TEST_PROCESSES = 8
+PORTS = range(13_000, 16_000)
+"""Between those of `darkroom up` and those that systems give to outgoing calls, which would take one between our look and
+the process it is for."""
 
 
 # How long an example takes is the machine's affair, and no test's. The same commit sees the same examples, wherever it is
@@ -71,11 +77,25 @@ def missing(item: pytest.Item) -> list[str]:
     return found
 
 
+def _ports_of_this_process() -> Iterator[int]:
+    """Each of them once, before one comes again."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % TEST_PROCESSES
+    mine = PORTS[number::TEST_PROCESSES]
+    start = os.getpid() % len(mine)
+    return itertools.cycle([*mine[start:], *mine[:start]])
+
+
+_ports = _ports_of_this_process()
+
+
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and nobody else will."""
+    for port in itertools.islice(_ports, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def redis_binary() -> str:

@@ -25,7 +25,7 @@ def options(data: Path, *, live: bool = False, port: int = 0) -> up.UpOptions:
 
 
 def test_redis_answers_once_it_has_loaded_and_only_with_its_password(tmp_path: Path) -> None:
-    port = up._free_port(0)
+    port = next(up._free_ports())
     config = tmp_path / "redis.conf"
     config.write_text(redis_server.config_text(port=port, folder=tmp_path, password="secret"))
     server = subprocess.Popen([redis_server.find_server(), config], stdout=subprocess.DEVNULL)
@@ -169,6 +169,14 @@ def test_whoever_does_not_wait_is_told_what_is_in_doubt_and_how_to_find_it_again
     under_way: dict[str, int] | None, says: str
 ) -> None:
     assert says in up.aftermath(under_way)
+
+
+def test_its_ports_are_none_that_an_outgoing_call_may_be_given() -> None:
+    lowest, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = list(up._free_ports(but=10_000))
+    assert 10_000 not in ports
+    assert len(ports) == len(set(ports)) > 0
+    assert max(ports) < lowest
 
 
 def test_all_that_keeps_it_from_starting_is_told_at_once(tmp_path: Path) -> None:
