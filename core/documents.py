@@ -217,8 +217,7 @@ class Documents:
         return PlannedRow(Row(**entry["row"]), entry["files"], entry.get("folders", {}))
 
     async def put_planned(self, planned: PlannedBatch) -> None:
-        name = f"planned/{planned.rows_fence:08d}.json" if planned.rows_fence else "batch.json"
-        await self._put_record(planned.tenant, planned.id, name, planned)
+        await self._put_record(planned.tenant, planned.id, f"planned/{planned.rows_fence:08d}.json", planned)
 
     async def find_planned(self, tenant: str, batch_id: str) -> PlannedBatch | None:
         """What the plan made of a batch; None when it never started. Raises ValueError when it cannot be read."""

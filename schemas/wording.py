@@ -109,6 +109,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return next(iter(close or longer[: len(longer) == 1]), None)
 
 
+def first_few(names: Sequence[object], most: int) -> str:
+    """The first `most` of them, with dots where there are more."""
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+
+
 def names_beside(shape: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     """The names of the fields that may stand where `loc` leads; the last part of it is one that may not."""
     kinds: list[Any] = [shape]

@@ -49,9 +49,8 @@ def move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) -> 
         case RetryIn():
             delay_us = int(verdict.delay_s * 1e6)
             spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
-            lost = (
-                campaign.lost_with(cell) if _pays_again(verdict) else []
-            )  # where the batch may not pay for it
+            # For where the batch may not pay for it again.
+            lost = campaign.lost_with(cell) if _pays_again(verdict) else []
             return {"to": "waiting", "delay_us": delay_us, "fail": lost, **spent, **unused}
         case Release():
             return {"to": "queued", "failure": _facts(verdict.failure), "unused": "images" if sent else "all"}

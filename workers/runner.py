@@ -166,9 +166,8 @@ class AttemptRunner:
         if isinstance(answer.outcome, Failure):
             learned = await self._learn(claim, answer)
             free = answer.outcome.charged is Charged.NO
-            cost = (
-                0 if free else claim.hold_usd_micros
-            )  # no answer tells what it cost, so it counts as the most
+            # No answer tells what it cost, so it counts as the most.
+            cost = 0 if free else claim.hold_usd_micros
             return self._decide(claim, campaign, answer.outcome, learned, cost=cost)
         entry = self.spool.entry(claim.batch_id, claim.index, claim.attempt)
         delivery = await self.keeper.delivery_of(entry, answer.outcome, answer.latency_s)

@@ -23,6 +23,7 @@ from schemas.errors import (
     SpendRefusedError,
     TooLargeError,
 )
+from schemas.wording import first_few
 
 Json = dict[str, Any]
 MAX_PLANS = 1000
@@ -244,7 +245,7 @@ def _prompt(shown: Json) -> str:
 
 def _missing(files: list[Json]) -> str:
     names = [file["name"] for file in files if not file.get("sha256")]
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return first_few(names, 10)
 
 
 def _key(prepared: Prepared, options: SubmitOptions) -> str:

@@ -9,6 +9,7 @@ from schemas.expansion import Cell
 from schemas.manifest import Manifest
 from schemas.rendition import Checked
 from schemas.task import Task
+from schemas.wording import first_few
 from service.contract.queries import ResultsQuery
 from service.problems import ProblemError
 
@@ -52,7 +53,7 @@ class Choice:
 def _unknown(kind: str, named: Sequence[object], known: Sequence[object]) -> Iterator[Problem]:
     for name in named:
         if name not in known:
-            listed = ", ".join(map(str, known[:MAX_LISTED])) + (", ..." if len(known) > MAX_LISTED else "")
+            listed = first_few(known, MAX_LISTED)
             yield Problem(
                 f"/query/{kind}", f"unknown_{kind}", f"there is no {kind} '{name}' here, but {listed}"
             )

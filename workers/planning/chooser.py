@@ -8,7 +8,7 @@ from typing import Any
 from schemas.catalog import CANONICAL_FIELDS
 from schemas.errors import Problem
 from schemas.template import TemplateError, condition, visible
-from schemas.wording import nearest
+from schemas.wording import first_few, nearest
 
 WHERE = "/catalog/where"
 _FEW_ROWS = 5
@@ -53,8 +53,7 @@ class RowChooser:
     def problems(self, rows: int) -> Iterator[Problem]:
         """What is wrong with the condition itself, once all rows were asked and `rows` of them were wanted."""
         for message, failed in self._failed.items():
-            few = ", ".join(map(str, failed[:_FEW_ROWS])) + (", ..." if len(failed) > _FEW_ROWS else "")
-            place = f" (in {len(failed):,} rows: {few})" if len(failed) > 1 else ""
+            place = f" (in {len(failed):,} rows: {first_few(failed, _FEW_ROWS)})" if len(failed) > 1 else ""
             yield Problem.at_row(failed[0], "bad_condition", f"{WHERE}: {message}{place}; {_HINT}")
         unknown = sorted(self._asked - self._seen)
         for name in unknown:

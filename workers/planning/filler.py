@@ -10,7 +10,7 @@ from schemas.combining import Combined
 from schemas.expansion import Cell
 from schemas.manifest import Manifest
 from schemas.rendering import cell_values
-from schemas.template import MAX_PROMPT_CHARS, TemplateError, parsed
+from schemas.template import MAX_PROMPT_CHARS, PromptTemplate, TemplateError, parsed
 
 _KEPT_CELLS = 4096
 _KEPT_CHARS = 4_000_000
@@ -57,14 +57,15 @@ class Filler:
         template, values = parsed(text), self._values(cell, row)
         try:
             made = "".join(
-                self._passage(text, place, cell, values) for place in range(len(template.passages))
+                self._passage(template, text, place, cell, values) for place in range(len(template.passages))
             )
         except TemplateError:
             return template.render(values)  # which knows what is wrong first, if anything is
         return made.strip() if len(made) <= MAX_PROMPT_CHARS else template.render(values)
 
-    def _passage(self, text: str, place: int, cell: Cell, values: Mapping[str, Any]) -> str:
-        template = parsed(text)
+    def _passage(
+        self, template: PromptTemplate, text: str, place: int, cell: Cell, values: Mapping[str, Any]
+    ) -> str:
         passage = template.passages[place]
         if passage.reads_row and passage.reads_cell:
             return template.text_of(place, values)

@@ -7,6 +7,7 @@ from functools import partial
 
 from schemas.catalog import Row
 from schemas.errors import Problem
+from schemas.wording import first_few
 from service.contract.choice import MAX_LISTED, Choice
 from service.exports.cells import tab_line
 from service.exports.feeds.products import Naming, ProductShelf, products_of
@@ -33,8 +34,8 @@ async def merchant_naming(pictures: Pictures, column: str | None) -> Naming:
         elif pictures.expansion.indexes_of_row(place):
             without += 1
     if not is_known:
-        listed = ", ".join(columns[:MAX_LISTED]) + (", ..." if len(columns) > MAX_LISTED else "")
-        detail = f"the catalog has no column '{column}'" + (f", but {listed}" if listed else "")
+        listed = f", but {first_few(columns, MAX_LISTED)}" if columns else ""
+        detail = f"the catalog has no column '{column}'{listed}"
         raise ProblemError(
             "bad_request", f"{detail}.", problems=[Problem("/query/id", "unknown_column", detail)]
         )
