@@ -28,6 +28,7 @@ class LeaseKeeper:
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
+        self._script = client.register_script(text_of("renew"))
         self._worker = worker
         self._lease_ms = int(lease_s * 1000)
         self._renew_s = renew_s
@@ -77,4 +78,4 @@ class LeaseKeeper:
         lease_ms = self._lease_ms if lease_ms is None else lease_ms
         for key in tuple(self._covered):
             self._client.pexpire(key, lease_ms)
-        return bool(self._client.eval(text_of("renew"), 0, self._worker, str(lease_ms)))
+        return bool(self._script(args=(self._worker, lease_ms)))
