@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from core.clock import Clock, moment
-from core.documents import Documents
+from core.documents import Documents, owned_key
 from core.state.tasks import Moved, TaskStore
 from core.storage.store import UnreadableError
 from schemas.asset import Receipt
@@ -164,7 +164,7 @@ class PictureKeeper:
         return (await self.persist(lambda: self._tasks.finish(**facts))).status == "ok"
 
     async def _put_rejected(self, entry: SpoolEntry, order: Order) -> None:
-        key = f"tenants/{order.tenant}/batches/{order.batch_id}/rejected/{order.index}.{order.attempt}"
+        key = owned_key(order.tenant, order.batch_id, f"rejected/{order.index}.{order.attempt}")
         await self._documents.store.put_file(
             key, entry.picture, media_type="application/octet-stream", metadata={}, overwrite=True
         )

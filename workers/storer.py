@@ -54,7 +54,8 @@ class Storer:
         Cancelled: what is stored stays, and is met again by whoever goes on.
         """
         stem, original = await self._keep_original(entry, order, delivery, verified, surplus=surplus)
-        plan, label = FinishPlan.model_validate(order.finish), Label.model_validate(order.label)
+        plan = FinishPlan.model_validate(order.finish, extra="ignore")
+        label = Label.model_validate(order.label, extra="ignore")
         made = await self._finisher.finish(entry.picture, plan, label, entry.folder)
         if isinstance(made, Unfinished):
             _log.error("finishing.failed", reason=made.reason, preset=plan.preset)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+import msgspec
 from redis.asyncio import Redis
 
 from core.state import keys
@@ -328,7 +329,7 @@ def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes
         finished_at_ms=maybe("finished_at"),
         limited_by=text("limited_by"),
         refusal=text("refusal"),
-        problems=tuple(Problem(**problem) for problem in json.loads(text("problems") or "[]")),
+        problems=msgspec.json.decode(text("problems") or "[]", type=tuple[Problem, ...]),
         version=number("version"),
         expects=text("expects"),
         trace=text("trace"),

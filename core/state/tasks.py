@@ -222,7 +222,7 @@ def _task(index: int, live: Mapping[bytes, bytes], ended: bytes | None, untouche
             sha256=record.get("sha256"),
             same_as=record.get("same_as"),
             failure=record.get("failure"),
-            checks=Checked(**record["checks"]) if "checks" in record else None,
+            checks=Checked.model_validate(record["checks"], extra="ignore") if "checks" in record else None,
             updated_at_ms=record["at"],
         )
     if untouched is None:

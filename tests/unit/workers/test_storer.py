@@ -73,6 +73,20 @@ async def test_what_cannot_be_finished_is_stored_as_it_came_with_its_label_and_a
     assert receipt.bytes > receipt.original.bytes  # by its label
 
 
+async def test_an_order_with_fields_of_a_later_version_is_carried_out(
+    documents: Documents, entry: SpoolEntry, order: Order, finisher: Finisher
+) -> None:
+    plain = asking(order, {"step": "resize", "to": "32x24"})
+    later = {"of_a_later_version": 1}
+    order = msgspec.structs.replace(plain, finish=plain.finish | later, label=plain.label | later)
+
+    stored = await store(documents, finisher, entry, order)
+
+    receipt = await documents.find_receipt(order.tenant, order.batch_id, stored.asset)
+    assert receipt is not None
+    assert (receipt.width, receipt.height) == (32, 24)
+
+
 @pytest.mark.parametrize("is_signed", [True, False])
 async def test_the_receipt_says_what_is_disclosed_and_whether_the_provider_signed(
     documents: Documents, entry: SpoolEntry, order: Order, is_signed: bool
