@@ -115,6 +115,7 @@ class WorkerProcess:
             self.rescuer.take_back,
             self.rescuer.expire,
             self.watcher.look_at_slots,
+            self._measure_spool,
         )
         replay = self._rounds(self.rescuer.replay_spools)  # apart: it waits while storage does not answer
         record = self._rounds(self.recorder.record)  # apart for the same reason
@@ -152,7 +153,6 @@ class WorkerProcess:
         while True:
             for work in works:
                 await self._round(work)
-            self._measure_spool()
             await self.clock.sleep(self.settings.worker.rescue_every_s)
 
     async def _put_away(self) -> int:
@@ -160,11 +160,12 @@ class WorkerProcess:
         self.metrics.batches_put_away.inc(count)
         return count
 
-    def _measure_spool(self) -> None:
+    async def _measure_spool(self) -> int:
         files, size_bytes, oldest_s = self.spool.load(self.clock.now_ms() / 1000)
         self.metrics.spool_files.set(files)
         self.metrics.spool_bytes.set(size_bytes)
         self.metrics.spool_oldest_seconds.set(oldest_s)
+        return files
 
     async def _round(self, work: Callable[[], Awaitable[int]]) -> None:
         try:
@@ -291,7 +292,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         documents=documents,
         batches=batches,
         plans=plans,
-        lanes=LaneStore(redis),
+        lanes=lanes,
         opener=SourceOpener(documents, fetcher, settings.fetch, CatalogLimits()),
         settings=settings,
         clock=clock,
