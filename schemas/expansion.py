@@ -15,7 +15,7 @@ from schemas.grid import Block, Cell, Grid
 from schemas.manifest import Manifest
 from schemas.sampling import sampled
 
-__all__ = ["Block", "Cell", "Expansion", "count_tasks", "expand", "variant_values"]
+__all__ = ["Block", "Cell", "Expansion", "variant_values"]
 
 
 class Expansion:
@@ -98,16 +98,6 @@ class Expansion:
     @cached_property
     def _places(self) -> dict[int, int]:
         return {index: place for place, index in enumerate(self._picks or ())}
-
-
-def count_tasks(manifest: Manifest, *, rows: int) -> int:
-    """How many pictures the manifest asks for over `rows` rows, without visiting them."""
-    return Expansion(manifest, rows).total
-
-
-def expand(manifest: Manifest, index: int, *, rows: int) -> Cell:
-    """The cell at `index` of the manifest over `rows` rows. Pure: equal arguments give equal cells."""
-    return Expansion(manifest, rows).cell(index)
 
 
 def variant_values(manifest: Manifest, variant: tuple[str, ...]) -> Mapping[str, Any]:

@@ -112,7 +112,6 @@ class Upscale(_Step):
     factor: Annotated[float, Field(gt=1, le=MAX_FACTOR)] | None = Field(
         None, description="How many times as wide and as high; this or `to`."
     )
-    resampler: Literal["lanczos"] = Field("lanczos", description="How the pixels in between are found.")
 
     def size_after(self, size: Size) -> Size:
         if self.to is None:

@@ -44,7 +44,6 @@ class Model(Dated):
     """A model that can be asked for.
 
     Args:
-        limit_group: models of one group draw on the same rate limits.
         quality: cheapest first; `auto` is not among them, because it has no price.
         complexities: empty where the model has no such setting.
         sizes: `free`, or the only sizes as `WIDTHxHEIGHT`.
@@ -52,14 +51,11 @@ class Model(Dated):
     """
 
     name: str
-    limit_group: str
     quality: tuple[Quality, ...] = Field(min_length=1)
     complexities: tuple[str, ...]
     backgrounds: tuple[str, ...]
     formats: tuple[ImageFormat, ...]
     sizes: Literal["free"] | tuple[str, ...]
-    max_prompt_chars: PositiveInt
-    max_references: PositiveInt
     shutdown_on: date | None = None
     replacements: tuple[str, ...] = ()
 

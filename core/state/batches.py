@@ -14,7 +14,7 @@ from core.state import keys
 from core.state.connection import command, translated
 from core.state.plans import kept
 from core.state.scripts import Scripts, pack
-from schemas.batch import Batch, BatchState
+from schemas.batch import COUNTS, Batch, BatchState
 from schemas.errors import ConflictError, NotFoundError, Problem
 from schemas.manifest import Priority
 from schemas.plan import Plan
@@ -25,7 +25,8 @@ IDEMPOTENCY_KEPT_S = 72 * 3600
 CLOSING = b"closing"
 """What `lua/close.lua` answers while parts are left."""
 
-_COUNTED = ("waiting", "running", "done", "failed", "parked", "skipped", "cancelled")
+_COUNTED = tuple(name for name in COUNTS if name not in ("total", "queued"))
+"""Those that Redis keeps; what is left of the total is queued."""
 
 
 @dataclass(frozen=True, slots=True)

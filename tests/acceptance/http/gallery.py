@@ -14,7 +14,7 @@ from core.documents import PlannedRow, picture_key
 from schemas.batch import Batch
 from schemas.catalog import Row
 from schemas.claim import Claim
-from schemas.expansion import Expansion, count_tasks
+from schemas.expansion import Expansion
 from schemas.rendition import Checked
 from tests.acceptance.http.stage import MANIFEST, Service
 from tests.state.world import Block, flows_of
@@ -43,7 +43,7 @@ async def running(service: Service, rows: Sequence[Row], **changes: Any) -> tupl
     batch = await service.batch({**MANIFEST, "catalog": catalog, **changes})
     documents = service.desk.documents
     await documents.put_page(batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows], fence=0)
-    total = count_tasks(await documents.get_manifest(batch.tenant, batch.id), rows=len(rows))
+    total = Expansion(await documents.get_manifest(batch.tenant, batch.id), len(rows)).total
     flows = flows_of({"lane": [Block(total)]})
     await service.desk.batches.start(
         batch, total=total, rows=len(rows), estimated_usd_micros=1, flows=flows, deadline_ms=None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.expansion import Expansion, count_tasks, expand, variant_values
+from schemas.expansion import Expansion, variant_values
 from schemas.manifest import Manifest
 
 SIZES = ["1024x1024", "1536x1024", "1024x1536", "2048x1152"]
@@ -62,7 +61,7 @@ def test_index_and_cell_are_inverse_and_every_cell_comes_once(made: Manifest, ro
     assert [cell.index for cell in cells] == list(range(expansion.total))
     assert [expansion.index_of(cell) for cell in cells] == list(range(expansion.total))
     assert len({(c.template, c.row, c.variant, c.size, c.sample) for c in cells}) == len(cells)
-    assert count_tasks(made, rows=rows) == len(cells)
+    assert Expansion(made, rows).total == len(cells)
 
 
 @given(manifests(), st.integers(1, 4))
@@ -120,7 +119,7 @@ def test_the_order_is_templates_rows_variants_sizes_samples() -> None:
         samples=2,
     )
 
-    cells = [expand(made, index, rows=2) for index in (0, 1, 2, 4, 8, 16, 32)]
+    cells = [Expansion(made, 2).cell(index) for index in (0, 1, 2, 4, 8, 16, 32)]
 
     assert [(c.template, c.row, c.variant_key, c.size, c.sample) for c in cells] == [
         ("a", 0, "1-3", "1024x1024", 1),
@@ -143,7 +142,7 @@ def test_a_child_in_a_size_its_parent_lacks_is_made_from_the_parents_first_size(
 @pytest.mark.parametrize("index", [-1, 6, 10**9])
 def test_an_index_outside_is_an_error(index: int) -> None:
     with pytest.raises(IndexError, match="is not in"):
-        expand(manifest({"a": {}}, samples=3), index, rows=2)
+        Expansion(manifest({"a": {}}, samples=3), 2).cell(index)
 
 
 def test_combinations_that_are_excluded_have_no_index() -> None:
@@ -168,13 +167,11 @@ def test_counting_never_visits_what_it_counts() -> None:
     axes: dict[str, Any] = {f"axis{n}": {f"v{m}": {} for m in range(100)} for n in range(10)}
     made = manifest({"a": {}}, variants=axes)
 
-    started = time.process_time()
-    count = count_tasks(made, rows=1_000_000)
-    last = expand(made, count - 1, rows=1_000_000)
+    expansion = Expansion(made, 1_000_000)
+    last = expansion.cell(expansion.total - 1)
 
-    assert count == 10**26
+    assert expansion.total == 10**26
     assert (last.row, last.variant) == (999_999, ("v99",) * 10)
-    assert time.process_time() - started < 1
 
 
 def test_a_million_tasks_are_each_visited_once_in_order() -> None:
@@ -187,7 +184,6 @@ def test_a_million_tasks_are_each_visited_once_in_order() -> None:
     expansion = Expansion(made, 10_000)
     order = {name: place for place, name in enumerate(made.templates)}
     sizes = {name: place for place, name in enumerate(made.sizes)}
-    started = time.process_time()
 
     expected = 0
     for cell in expansion:
@@ -197,7 +193,6 @@ def test_a_million_tasks_are_each_visited_once_in_order() -> None:
         expected += 1
 
     assert expected == expansion.total == 1_000_000
-    assert time.process_time() - started < 10
 
 
 def test_a_variant_shows_its_choices_values_and_their_name() -> None:
@@ -210,6 +205,6 @@ def test_a_variant_shows_its_choices_values_and_their_name() -> None:
 
 
 def test_without_variants_there_is_one_and_it_is_called_default() -> None:
-    cell = expand(manifest({"a": {}}), 0, rows=1)
+    cell = Expansion(manifest({"a": {}}), 1).cell(0)
 
     assert (cell.variant, cell.variant_key) == ((), "default")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.catalog import CANONICAL_FIELDS, Row
-from schemas.expansion import Cell, expand
+from schemas.expansion import Cell, Expansion
 from schemas.manifest import Manifest
 from schemas.rendering import cell_values, output_key, row_fields, row_values
 from schemas.template import TemplateError, parsed
@@ -29,7 +29,7 @@ def manifest(**fields: Any) -> Manifest:
 
 def shown(text: str, row: Row = ROW) -> str:
     made = manifest()
-    cell = expand(made, 0, rows=1)
+    cell = Expansion(made, 1).cell(0)
     return parsed(text).render(cell_values(made, cell, row_values(row)))
 
 
@@ -67,7 +67,7 @@ def test_a_key_that_an_empty_field_would_make_is_refused() -> None:
     made = manifest(output={"key": "{{ row.sku }}"})
 
     with pytest.raises(TemplateError, match=r"'row.sku' is empty"):
-        output_key(made, cell_values(made, expand(made, 0, rows=1), row_values(ROW)))
+        output_key(made, cell_values(made, Expansion(made, 1).cell(0), row_values(ROW)))
 
 
 def test_of_a_row_only_what_is_read_is_made_ready() -> None:
