@@ -6,7 +6,7 @@ waiting (a retry is due)   parked (doubt)   failed   cancelled   skipped
 ```
 `sent` is written before the first byte leaves. A lease lost in `claimed` goes back to `queued`; lost later the
 task is `parked` until the spool gives the answer back or the doubt is resolved. A late paid result is taken
-from any state but `done`.
+from any state but `done` and `skipped`.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ REACTIONS = {
     Reaction.RETRY_FREE: "Tried again after a random pause; not counted as a send.",
     Reaction.WAIT: "Goes back to the head of the queue; waiting is not an attempt. The lane learns from it.",
     Reaction.PAUSE_LANE: "The lane rests; the task goes back to the head of the queue.",
-    Reaction.RETRY: "Tried again after a random pause that doubles, at most 3 sends a task.",
+    Reaction.RETRY: "Tried again after a random pause that doubles, at most 3 sends a task; 30 while the whole lane fails.",
     Reaction.DOUBT: "Parked, and its money stays held until the doubt is resolved: see [states.md](states.md).",
     Reaction.RETRY_PAID: "Failed; or one paid retry by `on_doubt: retry_once`, as far as the batch may pay twice.",
     Reaction.RETRY_PUT: "Storing is repeated until it works; the call is not.",
