@@ -310,6 +310,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
         lease=lease,
         plans=plans,
         batches=batches,
+        documents=documents,
         traces=traces,
         clock=clock,
     )

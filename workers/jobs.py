@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from arq.worker import Function, Retry, Worker, func
 
 from core.clock import Clock
+from core.documents import Documents, owned_key
 from core.queue import (
     EXPIRES_EXTRA_MS,
     QUEUE,
@@ -25,7 +27,7 @@ from core.state.batches import BatchStore
 from core.state.connection import connect_for_jobs
 from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
-from schemas.batch import BatchState
+from schemas.batch import Batch, BatchState
 from schemas.errors import NotFoundError, UnavailableError
 from workers.lease import LeaseKeeper
 from workers.planning.planner import Planner
@@ -36,6 +38,9 @@ PLAN_TIMEOUT_S = 900
 
 RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
 """Redis or storage may be away for a day and a half before a plan is given up."""
+
+_AT_ONCE = 64
+_FENCE = re.compile(r"(?:planned|rows)/(\d+)(?:/|\.json$)")
 
 NewJobs = Callable[[], Worker]
 """Makes arq's worker anew, when the one before has died."""
@@ -54,6 +59,7 @@ class PlanCarrier:
         lease: LeaseKeeper,
         plans: PlanStore,
         batches: BatchStore,
+        documents: Documents,
         traces: Traces,
         clock: Clock,
     ) -> None:
@@ -62,6 +68,7 @@ class PlanCarrier:
         self._lease = lease
         self._plans = plans
         self._batches = batches
+        self._documents = documents
         self._traces = traces
         self._clock = clock
 
@@ -77,50 +84,81 @@ class PlanCarrier:
         try:
             with self._lease.covering(in_progress(ctx["job_id"])):
                 await self._end(job)
-                is_open = await self._is_open(job)
+                is_open = job.batch_id is not None and await self._is_open(job.tenant, job.batch_id)
         except UnavailableError as error:
             _log.warning("plan.delayed", plan=job.plan_id, batch=job.batch_id, reason=error.detail)
             raise Retry(defer=min(ctx["job_try"] * RETRY_STEP_S, RETRY_CAP_S)) from error
         if is_open:  # somebody else has taken the plan; should they die, the job is all that tells of it
             raise Retry(defer=PLAN_TIMEOUT_S)
 
-    async def _is_open(self, job: PlanJob) -> bool:
-        if job.batch_id is None:
-            return False
+    async def _is_open(self, tenant: str, batch_id: str) -> bool:
+        """Whether the batch waits for a plan still. Of one that does not, the leftovers of other plans are removed."""
         try:
-            batch = await self._batches.get(job.tenant, job.batch_id)
+            batch = await self._batches.get(tenant, batch_id)
         except NotFoundError:
             return False
-        return batch.state is BatchState.PLANNING
+        if batch.state is BatchState.PLANNING:
+            return True
+        await self._sweep(batch)
+        return False
+
+    async def _sweep(self, batch: Batch) -> None:
+        """Figures go before rows: a batch that came back by them would need its rows."""
+        for shelf in ("planned/", "rows/"):
+            place = owned_key(batch.tenant, batch.id, "")
+            keys = [key async for key in self._documents.store.list_keys(place + shelf)]
+            left = [key for key in keys if _is_of_another_plan(key.removeprefix(place), batch.rows_fence)]
+            for start in range(0, len(left), _AT_ONCE):
+                await asyncio.gather(
+                    *(self._documents.store.delete(key) for key in left[start : start + _AT_ONCE])
+                )
 
     async def _end(self, job: PlanJob) -> None:
-        """Makes the plan, or rejects its batch where that cannot be done."""
-        refusal = None
+        """Makes the plan, or rejects its batch where that cannot be done; nothing where the batch is decided: a job can be
+        carried out twice, and the rows of a running batch never change."""
+        fence = 0 if job.batch_id is None else await self._batches.take_plan(job.batch_id)
+        if job.batch_id is not None and not fence:
+            return
+        refusal = await self._tried(job, fence)
+        if refusal is not None and job.batch_id is not None:
+            await self._batches.reject(
+                job.batch_id,
+                fence=fence,
+                plan=None,
+                refusal=refusal,
+                problems=[],
+                finished_at_ms=self._clock.now_ms(),
+            )
+
+    async def _tried(self, job: PlanJob, fence: int) -> str | None:
+        """Why the plan cannot be made, if so."""
         try:
             if (deaths := await self._plans.begin(job.plan_id, self._worker)) < MAX_CRASHES:
                 async with asyncio.timeout(PLAN_TIMEOUT_S):
-                    await self._plan(job)
-            else:
-                _log.error("plan.poisoned", plan=job.plan_id, batch=job.batch_id, workers=deaths)
-                refusal = f"{deaths} workers were lost while they made this plan; it is not tried again."
+                    await self._plan(job, fence)
+                return None
+            _log.error("plan.poisoned", plan=job.plan_id, batch=job.batch_id, workers=deaths)
+            return f"{deaths} workers were lost while they made this plan; it is not tried again."
         except UnavailableError:
             raise
         except Exception as error:
             _log.exception("plan.crashed", plan=job.plan_id, batch=job.batch_id)
-            refusal = f"The plan failed by an error of ours: {type(error).__name__}."
+            return f"The plan failed by an error of ours: {type(error).__name__}."
         finally:
             with suppress(UnavailableError):
                 await self._plans.end(job.plan_id, self._worker)
-        if refusal is not None and job.batch_id is not None:
-            await self._batches.reject(
-                job.batch_id, refusal=refusal, problems=[], finished_at_ms=self._clock.now_ms()
-            )
 
-    async def _plan(self, job: PlanJob) -> None:
+    async def _plan(self, job: PlanJob, fence: int) -> None:
         with self._traces.span(
             "plan", kind="consumer", under=job.trace, facts={"darkroom.plan.id": job.plan_id}
         ):
-            await self._planner.plan(job)
+            await self._planner.plan(job, fence=fence)
+
+
+def _is_of_another_plan(name: str, fence: int) -> bool:
+    """Rows of a batch that was planned before plans had a fence lie below none, and are left."""
+    found = _FENCE.match(name)
+    return found is not None and int(found[1]) != fence
 
 
 def jobs_worker(settings: Settings, plan: Function) -> Worker:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from redis.asyncio import Redis
 
+from core.record import PlannedBatch
 from core.state import keys
 from core.state.connection import command, translated
 from core.state.plans import kept
@@ -64,14 +65,6 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class MadePlan:
-    """A plan, and the fence under which its rows lie in storage."""
-
-    plan: Plan
-    fence: int
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """What is to be different about a batch from its next claim on; None: as it is."""
 
@@ -120,34 +113,28 @@ class BatchStore:
         """
         return int(await self._scripts.run("plan", batch_id))
 
-    async def start(
-        self,
-        batch: Batch,
-        *,
-        total: int,
-        rows: int,
-        estimated_usd_micros: int,
-        flows: list[Flow],
-        deadline_ms: int | None,
-        made: MadePlan | None = None,
-    ) -> bool:
-        """Opens a planned batch. False when it was cancelled in the meantime, or somebody else has taken its plan."""
-        fields = {"total": total, "rows": rows, "estimated": estimated_usd_micros}
+    async def holds_plan(self, batch_id: str, fence: int) -> bool:
+        """Whether the batch still waits for the plan of this fence: nobody has decided it, or taken its plan, since."""
+        with translated():
+            state, last = await command(self._client, "HMGET", keys.batch(batch_id), "state", "plan_fence")
+        return bool(state == BatchState.PLANNING.value.encode() and int(last or 0) == fence)
+
+    async def start(self, planned: PlannedBatch, plan: Plan) -> bool:
+        """Opens a batch with its plan. False when it was cancelled in the meantime, or somebody else has taken its plan."""
+        fields = {
+            "total": planned.total,
+            "rows": planned.rows,
+            "rows_fence": planned.rows_fence,
+            "estimated": planned.estimated_usd_micros,
+        }
+        about = {"class": planned.priority, "tenant": planned.tenant}
         question = {
-            "batch": batch.id,
-            "fields": fields if made is None else fields | {"rows_fence": made.fence},
-            **_told(made),
-            "deadline_ms": deadline_ms,
-            "flows": [
-                {
-                    "lane": flow.lane,
-                    "class": batch.priority.value,
-                    "tenant": batch.tenant,
-                    "length": flow.length,
-                    "blocks": flow.blocks,
-                }
-                for flow in flows
-            ],
+            "batch": planned.id,
+            "fields": fields,
+            "fence": planned.rows_fence,
+            "plan": kept(plan),
+            "deadline_ms": planned.deadline_ms,
+            "flows": [flow | about for flow in planned.flows],
         }
         return bool(await self._scripts.run("start", pack(question)))
 
@@ -155,20 +142,29 @@ class BatchStore:
         self,
         batch_id: str,
         *,
+        fence: int,
+        plan: Plan | None,
         refusal: str,
         problems: list[Problem],
         finished_at_ms: int,
-        made: MadePlan | None = None,
     ) -> bool:
         """Ends a batch that never started; nothing was queued, nothing was spent. False when it was decided already, or
         somebody else has taken its plan.
 
         Args:
-            made: the plan that says so; none: there is no plan, and will be none.
+            fence: as `take_plan` gave it.
+            plan: the one that says so; none: there is no plan, and will be none.
         """
-        words = json.dumps([asdict(problem) for problem in problems])
-        question = {"batch": batch_id, "refusal": refusal, "problems": words, "finished_at": finished_at_ms}
-        return bool(await self._scripts.run("reject", pack(question | _told(made))))
+        question = {
+            "batch": batch_id,
+            "fence": fence,
+            "plan": None if plan is None else kept(plan),
+            "refusal": refusal,
+            "problems": json.dumps([asdict(problem) for problem in problems]),
+            "finished_at": finished_at_ms,
+        }
+        known = {name: value for name, value in question.items() if value is not None}
+        return bool(await self._scripts.run("reject", pack(known)))
 
     async def get(self, tenant: str, batch_id: str) -> Batch:
         """The batch as it stands.
@@ -285,10 +281,6 @@ class BatchStore:
         if earlier != fingerprint:
             raise ConflictError("This Idempotency-Key was used for another request.")
         return earlier_id
-
-
-def _told(made: MadePlan | None) -> dict[str, Any]:
-    return {} if made is None else {"fence": made.fence, "plan": kept(made.plan)}
 
 
 def _batch(batch_id: str, fields: Mapping[bytes, bytes], failures: Mapping[bytes, bytes]) -> Batch:

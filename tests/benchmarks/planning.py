@@ -87,7 +87,7 @@ async def measured(folder: Path, url: str) -> dict[str, tuple[str, str]]:
     job = await desk.shelve(million())
     shelved_s = time.perf_counter() - started_s
     beating = asyncio.create_task(pulse.beat())
-    plan = await desk.planner(budgets=BudgetSettings(tenant_month_usd="1000000")).plan(job)
+    plan = await desk.make(job, desk.planner(budgets=BudgetSettings(tenant_month_usd="1000000")))
     assert plan is not None
     planned_s = time.perf_counter() - started_s - shelved_s
     beating.cancel()

@@ -10,7 +10,7 @@ from tests.house.tree import functions, modules, name_of
 EDGES = {
     "core/state/tasks.py: TaskStore._write_group": "it is raised where the moves are awaited",
     "service/middleware.py: RequestObserver._guarded": "a request: it is logged, and answered in a sentence",
-    "workers/jobs.py: PlanCarrier._end": "a plan: its batch is rejected in a sentence",
+    "workers/jobs.py: PlanCarrier._tried": "a plan: its batch is rejected in a sentence",
     "workers/rescuer.py: Rescuer.take_back": "a lost claim: it does not hold up the others",
     "workers/resolver.py: Resolver._resolved": "a doubt: it does not hold up the others",
     "workers/shelver.py: Shelver._put_away": "an old batch: it does not hold up the others",

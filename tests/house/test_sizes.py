@@ -19,7 +19,6 @@ EXCEPTIONS = {
         "cli/main.py: results": "one for each option of the command",
         "cli/main.py: submit": "one for each option of the command",
         "cli/commands/sizing.py: size": "one for each option of the command",
-        "core/state/batches.py: BatchStore.start": "keyword-only: the figures of a plan, and the plan",
         "workers/jobs.py: PlanCarrier.__init__": "keyword-only, handed in by the composition root",
         "workers/planning/planner.py: Planner.__init__": "keyword-only, handed in by the composition root",
         "workers/rescuer.py: Rescuer.__init__": "keyword-only, handed in by the composition root",

@@ -8,6 +8,7 @@ from core.state.batches import NewBatch
 from schemas.errors import ConflictError, NotFoundError, Problem
 from schemas.manifest import Priority
 from schemas.task import TaskState
+from tests.plans import NOW_MS, rejected
 from tests.state.world import World
 
 
@@ -38,13 +39,13 @@ async def test_another_tenants_batch_is_not_there(world: World) -> None:
 
 async def test_a_rejected_batch_says_why(world: World) -> None:
     batch, problem = await world.plan({}), Problem("/catalog", "empty", "The catalog has no rows.")
-    await world.batches.reject(batch.id, refusal="problems", problems=[problem], finished_at_ms=5)
+    assert await rejected(world.batches, batch, "problems", [problem])
     found = await world.look(batch)
     assert (found.state, found.refusal, found.problems, found.finished_at_ms) == (
         "rejected",
         "problems",
         (problem,),
-        5,
+        NOW_MS,
     )
 
 

@@ -80,7 +80,7 @@ async def test_every_size_of_a_template_has_its_price(world: World) -> None:
     batch = await world.plan({})
     block = {"first": 0, "count": 8, "samples": 2, "dependent": False, "holds": [10, 30], "tokens": [1, 3]}
     flows = [Flow("lane", 8, (block,))]
-    await world.batches.start(batch, total=8, rows=2, estimated_usd_micros=0, flows=flows, deadline_ms=None)
+    assert await world.open(batch, flows, total=8, rows=2)
     claims = await world.claim(8)
     assert [claim.hold_usd_micros for claim in claims] == [10, 10, 30, 30, 10, 10, 30, 30]
     assert [claim.tokens for claim in claims] == [1, 1, 3, 3, 1, 1, 3, 3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.state import keys
@@ -11,7 +13,7 @@ from schemas.claim import Claim
 from schemas.errors import ConflictError
 from schemas.failure import FailureClass
 from schemas.task import TaskState
-from tests.state.world import Block, World
+from tests.state.world import FENCE, Block, World
 
 LONG_AGO_MS = 1
 
@@ -106,7 +108,8 @@ async def test_a_batch_in_planning_can_be_cancelled_and_then_does_not_start(worl
 async def test_a_batch_that_was_cancelled_while_it_was_planned_is_not_rejected(world: World) -> None:
     batch = await world.plan({})
     await world.batches.cancel("acme", batch.id)
-    await world.batches.reject(batch.id, refusal="over_cap", problems=[], finished_at_ms=5)
+    about: dict[str, Any] = {"plan": None, "problems": [], "finished_at_ms": 5}
+    assert not await world.batches.reject(batch.id, fence=FENCE, refusal="over_cap", **about)
     assert (await world.look(batch)).state == "cancelled"
 
 

@@ -17,8 +17,12 @@ from schemas.batch import Batch
 from schemas.claim import Claim, Wait
 from schemas.manifest import Priority
 from schemas.task import Task
+from tests.plans import plan_of, planned
 
 PLENTY = 10**12
+
+FENCE = 1
+"""Of the one plan that a batch has here."""
 
 
 @dataclass(frozen=True)
@@ -81,24 +85,26 @@ class World:
         deadline_ms: int | None = None,
         on_doubt: str = "park",
     ) -> Batch:
-        """A batch in planning."""
+        """A batch in planning, whose plan is taken under FENCE."""
         batch_id = f"batch_{next(self._numbers):03}"
         new = NewBatch(batch_id, tenant, "", priority, {}, "plan", cap, on_doubt, "none", deadline_ms, 1)
-        return await self.batches.create(new)
+        batch = await self.batches.create(new)
+        assert await self.batches.take_plan(batch_id) == FENCE
+        return batch
 
     async def start(
         self, batch: Batch, blocks: dict[str, list[Block]], deadline_ms: int | None = None
     ) -> bool:
         """Starts a planned batch."""
         total = sum(block.count for of_lane in blocks.values() for block in of_lane)
-        return await self.batches.start(
-            batch,
-            total=total,
-            rows=total,
-            estimated_usd_micros=0,
-            flows=flows_of(blocks),
-            deadline_ms=deadline_ms,
-        )
+        return await self.open(batch, flows_of(blocks), total=total, rows=total, deadline_ms=deadline_ms)
+
+    async def open(self, batch: Batch, flows: list[Flow], **figures: Any) -> bool:
+        """Starts a planned batch with these flows. What its plan would show is left out: nothing here looks at it."""
+        made, plan = planned(batch, flows, fence=FENCE, **figures), plan_of(batch.plan_id)
+        is_open = await self.batches.start(made, plan)
+        await self.redis.delete(keys.plan(batch.tenant, plan.id))
+        return is_open
 
     async def batch(self, blocks: int | list[Block] | dict[str, list[Block]], **about: Any) -> Batch:
         """A running batch; a number is that many tasks on `lane`."""

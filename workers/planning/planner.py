@@ -20,7 +20,7 @@ from core.clock import Clock, moment
 from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
 from core.queue import PlanJob
 from core.settings import Settings
-from core.state.batches import BatchStore, MadePlan
+from core.state.batches import BatchStore
 from core.state.lanes import LaneStore
 from core.state.plans import PlanStore
 from schemas.catalog import Row
@@ -47,7 +47,7 @@ from workers.planning.checker import RowChecker, row_of
 from workers.planning.files.finder import MAX_PROBLEMS, FileFinder, NeededFile
 from workers.planning.files.masks import MaskJudge
 from workers.planning.linter import farewells
-from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, flows_of, tasks_of
+from workers.planning.pricer import PricedBlock, Pricer, Spared, cost_of, duration_of, tasks_of
 from workers.planning.source import Source, SourceOpener
 from workers.planning.summary import digest_of, planned_batch, tree_of, variants_of
 from workers.planning.unchanged import PrintFinder, some_rows
@@ -92,6 +92,10 @@ class _Draft:
         return len(self.problems) + (len(self.checker.mistakes) if self.checker else 0) > MAX_PROBLEMS
 
 
+class _OvertakenError(Exception):
+    """The batch does not wait for this plan any more."""
+
+
 class Planner:
     """Plans manifests; one at a time is enough for a process."""
 
@@ -114,15 +118,15 @@ class Planner:
         self._settings = settings
         self._clock = clock
 
-    async def plan(self, job: PlanJob) -> Plan | None:
+    async def plan(self, job: PlanJob, *, fence: int) -> Plan | None:
         """Plans a manifest and keeps the plan; a batch is then opened, or rejected with every problem.
 
-        None, and nothing is done, for a batch that is not being planned any more: a job can be carried out twice, and
-        the rows of a running batch never change.
+        None for a batch that has not waited for this plan to its end: it was cancelled, or this process was frozen and
+        another one was quicker. What is in storage of the plan by then stays for the caller to remove.
+
+        Args:
+            fence: under which the plan of the batch was taken; of no meaning without a batch.
         """
-        fence = 0 if job.batch_id is None else await self._batches.take_plan(job.batch_id)
-        if job.batch_id is not None and not fence:
-            return None
         manifest = await self._documents.get_manifest(job.tenant, job.batch_id or job.plan_id)
         draft = _Draft(fence)
         with tempfile.TemporaryDirectory(prefix="darkroom-plan-") as scratch:
@@ -130,12 +134,14 @@ class Planner:
                 await self._survey(job, manifest, draft, Path(scratch))
             except ManifestError as error:
                 draft.problems += error.problems
+            except _OvertakenError:
+                return None
         plan = await asyncio.to_thread(_plan_of, job, manifest, draft, self._settings)
         await self._documents.put_prompts(job.tenant, plan)
         if job.batch_id is None:
             await self._plans.put(job.tenant, job.plan_id, plan)
         elif not await self._decide(job.tenant, job.batch_id, plan, draft):
-            return None  # this process was frozen, and another one was quicker
+            return None
         _log.info(
             "plan.made",
             plan=job.plan_id,
@@ -227,6 +233,7 @@ class Planner:
         digest = hashlib.sha256()
         with rows_file.open("rb") as lines:
             for page in range(-(-draft.rows // PAGE_ROWS)):
+                await self._look_up(job, draft)
                 rows, names = await asyncio.to_thread(_check_page, draft, lines, attrs, digest.update)
                 assert draft.finder is not None
                 assert draft.checker is not None
@@ -241,6 +248,14 @@ class Planner:
                     break
             else:
                 draft.digest = digest.hexdigest()
+
+    async def _look_up(self, job: PlanJob, draft: _Draft) -> None:
+        """
+        Raises:
+            _OvertakenError: whatever the plan would come to, nobody waits for it.
+        """
+        if job.batch_id is not None and not await self._batches.holds_plan(job.batch_id, draft.fence):
+            raise _OvertakenError
 
     def _refusal(self, cost: PlanCost) -> str | None:
         if self._settings.budgets.tenant_month_usd is None:
@@ -261,29 +276,24 @@ class Planner:
             batch = await self._batches.get(tenant, batch_id)
         except NotFoundError:
             return False
-        made = MadePlan(plan, draft.fence)
         has_changed = plan.accepted and batch.expects not in (None, plan.digest)
         if has_changed or not plan.accepted:
             refusal = plan.refusal or f"{len(plan.errors)} problems in the manifest or its catalog."
             return await self._batches.reject(
                 batch_id,
+                fence=draft.fence,
+                plan=plan,
                 refusal=_CHANGED.detail if has_changed else refusal,
                 problems=[_CHANGED] if has_changed else draft.problems[:MAX_PROBLEMS],
                 finished_at_ms=self._clock.now_ms(),
-                made=made,
             )
         assert draft.expansion is not None
-        planned = planned_batch(batch, draft.expansion, made, draft.blocks, now_ms=self._clock.now_ms())
-        await self._documents.put_planned(planned)
-        return await self._batches.start(
-            batch,
-            total=planned.total,
-            rows=planned.rows,
-            estimated_usd_micros=planned.estimated_usd_micros,
-            flows=flows_of(draft.blocks),
-            deadline_ms=planned.deadline_ms,
-            made=made,
+        moment_ms = self._clock.now_ms()
+        planned = planned_batch(
+            batch, draft.expansion, plan, draft.blocks, fence=draft.fence, now_ms=moment_ms
         )
+        await self._documents.put_planned(planned)
+        return await self._batches.start(planned, plan)
 
 
 def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:

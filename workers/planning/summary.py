@@ -9,11 +9,10 @@ from dataclasses import asdict
 
 from core.documents import Upload
 from core.record import PlannedBatch
-from core.state.batches import MadePlan
 from schemas.batch import Batch
 from schemas.expansion import Expansion
 from schemas.manifest import Manifest
-from schemas.plan import PlanCost, PlanTemplate
+from schemas.plan import Plan, PlanCost, PlanTemplate
 from schemas.pricing import micros
 from workers.planning.pricer import PricedBlock, flows_of
 
@@ -72,10 +71,16 @@ def digest_of(
 
 
 def planned_batch(
-    batch: Batch, expansion: Expansion, made: MadePlan, blocks: Sequence[PricedBlock], *, now_ms: int
+    batch: Batch,
+    expansion: Expansion,
+    plan: Plan,
+    blocks: Sequence[PricedBlock],
+    *,
+    fence: int,
+    now_ms: int,
 ) -> PlannedBatch:
-    """What storage keeps of a batch, should Redis be lost."""
-    plan, manifest = made.plan, expansion.manifest
+    """What its plan made of a batch."""
+    manifest = expansion.manifest
     return PlannedBatch(
         id=batch.id,
         tenant=batch.tenant,
@@ -93,5 +98,5 @@ def planned_batch(
         rows=expansion.rows,
         estimated_usd_micros=micros(plan.cost.likely),
         flows=[asdict(flow) for flow in flows_of(blocks)],
-        rows_fence=made.fence,
+        rows_fence=fence,
     )

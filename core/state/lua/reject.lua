@@ -1,6 +1,6 @@
 -- Ends a batch that never started, unless it was cancelled in the meantime.
 --
--- ARGV[1] msgpack: batch, refusal, problems (JSON), finished_at (ms), plan {text, kept_s} | nil, fence of the plan | nil
+-- ARGV[1] msgpack: batch, refusal, problems (JSON), finished_at (ms), plan {text, kept_s} | nil, fence of the plan
 -- Returns 1, or 0 when the batch was not waiting for its plan any more, or not for that of this fence.
 
 local ask = cmsgpack.unpack(ARGV[1])

@@ -1,7 +1,7 @@
 -- Opens a planned batch: writes its figures and its flows, and wakes its lanes. One write, whatever its size.
 --
 -- ARGV[1] msgpack: batch, fields {name = value}, deadline_ms | nil, flows [{lane, class, tenant, length, blocks}],
---   plan {text, kept_s} | nil, fence of the plan | nil
+--   plan {text, kept_s}, fence of the plan
 -- Returns 1, or 0 when the batch was not waiting for its plan any more, or not for that of this fence.
 
 local ask = cmsgpack.unpack(ARGV[1])

@@ -10,14 +10,13 @@ from typing import Any
 
 from PIL import Image
 
-from core.documents import PlannedRow, picture_key
+from core.documents import picture_key
 from schemas.batch import Batch
 from schemas.catalog import Row
 from schemas.claim import Claim
 from schemas.expansion import Expansion
 from schemas.rendition import Checked
 from tests.acceptance.http.stage import MANIFEST, Service
-from tests.state.world import Block, flows_of
 
 COLOURS = ("#b5482f", "#2f6db5", "#3f8f4f", "#d9a441", "#7a4fa3")
 
@@ -41,14 +40,9 @@ async def running(service: Service, rows: Sequence[Row], **changes: Any) -> tupl
     """A batch over these rows, in two variants unless `changes` of the manifest say more; all of its tasks claimed."""
     catalog = {"rows": [{"sku": row.key, "title": row.title} for row in rows], "key": "sku"}
     batch = await service.batch({**MANIFEST, "catalog": catalog, **changes})
-    documents = service.desk.documents
-    await documents.put_page(batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows], fence=0)
-    total = Expansion(await documents.get_manifest(batch.tenant, batch.id), len(rows)).total
-    flows = flows_of({"lane": [Block(total)]})
-    await service.desk.batches.start(
-        batch, total=total, rows=len(rows), estimated_usd_micros=1, flows=flows, deadline_ms=None
-    )
-    await service.world.lane()
+    found = await service.desk.documents.get_manifest(batch.tenant, batch.id)
+    total = Expansion(found, len(rows)).total
+    batch = await service.opened(batch, rows, total, estimated_usd_micros=1)
     claims = list[Claim]()
     while len(claims) < total:
         claims += await service.world.claim(min(64, total - len(claims)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ from core.documents import PlannedRow
 from core.settings import load_settings
 from schemas.batch import Batch
 from schemas.catalog import Row
-from schemas.plan import Plan
 from service.app import build
 from service.equipment import Equipment
+from tests.plans import plan_of, planned
 from tests.state.world import Block, World, flows_of
 
 KEY = "the-key-of-these-tests"
@@ -81,18 +81,16 @@ class Service:
         batch = await self.batch(manifest)
         titles = [row["title"] for row in manifest["catalog"]["rows"]]
         rows = [Row(number=10 * place, key=f"row-{place}", title=t) for place, t in enumerate(titles, 1)]
-        await self.desk.documents.put_page(
-            batch.tenant, batch.id, 0, [PlannedRow(row, {}) for row in rows], fence=0
-        )
-        total = 2 * len(rows)
-        await self.desk.batches.start(
-            batch,
-            total=total,
-            rows=len(rows),
-            estimated_usd_micros=40_000,
-            flows=flows_of({"lane": [Block(total)]}),
-            deadline_ms=None,
-        )
+        return await self.opened(batch, rows, 2 * len(rows), estimated_usd_micros=40_000)
+
+    async def opened(self, batch: Batch, rows: Sequence[Row], total: int, **figures: Any) -> Batch:
+        """A batch in planning is started with these rows, and so many tasks on `lane`."""
+        fence = await self.desk.batches.take_plan(batch.id)
+        page = [PlannedRow(row, {}) for row in rows]
+        await self.desk.documents.put_page(batch.tenant, batch.id, 0, page, fence=fence)
+        flows = flows_of({"lane": [Block(total)]})
+        made = planned(batch, flows, fence=fence, total=total, rows=len(rows), **figures)
+        assert await self.desk.batches.start(made, plan_of(batch.plan_id))
         await self.world.lane()
         return await self.desk.batches.get(batch.tenant, batch.id)
 
@@ -119,25 +117,6 @@ async def serving(
     ):
         desk: Equipment = app.state.equipment
         yield Service(client, desk, clock, World(desk.redis))
-
-
-def plan_of(plan_id: str, **changes: Any) -> Plan:
-    """A plan as a planner makes it."""
-    made: dict[str, Any] = {
-        "id": plan_id,
-        "accepted": True,
-        "name": "autumn",
-        "tasks": {
-            "total": 4,
-            "by_template": {"hero": 4},
-            "by_size": {"1024x1024": 4},
-            "by_model": {"gpt-image-2": 4},
-        },
-        "cost": {"likely": "0.04", "high": "0.05", "cap": None, "by_template": {"hero": "0.04"}},
-        "duration": {"seconds": 1.0, "limited_by": "images"},
-        "catalog": {"rows": 2, "dialect": None, "mapping": {"key": "sku"}},
-    }
-    return Plan.model_validate(made | changes)
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

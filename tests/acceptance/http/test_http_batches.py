@@ -5,6 +5,7 @@ from core.state.connection import command
 from schemas.errors import Problem
 from schemas.ids import new_id
 from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, pointers, problem
+from tests.plans import rejected
 
 
 async def batches(service: Service, count: int) -> list[str]:
@@ -95,7 +96,7 @@ async def test_a_running_batch_shows_its_counts_its_money_and_its_links(service:
 async def test_a_rejected_batch_shows_why(service: Service) -> None:
     batch = await service.batch()
     found = Problem("/catalog/rows/2", "bad_row", "no title")
-    await service.desk.batches.reject(batch.id, refusal="1 problem.", problems=[found], finished_at_ms=NOW_MS)
+    await rejected(service.desk.batches, batch, "1 problem.", [found])
 
     shown = (await service.get(f"/v1/batches/{batch.id}")).json()
 

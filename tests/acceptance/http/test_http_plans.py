@@ -3,7 +3,8 @@ import pytest
 from core.queue import QUEUE
 from schemas.ids import new_id
 from tests.acceptance.http.conftest import Serve
-from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, plan_of, problem
+from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, problem
+from tests.plans import plan_of
 
 HOUR_MS = 3_600_000
 

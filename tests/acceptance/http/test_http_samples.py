@@ -7,7 +7,8 @@ import pytest
 from schemas.errors import Problem
 from schemas.plan import PLAN_CHANGED
 from tests.acceptance.http.conftest import Serve
-from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, pointers, problem
+from tests.acceptance.http.stage import MANIFEST, Service, pointers, problem
+from tests.plans import rejected
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -56,9 +57,7 @@ async def test_a_plan_that_has_changed_is_a_failed_precondition(serve: Serve) ->
         async def reject() -> None:
             [batch] = await service.desk.batches.page("default", limit=1)
             found = [Problem("", PLAN_CHANGED, "Something has changed.")]
-            await service.desk.batches.reject(
-                batch.id, refusal="Something has changed.", problems=found, finished_at_ms=NOW_MS
-            )
+            await rejected(service.desk.batches, batch, "Something has changed.", found)
 
         service.clock.on_sleep = reject
         body = problem(await service.submit(params={"plan": DIGEST}), 412, "plan_changed")

@@ -9,7 +9,8 @@ from schemas.errors import Problem
 from schemas.ids import is_id, new_id
 from service.submission import fingerprint_of
 from tests.acceptance.http.conftest import Serve
-from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, plan_of, pointers, problem
+from tests.acceptance.http.stage import MANIFEST, NOW_MS, Service, pointers, problem
+from tests.plans import plan_of, rejected
 
 YAML = """\
 name: autumn
@@ -143,12 +144,8 @@ async def test_a_batch_rejected_while_the_service_waits_is_answered_with_its_pro
 
         async def reject() -> None:
             (batch,) = await service.desk.batches.page("default", limit=1)
-            await service.desk.plans.put(
-                "default", batch.plan_id, plan_of(batch.plan_id, errors_truncated=True)
-            )
-            await service.desk.batches.reject(
-                batch.id, refusal="1 problem.", problems=found, finished_at_ms=NOW_MS
-            )
+            plan = plan_of(batch.plan_id, errors_truncated=True)
+            await rejected(service.desk.batches, batch, "1 problem.", found, plan=plan)
 
         service.clock.on_sleep = reject
         body = problem(await service.submit(), 422, "manifest_invalid")
@@ -163,9 +160,7 @@ async def test_a_batch_over_its_cap_is_refused_as_a_matter_of_money(serve: Serve
 
         async def reject() -> None:
             (batch,) = await service.desk.batches.page("default", limit=1)
-            await service.desk.batches.reject(
-                batch.id, refusal="Over the cap.", problems=[], finished_at_ms=NOW_MS
-            )
+            await rejected(service.desk.batches, batch, "Over the cap.")
 
         service.clock.on_sleep = reject
         body = problem(await service.submit(), 402, "spend_refused")

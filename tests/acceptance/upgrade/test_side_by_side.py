@@ -19,9 +19,9 @@ from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.errors import Problem
 from schemas.rendition import Checked
-from tests.acceptance.http.stage import plan_of
 from tests.acceptance.upgrade.leftovers import unpack
 from tests.acceptance.upgrade.test_upgrade import RELEASES
+from tests.plans import plan_of, rejected
 from tests.state.world import World
 from tests.studio import TENANT
 
@@ -84,7 +84,7 @@ async def test_what_checks_came_to_with_fields_of_a_later_version_is_read(world:
 async def test_problems_with_fields_of_a_later_version_are_read(world: World) -> None:
     problem = Problem.at_row(3, "missing_value", "there is none")
     batch = await world.plan({})
-    assert await world.batches.reject(batch.id, refusal="no", problems=[problem], finished_at_ms=1)
+    assert await rejected(world.batches, batch, "no", [problem])
     await world.redis.hset(keys.batch(batch.id), "problems", json.dumps([asdict(problem) | LATER]))
     assert (await world.look(batch)).problems == (problem,)
 

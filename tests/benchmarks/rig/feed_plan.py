@@ -45,7 +45,7 @@ async def plan(rows: int, folder: Path, url: str) -> None:
     job = await desk.shelve(campaign())
     planner = desk.planner(budgets=BudgetSettings(tenant_month_usd="1000000"))
     stopwatch = Stopwatch()
-    plan = await planner.plan(job)
+    plan = await desk.make(job, planner)
     assert plan is not None
     assert plan.accepted, plan.errors[:3] or plan.refusal
     stopwatch.tell(plan.catalog.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import orjson
 from redis.asyncio import Redis
 
 from core.clock import SystemClock
-from core.documents import Documents
+from core.documents import Documents, PlannedRow
 from core.lane_settings import LaneSettings
 from core.queue import PlanJob
+from core.record import PlannedBatch
 from core.settings import BudgetSettings, ServiceSettings, Settings, StorageSettings
 from core.state import keys
 from core.state.batches import BatchStore, NewBatch
@@ -20,6 +22,7 @@ from core.state.connection import command
 from core.state.lanes import LaneStore
 from core.state.plans import PlanStore
 from core.storage.opening import open_store
+from core.storage.store import ObjectStore
 from schemas.batch import Batch
 from schemas.manifest_check import check_manifest
 from schemas.plan import Plan
@@ -103,10 +106,16 @@ class Desk:
             clock=SystemClock(),
         )
 
+    async def make(self, job: PlanJob, planner: Planner | None = None) -> Plan | None:
+        """Takes the plan of the batch that waits for it, and makes it."""
+        fence = await BatchStore(self.redis).take_plan(BATCH)
+        assert fence
+        return await (planner or self.planner()).plan(job, fence=fence)
+
     async def plan(self, data: dict[str, Any], **settings: Any) -> Plan:
         """A dry run."""
         await self.documents.put_manifest(TENANT, PLAN, check_manifest(data))
-        plan = await self.planner(**settings).plan(PlanJob(PLAN, TENANT, None))
+        plan = await self.planner(**settings).plan(PlanJob(PLAN, TENANT, None), fence=0)
         assert plan is not None
         kept = await PlanStore(self.redis).get(TENANT, PLAN)
         assert kept == plan.model_copy(update={"prompts": ()})
@@ -141,7 +150,7 @@ class Desk:
 
     async def submit(self, data: dict[str, Any], **settings: Any) -> tuple[Plan, Batch]:
         """A batch that has been planned, and its plan."""
-        plan = await self.planner(**settings).plan(await self.shelve(data))
+        plan = await self.make(await self.shelve(data), self.planner(**settings))
         assert plan is not None
         return plan, await BatchStore(self.redis).get(TENANT, BATCH)
 
@@ -157,6 +166,32 @@ class Desk:
             self.folder / "store" / "tenants" / TENANT / "batches" / BATCH / "rows/1" / f"{number:06d}.jsonl"
         )
         return [orjson.loads(line) for line in path.read_bytes().split(b"\n")]
+
+
+class Frozen(Documents):
+    """Of a planner that is frozen just before it writes a document, until something else has been done."""
+
+    def __init__(self, store: ObjectStore, step: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(store)
+        self._step, self._meanwhile = step, meanwhile
+
+    async def _freeze(self, step: str) -> None:
+        if step == self._step:
+            await self._meanwhile()
+
+    async def put_page(
+        self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow], *, fence: int
+    ) -> None:
+        await self._freeze("page")
+        await super().put_page(tenant, batch_id, page, rows, fence=fence)
+
+    async def put_prompts(self, tenant: str, plan: Plan) -> None:
+        await self._freeze("prompts")
+        await super().put_prompts(tenant, plan)
+
+    async def put_planned(self, planned: PlannedBatch) -> None:
+        await self._freeze("planned")
+        await super().put_planned(planned)
 
 
 def said(plan: Plan) -> dict[str, str]:

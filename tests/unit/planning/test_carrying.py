@@ -10,7 +10,7 @@ from arq.worker import Retry
 from redis.asyncio import Redis
 
 from core.clock import SystemClock
-from core.documents import Documents
+from core.documents import PAGE_ROWS, Documents
 from core.queue import PlanJob, in_progress
 from core.state import keys
 from core.state.batches import BatchStore
@@ -19,7 +19,7 @@ from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
 from schemas.batch import Batch, BatchState
 from schemas.plan import Plan
-from tests.unit.planning.desk import BATCH, CSV, PLAN, TENANT, Desk, manifest
+from tests.unit.planning.desk import BATCH, CSV, PLAN, TENANT, Desk, Frozen, catalog, manifest
 from workers.jobs import PlanCarrier
 from workers.lease import LeaseKeeper
 
@@ -43,6 +43,7 @@ def carrier(desk: Desk, lease: LeaseKeeper) -> PlanCarrier:
         lease=lease,
         plans=PlanStore(desk.redis),
         batches=BatchStore(desk.redis),
+        documents=desk.documents,
         traces=Traces(),
         clock=SystemClock(),
     )
@@ -96,6 +97,126 @@ async def test_an_error_of_ours_rejects_the_batch_and_names_itself(desk: Desk, c
         BatchState.REJECTED,
         "The plan failed by an error of ours: ValidationError.",
     )
+
+
+async def test_a_frozen_planner_that_crashes_does_not_reject_a_batch_that_somebody_else_plans(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    batches = BatchStore(desk.redis)
+
+    async def wake_up() -> None:
+        await batches.take_plan(BATCH)
+        raise RuntimeError("a defect of ours")
+
+    carrier._planner._documents = Frozen(desk.documents.store, "prompts", wake_up)
+
+    with pytest.raises(Retry):
+        await carried(desk, carrier)
+
+    assert (await batches.get(TENANT, BATCH)).state is BatchState.PLANNING
+
+
+async def test_a_batch_cancelled_before_it_was_planned_stays_cancelled(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    await desk.upload("products.csv", CSV)
+    job = await desk.shelve(manifest())
+    await BatchStore(desk.redis).cancel(TENANT, BATCH)
+
+    batch = await ended(desk, carrier, job)
+
+    assert (batch.state, batch.counts["queued"]) == (BatchState.CANCELLED, 0)
+    assert await PlanStore(desk.redis).get(TENANT, PLAN) is None
+
+
+async def test_planning_twice_changes_nothing(desk: Desk, carrier: PlanCarrier) -> None:
+    first = await carried(desk, carrier)
+    left, rows = planned_files(desk), desk.page(0)
+    await desk.upload("products.csv", CSV.replace("Chair", "Throne"))
+
+    again = await ended(desk, carrier, PlanJob(PLAN, TENANT, BATCH))
+
+    assert (again.counts, again.state) == (first.counts, first.state)
+    assert (planned_files(desk), desk.page(0)) == (left, rows)
+    assert left == ["planned/00000001.json", "rows/1/000000.jsonl"]
+
+
+def planned_files(desk: Desk) -> list[str]:
+    """What lies in storage of plans of the batch."""
+    folder = desk.folder / "store" / "tenants" / TENANT / "batches" / BATCH
+    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return sorted(name for name in found if name.startswith(("planned/", "rows/")))
+
+
+async def test_a_batch_cancelled_while_it_is_planned_is_planned_no_further_and_leaves_nothing(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    begun = list[str]()
+
+    async def cancel() -> None:
+        begun.extend(planned_files(desk) or ["the first page"])
+        await BatchStore(desk.redis).cancel(TENANT, BATCH)
+
+    carrier._planner._documents = Frozen(desk.documents.store, "page", cancel)
+    await desk.upload("products.csv", catalog(3 * PAGE_ROWS))
+
+    batch = await ended(desk, carrier, await desk.shelve(manifest()))
+
+    assert (batch.state, set(batch.counts.values())) == (BatchState.CANCELLED, {0})
+    assert (begun, planned_files(desk)) == (["the first page"], [])
+    assert await PlanStore(desk.redis).get(TENANT, PLAN) is None
+
+
+async def test_a_batch_cancelled_when_its_plan_is_all_but_decided_leaves_nothing(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    batches = BatchStore(desk.redis)
+    cancelling = Frozen(desk.documents.store, "planned", lambda: batches.cancel(TENANT, BATCH))
+    carrier._planner._documents = cancelling
+
+    batch = await carried(desk, carrier)
+
+    assert (batch.state, set(batch.counts.values())) == (BatchState.CANCELLED, {0})
+    assert planned_files(desk) == []
+
+
+async def test_what_planners_left_that_died_is_removed_when_the_batch_is_decided(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    batches = BatchStore(desk.redis)
+    job = await desk.shelve(manifest())
+    await desk.upload("products.csv", CSV)
+    dying = desk.planner()
+    dying._documents = Frozen(desk.documents.store, "planned", lambda: batches.take_plan(BATCH))
+    assert await desk.make(job, dying) is None
+    assert planned_files(desk) == ["planned/00000001.json", "rows/1/000000.jsonl"]
+
+    batch = await ended(desk, carrier, job)
+
+    assert (batch.state, batch.rows_fence) == (BatchState.RUNNING, 3)
+    assert planned_files(desk) == ["planned/00000003.json", "rows/3/000000.jsonl"]
+
+
+async def test_a_rejected_batch_keeps_no_rows(desk: Desk, carrier: PlanCarrier) -> None:
+    broken = [*catalog(PAGE_ROWS).splitlines(), "late,"]
+    await desk.upload("products.csv", "\n".join(broken))
+
+    batch = await ended(desk, carrier, await desk.shelve(manifest()))
+
+    assert (batch.state, planned_files(desk)) == (BatchState.REJECTED, [])
+
+
+async def test_rows_of_a_batch_that_was_planned_before_plans_had_a_fence_stay(
+    desk: Desk, carrier: PlanCarrier
+) -> None:
+    await carried(desk, carrier)
+    row = await desk.documents.planned_row(TENANT, BATCH, 0, fence=1)
+    await desk.documents.put_page(TENANT, BATCH, 0, [row], fence=0)
+    await command(desk.redis, "HDEL", keys.batch(BATCH), "rows_fence")
+
+    await ended(desk, carrier, PlanJob(PLAN, TENANT, BATCH))
+
+    assert "rows/000000.jsonl" in planned_files(desk)
 
 
 class Overtaken(Documents):

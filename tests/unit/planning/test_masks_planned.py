@@ -192,7 +192,7 @@ async def test_storage_that_fails_while_a_picture_is_looked_into_delays_the_plan
     desk.documents = Documents(Hiccup(desk.folder / "store", threads=4))
 
     with pytest.raises(UnavailableError, match="away for a moment"):
-        await desk.planner().plan(job)
+        await desk.make(job)
 
     assert inspecting() == []
     assert asyncio.all_tasks() == {asyncio.current_task()}

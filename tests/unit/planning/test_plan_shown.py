@@ -161,7 +161,7 @@ async def test_waiting_for_the_last_answers_is_part_of_the_time(desk: Desk) -> N
 async def guarded(desk: Desk, digest: str | None, **fields: Any) -> BatchState:
     """The state of a batch that names the digest of a plan."""
     job = await desk.shelve(manifest(**fields), expects=digest)
-    await desk.planner().plan(job)
+    await desk.make(job)
     batch = await BatchStore(desk.redis).get(TENANT, job.batch_id or "")
     assert [problem.code for problem in batch.problems] == (
         [PLAN_CHANGED] if batch.state is BatchState.REJECTED else []

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-
 import pytest
 
-from core.documents import PAGE_ROWS, Documents, PlannedRow
-from core.queue import PlanJob
-from core.record import PlannedBatch
+from core.documents import PAGE_ROWS
 from core.state.batches import BatchStore
 from core.state.plans import PlanStore
-from core.storage.store import ObjectStore
 from schemas.batch import BatchState
-from schemas.plan import Plan
-from tests.unit.planning.desk import BATCH, CSV, PLAN, PNG, TENANT, Desk, catalog, manifest, said
+from tests.unit.planning.desk import BATCH, CSV, PLAN, PNG, TENANT, Desk, Frozen, catalog, manifest, said
 
 
 async def test_a_good_manifest_opens_its_batch(desk: Desk) -> None:
@@ -137,31 +131,6 @@ async def test_the_digest_changes_when_anything_does(desk: Desk) -> None:
     assert len(set(digests)) == 7
 
 
-async def test_a_batch_cancelled_before_it_was_planned_stays_cancelled(desk: Desk) -> None:
-    await desk.upload("products.csv", CSV)
-    job = await desk.shelve(manifest())
-    await BatchStore(desk.redis).cancel(TENANT, BATCH)
-
-    plan = await desk.planner().plan(job)
-
-    batch = await BatchStore(desk.redis).get(TENANT, BATCH)
-    assert (plan, batch.state, batch.counts["queued"]) == (None, BatchState.CANCELLED, 0)
-
-
-async def test_planning_twice_changes_nothing(desk: Desk) -> None:
-    await desk.upload("products.csv", CSV)
-    _, first = await desk.submit(manifest())
-
-    rows = desk.page(0)
-    await desk.upload("products.csv", CSV.replace("Chair", "Throne"))
-
-    await desk.planner().plan(PlanJob(PLAN, TENANT, BATCH))
-
-    again = await BatchStore(desk.redis).get(TENANT, BATCH)
-    assert (again.counts, again.state) == (first.counts, first.state)
-    assert desk.page(0) == rows
-
-
 async def test_a_text_may_read_a_field_whose_name_it_works_out(desk: Desk) -> None:
     await desk.upload("products.csv", CSV)
     prompt = "{% assign name = 'ti' | append: 'tle' %}{{ row[name] }} and {{ row.raw.title }}"
@@ -173,32 +142,6 @@ async def test_a_text_may_read_a_field_whose_name_it_works_out(desk: Desk) -> No
     assert plan.prompts[0]["prompt"] == f"{title} and {title}"
 
 
-class Frozen(Documents):
-    """Of a planner that is frozen just before it writes a document, until something else has been done."""
-
-    def __init__(self, store: ObjectStore, step: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
-        super().__init__(store)
-        self._step, self._meanwhile = step, meanwhile
-
-    async def _freeze(self, step: str) -> None:
-        if step == self._step:
-            await self._meanwhile()
-
-    async def put_page(
-        self, tenant: str, batch_id: str, page: int, rows: Sequence[PlannedRow], *, fence: int
-    ) -> None:
-        await self._freeze("page")
-        await super().put_page(tenant, batch_id, page, rows, fence=fence)
-
-    async def put_prompts(self, tenant: str, plan: Plan) -> None:
-        await self._freeze("prompts")
-        await super().put_prompts(tenant, plan)
-
-    async def put_planned(self, planned: PlannedBatch) -> None:
-        await self._freeze("planned")
-        await super().put_planned(planned)
-
-
 @pytest.mark.parametrize("step", ["page", "prompts", "planned"])
 async def test_a_planner_that_was_frozen_leaves_what_another_one_made_of_the_batch(
     desk: Desk, step: str
@@ -208,10 +151,10 @@ async def test_a_planner_that_was_frozen_leaves_what_another_one_made_of_the_bat
 
     async def quicker() -> None:
         await desk.upload("products.csv", catalog(2))
-        await desk.planner().plan(job)
+        await desk.make(job)
 
     late._documents = Frozen(desk.documents.store, step, quicker)
-    assert await late.plan(job) is None
+    assert await desk.make(job, late) is None
 
     batch, plan = (
         await BatchStore(desk.redis).get(TENANT, BATCH),
@@ -232,10 +175,10 @@ async def test_a_planner_whose_plan_somebody_else_has_taken_does_not_open_the_ba
     job, late, batches = await desk.shelve(manifest()), desk.planner(), BatchStore(desk.redis)
     late._documents = Frozen(desk.documents.store, "planned", lambda: batches.take_plan(BATCH))
 
-    assert await late.plan(job) is None
+    assert await desk.make(job, late) is None
     assert (await batches.get(TENANT, BATCH)).state is BatchState.PLANNING
 
-    await desk.planner().plan(job)
+    await desk.make(job)
     batch, planned = await batches.get(TENANT, BATCH), await desk.documents.find_planned(TENANT, BATCH)
     assert planned is not None
     assert (batch.state, batch.rows_fence, planned.rows_fence) == (BatchState.RUNNING, 3, 3)
@@ -246,9 +189,9 @@ async def test_a_planner_whose_plan_somebody_else_has_taken_does_not_reject_the_
     job, late, batches = await desk.shelve(manifest()), desk.planner(), BatchStore(desk.redis)
     late._documents = Frozen(desk.documents.store, "prompts", lambda: batches.take_plan(BATCH))
 
-    assert await late.plan(job) is None
+    assert await desk.make(job, late) is None
     assert (await batches.get(TENANT, BATCH)).state is BatchState.PLANNING
 
     await desk.upload("products.csv", CSV)
-    await desk.planner().plan(job)
+    await desk.make(job)
     assert (await batches.get(TENANT, BATCH)).state is BatchState.RUNNING

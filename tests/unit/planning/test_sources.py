@@ -180,10 +180,10 @@ async def test_a_catalog_in_a_bucket_that_does_not_answer_is_asked_for_again_and
 
     bucket.shut()
     with pytest.raises(UnavailableError, match="feeds"):
-        await desk.planner().plan(job)
+        await desk.make(job)
     waiting = await BatchStore(desk.redis).get(TENANT, BATCH)
     bucket.open()
-    plan = await desk.planner().plan(job)
+    plan = await desk.make(job)
 
     assert waiting.state is BatchState.PLANNING
     assert plan is not None
