@@ -133,15 +133,18 @@ class PictureKeeper:
         return moved
 
     async def _own_receipt(self, order: Order, asset: str) -> Receipt | None:
-        """The receipt of a stored picture, if it is that of this very attempt. Where it cannot be read this picture is kept
-        beside the other: an attempt is posted once in any case."""
+        """The receipt of a stored picture, if it is that of this very attempt. Where it alone cannot be read this picture is
+        kept beside the other: an attempt is posted once in any case. Storage that gives out nothing at all is waited for."""
 
         async def find() -> Receipt | None:
             try:
                 return await self._documents.find_receipt(order.tenant, order.batch_id, asset)
-            except (ValueError, UnreadableError):
+            except UnreadableError as error:
+                await self._documents.store.check()
+                _log.warning("receipt.unreadable", batch=order.batch_id, asset=asset, reason=error.detail)
+            except ValueError:
                 _log.warning("receipt.damaged", batch=order.batch_id, asset=asset)
-                return None
+            return None
 
         receipt = await self.persist(find)
         return receipt if receipt is not None and receipt.attempt == order.attempt else None

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from core.clock import SystemClock
 from core.documents import Documents, picture_key
 from core.state import keys
 from core.state.connection import command
 from core.storage.folder import FolderStore
+from core.storage.store import UnreadableError
 from schemas.asset import Receipt
 from schemas.claim import Claim
 from schemas.disclosure import Disclosure, label_of
+from schemas.errors import UnavailableError
 from schemas.task import Task
 from schemas.verdict import Done, Lost
 from tests.finishing import keeper_of
@@ -235,6 +238,74 @@ async def test_a_late_picture_is_kept_and_paid_for_also_where_the_other_ones_rec
 
     assert isinstance(await kept(keeper, late), Lost)
 
+    assert await money(world, first) == (2 * COST, 0, COST)
+
+
+class Shut(FolderStore):
+    """A store that answers, and gives out nothing, or one object alone."""
+
+    is_shut, refused = False, ""
+
+    async def get_bytes(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        if self.is_shut or key == self.refused:
+            raise UnreadableError(f"The bucket could not read {key}: it answered 403 AccessDenied.")
+        return await super().get_bytes(key, max_bytes=max_bytes)
+
+    async def check(self) -> None:
+        if self.is_shut:
+            raise UnavailableError("The key has run out.")
+
+
+class Opening(SystemClock):
+    """A clock in whose first pause the store is opened again."""
+
+    def __init__(self, store: Shut) -> None:
+        self._store = store
+
+    async def sleep(self, delay_s: float) -> None:
+        assert self._store.is_shut
+        self._store.is_shut = False
+
+
+@pytest.fixture
+async def shut(tmp_path: Path) -> AsyncIterator[Shut]:
+    store = Shut(tmp_path / "store", threads=2)
+    yield store
+    await store.aclose()
+
+
+async def test_storage_that_gives_out_nothing_for_a_while_is_waited_for_and_no_picture_is_kept_twice(
+    world: World, shut: Shut, spool: Spool
+) -> None:
+    claim = await sent(world)
+    entry = spooled(spool.open("w1"), claim)
+    keeper = keeper_of("w1", Documents(shut), world.tasks, Opening(shut))
+    first = await kept(keeper, entry)
+
+    shut.is_shut = True
+    with capture_logs() as logs:
+        assert await kept(keeper, entry) == first
+
+    assert not {"receipt.damaged", "receipt.unreadable"} & {line["event"] for line in logs}
+    pictures = picture_key(claim.tenant, claim.batch_id, "")
+    stored = [key.removeprefix(pictures) async for key in shut.list_keys(pictures)]
+    assert stored == ["row/hero.png", "row/hero.png.json"]
+    assert await money(world, claim) == (COST, 0, 0)
+
+
+async def test_a_receipt_that_alone_is_not_given_out_is_named_and_holds_up_no_late_picture(
+    world: World, shut: Shut, spool: Spool
+) -> None:
+    keeper = keeper_of("w1", Documents(shut), world.tasks, SystemClock())
+    first, late = await overtaken(world, keeper, spool)
+    shut.refused = f"{picture_key(first.tenant, first.batch_id, 'row/hero.png')}.json"
+
+    with capture_logs() as logs:
+        assert isinstance(await kept(keeper, late), Lost)
+
+    told = {line["event"]: line for line in logs}
+    assert "403" in told["receipt.unreadable"]["reason"]
+    assert "receipt.damaged" not in told
     assert await money(world, first) == (2 * COST, 0, COST)
 
 
