@@ -75,6 +75,7 @@ class Shelver:
         token = batch.put_away or await self._stored(batch)
         if token is None:
             return False
+        await self._clear(batch, token)
         await self._shelving.again(batch, token, before_ms=before_ms)
         if not await self._shelving.drop(batch, token):
             return False
@@ -82,22 +83,26 @@ class Shelver:
         return True
 
     async def _stored(self, batch: Batch) -> str | None:
-        """Under which name storage has the tasks now; None when what was read does not count.
-
-        What there was under other names before is not asked for any more: all of it had come back, or was never whole.
-        """
+        """Under which name storage has the tasks now; None when what was read does not count."""
         times_back = await self._shelving.times_back(batch)
         name = f"{self._worker} {batch.version} {times_back}"
         token = hashlib.sha256(name.encode()).hexdigest()[:16]
-        older = await self._documents.ended_keys(batch.tenant, batch.id, but=token)
         for part in range(parts_of(batch)):
             kept = await self._shelving.read(batch, part)
             await self._documents.put_ended(batch.tenant, batch.id, token, part, kept)
-        if not await self._shelving.put_away(batch, token, times_back=times_back):
-            return None
-        for key in older:
+        return token if await self._shelving.put_away(batch, token, times_back=times_back) else None
+
+    async def _clear(self, batch: Batch, token: str) -> None:
+        """Removes what there is under other names: all of it had come back, or was never whole. Before the last task is
+        dropped, after which nobody looks at the batch.
+
+        What is found while the batch is away under this name will never be asked for: whoever wrote it read a batch that had
+        not come back since, and is refused. So it is looked for first, and then whether the batch is away still.
+        """
+        others = await self._documents.ended_keys(batch.tenant, batch.id, but=token)
+        found = await self._batches.get(batch.tenant, batch.id)
+        for key in others if found.put_away == token else ():
             await self._documents.store.delete(key)
-        return token
 
     async def _found(self, batch_id: str) -> Batch | None:
         """One that is not at rest stays: its parked tasks may move at any time."""

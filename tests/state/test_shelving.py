@@ -17,6 +17,7 @@ from core.state.actions import ActionState, ActionStore, BulkAction, Chosen
 from core.state.recording import RecordStore
 from core.state.shelving import SOON_S, ShelvingStore, parts_of
 from core.storage.folder import FolderStore
+from core.storage.store import ObjectStore
 from schemas.batch import Batch
 from schemas.claim import Claim
 from schemas.errors import ConflictError, UnavailableError
@@ -222,6 +223,69 @@ async def test_what_an_earlier_time_away_has_left_is_removed_by_the_next(attic: 
     token = (await attic.world.look(batch)).put_away
     assert token is not None
     assert await attic.documents.ended_keys(batch.tenant, batch.id, but=token) == []
+    await attic.bring_back(batch)
+    assert await attic.everything() == before
+
+
+class Stubborn(FolderStore):
+    """A store that does not answer when it is to remove something."""
+
+    async def delete(self, key: str) -> None:
+        raise UnavailableError("Storage does not answer.")
+
+
+async def test_what_a_shelver_did_not_come_to_remove_is_removed_by_the_next(
+    attic: Attic, tmp_path: Path
+) -> None:
+    batch = await ended(attic.world, TASKS)
+    before = await attic.everything()
+    await attic.documents.put_ended(batch.tenant, batch.id, "of-a-shelver-that-lost", 0, [])
+    stubborn = Stubborn(tmp_path, threads=1)
+    with pytest.raises(UnavailableError):
+        await attic.round("w1", Documents(stubborn))
+    await stubborn.aclose()
+    token = (await attic.world.look(batch)).put_away
+    assert token is not None
+
+    assert await attic.round("w2") == 1
+
+    assert await attic.documents.ended_keys(batch.tenant, batch.id, but=token) == []
+    await attic.bring_back(batch)
+    assert await attic.everything() == before
+
+
+class Frozen(Documents):
+    """Documents of a shelver that is frozen before or after it looks for leftovers, and wakes up when this has happened."""
+
+    def __init__(self, store: ObjectStore, meanwhile: Callable[[], Awaitable[Any]], *, after: bool) -> None:
+        super().__init__(store)
+        self._meanwhile = meanwhile
+        self._after = after
+
+    async def ended_keys(self, tenant: str, batch_id: str, *, but: str) -> list[str]:
+        if not self._after:
+            await self._meanwhile()
+        found = await super().ended_keys(tenant, batch_id, but=but)
+        if self._after:
+            await self._meanwhile()
+        return found
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_shelver_that_was_frozen_for_long_removes_nothing_of_a_later_time_away(
+    attic: Attic, after: bool
+) -> None:
+    batch = await ended(attic.world, TASKS)
+    before = await attic.everything()
+
+    async def a_month_passes() -> None:
+        assert await attic.round("w2") == 1
+        await attic.bring_back(batch)
+        assert await attic.round("w2") == 1
+
+    slow = Frozen(attic.documents.store, a_month_passes, after=after)
+    await attic.round("w1", slow)
+
     await attic.bring_back(batch)
     assert await attic.everything() == before
 
