@@ -15,7 +15,7 @@ from cli.output import Output, counted, say, write_record
 from cli.progress import dollars
 
 Json = dict[str, Any]
-MODERATION, DOUBTFUL = "moderation_blocked", "doubtful"
+MODERATION, DOUBTFUL, REFERENCE = "moderation_blocked", "doubtful", "bad_reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def replay(service: ServiceClient, batch_id: str, options: ReplayOptions) -> Exi
     with _in_words_of(named):
         found = service.replay(batch_id, options.filter, dry_run=True)
     if found["matched"]:
-        _warn_of_refusals(service.batch(batch_id), options)
+        _warn_of_failing_again(service.batch(batch_id), options)
     if options.dry_run or not found["matched"]:
         _write_action(found, options.output)
         _tell_of_parked(service.batch(batch_id), options)
@@ -97,13 +97,20 @@ def _in_words_of(options: Mapping[str, str]) -> Iterator[None]:
         raise WrongUsageError(f"{options.get(pointer, pointer)}{mark}{rest}") from error
 
 
-def _warn_of_refusals(batch: Json, options: ReplayOptions) -> None:
+def _warn_of_failing_again(batch: Json, options: ReplayOptions) -> None:
     """Said also with --yes: a log should tell why the same pictures fail once more."""
-    refused = (batch.get("failures_by_class") or {}).get(MODERATION, 0)
-    if refused and (not options.classes or MODERATION in options.classes):
+    failed: dict[str, int] = batch.get("failures_by_class") or {}
+    chosen = {name: count for name, count in failed.items() if not options.classes or name in options.classes}
+    if refused := chosen.get(MODERATION, 0):
         say(
             f"Of this batch {counted(refused, 'picture')} {'was' if refused == 1 else 'were'} refused by moderation. "
             "A replay sends the same prompts, which are likely refused again; other words need another manifest."
+        )
+    if broken := chosen.get(REFERENCE, 0):
+        say(
+            f"Of this batch {counted(broken, 'picture')} failed of a reference. Where that is as it was "
+            f"{'it fails' if broken == 1 else 'they fail'} again, and {'costs' if broken == 1 else 'cost'} nothing: "
+            "the sum is for references that were put back."
         )
 
 

@@ -163,6 +163,25 @@ def test_what_moderation_refused_is_not_made_again_without_a_word(
 @pytest.mark.parametrize(
     ("words", "is_told"),
     [
+        (("--yes",), True),
+        (("--dry-run",), True),
+        (("--class", "bad_reference", "--dry-run"), True),
+        (("--class", "server_error", "--dry-run"), False),
+    ],
+)
+def test_the_price_of_pictures_whose_reference_was_bad_is_that_of_references_that_are_mended(
+    desk: Desk, run: Run, words: tuple[str, ...], is_told: bool
+) -> None:
+    desk.batch = {**desk.batch, "failures_by_class": {"bad_reference": 1, "server_error": 1}}
+    said = run("replay", BATCH_ID, *words)
+    assert said.code == 0
+    told = "Of this batch 1 picture failed of a reference. Where that is as it was it fails again, and costs nothing"
+    assert (told in said.err) is is_told
+
+
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
         ((), True),
         (("--class", "doubtful"), True),
         (("--class", "server_error"), False),
