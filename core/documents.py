@@ -157,19 +157,11 @@ class Documents:
 
     async def find_pin(self, tenant: str, batch_id: str, url: str) -> Upload | None:
         """What the batch found under this address when it first asked; its bytes are had with `get_upload`."""
-        try:
-            return msgspec.json.decode(
-                await self.store.get_bytes(_pin_key(tenant, batch_id, url)), type=Upload
-            )
-        except NotFoundError:
-            return None
+        return await self._find_record(_pin_key(tenant, batch_id, url), Upload)
 
     async def find_upload(self, tenant: str, name: str) -> Upload | None:
         """What was last uploaded under this name."""
-        try:
-            return msgspec.json.decode(await self.store.get_bytes(_name_key(tenant, name)), type=Upload)
-        except NotFoundError:
-            return None
+        return await self._find_record(_name_key(tenant, name), Upload)
 
     async def get_upload(self, tenant: str, sha256: str, into: Path) -> None:
         """Copies uploaded bytes to a local file. Raises `NotFoundError`."""
