@@ -205,7 +205,9 @@ async def test_results_that_break_off_end_the_connection(
     async def send(message: Any) -> None:
         if message.get("body") and not sent.is_set():
             sent.set()
-            await service.desk.documents.store.delete(f"tenants/default/batches/{batch.id}/rows/1/000000.jsonl")
+            await service.desk.documents.store.delete(
+                f"tenants/default/batches/{batch.id}/rows/1/000000.jsonl"
+            )
             service.desk.documents._pages._kept.clear()
 
     with pytest.raises(RuntimeError):
