@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Charged(StrEnum):
@@ -182,3 +183,11 @@ class Failure:
         """A failure charged as its class says, unless `facts` say otherwise."""
         charged = facts.pop("charged", FAILURE_RULES[failure_class].charged)
         return cls(failure_class, message[:500], charged, **facts)  # type: ignore[arg-type]
+
+    def as_kept(self) -> dict[str, Any]:
+        """As it is kept with its task: what is known, and nothing secret."""
+        known = {name: value for name, value in asdict(self).items() if value not in (None, (), "")}
+        return {
+            "class": known.pop("failure_class").value,
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in known.items()},
+        }

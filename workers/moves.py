@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from core.state.tasks import Moved
@@ -48,17 +47,17 @@ def move_of(verdict: Verdict, campaign: Campaign, cell: Cell, *, sent: bool) -> 
             }
         case RetryIn():
             delay_us = int(verdict.delay_s * 1e6)
-            spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
+            spent = {"cost": verdict.cost_usd_micros, "failure": _kept(verdict.failure)}
             # For where the batch may not pay for it again.
             lost = campaign.lost_with(cell) if _pays_again(verdict) else []
             return {"to": "waiting", "delay_us": delay_us, "fail": lost, **spent, **unused}
         case Release():
-            return {"to": "queued", "failure": _facts(verdict.failure), "unused": "images" if sent else "all"}
+            return {"to": "queued", "failure": _kept(verdict.failure), "unused": "images" if sent else "all"}
         case Park():
-            return {"to": "parked", "failure": _facts(verdict.failure)}
+            return {"to": "parked", "failure": verdict.failure.as_kept()}
         case GiveUp():
             lost = campaign.lost_with(cell)
-            spent = {"cost": verdict.cost_usd_micros, "failure": _facts(verdict.failure)}
+            spent = {"cost": verdict.cost_usd_micros, "failure": verdict.failure.as_kept()}
             return {"to": "failed", "fail": lost, **spent, **unused}
         case Done() | Lost():
             return None
@@ -68,16 +67,5 @@ def _pays_again(verdict: RetryIn) -> bool:
     return verdict.failure is not None and verdict.failure.failure_class is FailureClass.BAD_OUTPUT
 
 
-def _facts(failure: Failure | None) -> dict[str, Any] | None:
-    """A failure as it is kept with the task: what is known, and nothing secret."""
-    if failure is None:
-        return None
-    known = {name: value for name, value in asdict(failure).items() if value not in (None, (), "")}
-    return {
-        "class": known.pop("failure_class").value,
-        **{name: _plain(value) for name, value in known.items()},
-    }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _kept(failure: Failure | None) -> dict[str, Any] | None:
+    return failure and failure.as_kept()

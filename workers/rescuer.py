@@ -12,7 +12,7 @@ from core.state.batches import BatchStore
 from core.state.claims import ClaimStore, LostClaim
 from core.state.tasks import TaskStore
 from schemas.errors import ConflictError, DarkroomError, NotFoundError
-from schemas.failure import FailureClass
+from schemas.failure import Failure, FailureClass
 from schemas.task import TaskState
 from workers.keeper import BadPicture, PictureKeeper, unwitnessed
 from workers.moves import CALLED
@@ -113,10 +113,10 @@ class Rescuer:
     async def _fate_of(self, lost: LostClaim, apart_s: float) -> dict[str, Any]:
         if lost.state == TaskState.SENT:
             message = "The worker was lost after the request was sent."
-            return {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
+            return {"to": "parked", "failure": Failure.of(FailureClass.DOUBTFUL, message).as_kept()}
         if lost.state != TaskState.CLAIMED:
             message = "The worker was lost with the paid picture in its spool; it is stored when that machine is back."
-            return {"to": "parked", "failure": _failure(FailureClass.DOUBTFUL, message)}
+            return {"to": "parked", "failure": Failure.of(FailureClass.DOUBTFUL, message).as_kept()}
         if lost.crashes + 1 < MAX_CRASHES:
             if lost.crashes == 0 or apart_s == 0:
                 return {"to": "queued", "unused": "all"}
@@ -124,7 +124,7 @@ class Rescuer:
         message = f"{MAX_CRASHES} workers were lost while they held this task."
         tenant = await self._batches.owner_of(lost.batch_id) or ""
         fail = await self._shelf.lost_with(tenant, lost.batch_id, lost.index)
-        poison = _failure(FailureClass.POISON, message, charged="no")
+        poison = Failure.of(FailureClass.POISON, message).as_kept()
         return {"to": "failed", "unused": "all", "failure": poison, "fail": fail}
 
     async def _replayed(self, entry: SpoolEntry) -> bool:
@@ -143,16 +143,11 @@ class Rescuer:
 
     async def _fail(self, order: Order, bad: BadPicture) -> None:
         """One that is to be made again by now, or was, is left to that."""
-        failure = _failure(FailureClass.BAD_OUTPUT, bad.failure.message, charged="yes")
         await self._keeper.persist(
             lambda: self._tasks.move(
                 batch=order.batch_id, index=order.index, fence=order.fence, worker=self._worker, from_state=CALLED,
-                to="failed", attempt=order.attempt, cost=bad.cost_usd_micros, failure=failure, fail=order.fail,
+                to="failed", attempt=order.attempt, cost=bad.cost_usd_micros, failure=bad.failure.as_kept(), fail=order.fail,
             )
         )  # fmt: skip
         # Where the move has posted it, this posts nothing; where the task had gone on, or ended otherwise, it does.
         await self._keeper.post_surplus(order, cost=bad.cost_usd_micros)
-
-
-def _failure(failure_class: FailureClass, message: str, *, charged: str = "unknown") -> dict[str, str]:
-    return {"class": failure_class.value, "message": message, "charged": charged}

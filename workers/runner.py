@@ -216,13 +216,13 @@ class AttemptRunner:
     async def put_aside(self, claim: Claim, reason: str) -> None:
         """After an error of our own: parked if the request may have left, else tried again, a few times."""
         message = f"An error in the worker: {reason}."
-        doubt = {"class": FailureClass.DOUBTFUL.value, "message": message, "charged": "unknown"}
+        doubt = Failure.of(FailureClass.DOUBTFUL, message).as_kept()
         parked = await self.keeper.persist(lambda: self._move(claim, "parked", failure=doubt))
         if parked.status != "illegal":
             return
         move: dict[str, Any] = {"to": "waiting", "delay_us": int(WITHDRAWN_S * 1e6), "from_state": "claimed"}
         if claim.crashes + 1 >= MAX_CRASHES:
-            poison = {"class": FailureClass.POISON.value, "message": message, "charged": "no"}
+            poison = Failure.of(FailureClass.POISON, message).as_kept()
             lost = await self.keeper.persist(
                 lambda: self.shelf.lost_with(claim.tenant, claim.batch_id, claim.index)
             )

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
+from core.storage.disk import sync_folder
 from workers.order import Delivery, Order
 
 _ORDER, _PICTURE, _DELIVERY = ".order", ".picture", ".delivery"
@@ -172,8 +173,4 @@ def _write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     with suppress(OSError):  # a disk that cannot sync a folder keeps the file all the same
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)

@@ -12,7 +12,7 @@ from core.record import PlannedBatch, TaskRecord
 from core.state.actions import hold_of
 from core.state.restoring import Paid, RestoredTask
 from schemas.asset import Receipt
-from schemas.failure import FailureClass
+from schemas.failure import Charged, Failure, FailureClass
 from schemas.pricing import micros
 from schemas.rendition import Checked, checked
 from schemas.task import ENDED, TaskState
@@ -127,11 +127,8 @@ class Surveyor:
         place = self._documents.store.url(owned_key(self._planned.tenant, self._planned.id, original))
         if original.removeprefix("originals/").rpartition(".")[0] not in self._unread:
             self._damaged.append(place)
-        failure = {
-            "class": FailureClass.DOUBTFUL.value,
-            "message": f"Its picture is stored, but no receipt that can be read: {place}.",
-            "charged": "yes",
-        }
+        message = f"Its picture is stored, but no receipt that can be read: {place}."
+        failure = Failure.of(FailureClass.DOUBTFUL, message, charged=Charged.YES).as_kept()
         blocks = [block for flow in self._planned.flows for block in flow["blocks"]]
         return RestoredTask(
             index=index,
