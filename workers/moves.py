@@ -68,4 +68,4 @@ def _pays_again(verdict: RetryIn) -> bool:
 
 
 def _kept(failure: Failure | None) -> dict[str, Any] | None:
-    return failure and failure.as_kept()
+    return failure.as_kept() if failure else None
