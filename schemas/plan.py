@@ -50,13 +50,14 @@ class PlanDuration(_Part):
 
 
 class PlanCatalog(_Part):
-    """What was read, and how: `mapping` is canonical field -> source column; `left_out` counts rows not wanted.
-    A manifest without a catalog has no rows."""
+    """What was read, and how: `mapping` is canonical field -> source column; `left_out` counts rows not wanted; `advice` is
+    what to look at, where a file seems to be more than it was read as. A manifest without a catalog has no rows."""
 
     rows: int
     dialect: str | None
     mapping: dict[str, str]
     left_out: int = 0
+    advice: str | None = None
 
 
 class PlanFile(_Part):

@@ -147,7 +147,9 @@ def plan_lines(plan: Json) -> dict[str, str]:
         "time": _time(plan.get("duration") or {}),
         "same": _same(plan.get("duplicates") or {}),
         "there": _there(plan.get("unchanged") or {}, tasks["total"]),
-        "advice": "\n".join((*map(_advice, plan.get("lint") or []), *_looked_at(plan))),
+        "advice": "\n".join(
+            (*_of_catalog(catalog), *map(_advice, plan.get("lint") or []), *_looked_at(plan))
+        ),
         "prompts": "\n".join(map(_prompt, plan.get("prompts") or [])),
         "missing": _missing(plan.get("files") or []),
         "plan": str(plan.get("id", "")),
@@ -230,6 +232,10 @@ def _advice(found: Json) -> str:
     first = f"{', first in ' if times else ''}row {found['row']}" if found["row"] else ""
     where = f"; {times}{first}" if times or first else ""
     return f"{found['template']}: {found['message']} ({found['rule']}{where})"
+
+
+def _of_catalog(catalog: Json) -> list[str]:
+    return [f"catalog: {catalog['advice']}"] if catalog.get("advice") else []
 
 
 def _looked_at(plan: Json) -> list[str]:

@@ -34,6 +34,7 @@ from workers.catalogs.record import (
     refusal,
 )
 from workers.catalogs.tables import Table, open_table
+from workers.catalogs.woo_headers import column_of_types
 
 __all__ = ["Catalog", "CatalogLimits", "open_catalog", "rows_of"]
 
@@ -53,7 +54,7 @@ class Catalog:
 
     `dialect` is the one found; `mapping` says which source columns each canonical field and the key come
     from, best first (for the plan); `columns` are the source's own (of objects and XML: those of the first
-    hundred rows).
+    hundred rows); `advice` is what to look at, where the file may have been taken for something that it is not.
     """
 
     dialect: str
@@ -61,6 +62,7 @@ class Catalog:
     columns: tuple[str, ...]
     _reader: Reader
     _rule: KeyRule
+    advice: str | None = None
 
     def rows(self, wants: Wants | None = None) -> Iterator[Row | Problem]:
         """Reads the file from its beginning: every row that is wanted, or what is wrong with it, in order.
@@ -110,6 +112,7 @@ def open_catalog(
         raise refusal(
             "catalog_too_large", f"The catalog is larger than {limits.max_bytes:,} bytes: split it."
         )
+    asked = dialect
     source, dialect = _open_source(path, name, dialect, limits)
     reader = (
         SchemaOrgReader(source, limits)
@@ -120,7 +123,9 @@ def open_catalog(
         reader = MappedReader(reader, settled(fields, source, is_table=isinstance(source, Table)))
     rule = rule_for(key, source.columns, reader.mapping, reader.key_columns)
     mapping = {"key": rule.columns, **reader.mapping}
-    return Catalog(dialect, mapping, source.columns, reader, rule)
+    is_found_plain = asked == "auto" and not fields and dialect in ("csv", "tsv")
+    advice = _advice(source, dialect) if is_found_plain else None
+    return Catalog(dialect, mapping, source.columns, reader, rule, advice)
 
 
 def rows_of(
@@ -135,6 +140,18 @@ def rows_of(
     reader = PlainReader(source)
     rule = rule_for(key, source.columns, reader.mapping)
     return Catalog("json", reader.mapping, source.columns, reader, rule).rows(wants)
+
+
+def _advice(source: Source, dialect: str) -> str | None:
+    """What to do about a table that a shop exported with headers that nobody here knows."""
+    column = column_of_types(source.records())
+    if column is None:
+        return None
+    return (
+        f"column {column!r} holds types of products, as WooCommerce's export has them, under headers that are not known: it "
+        f"was read as {dialect}, so variations take nothing from their parents. Export it again as a user whose language is "
+        f"English, or put the English headers into its first line; if it is something else, say dialect: {dialect}"
+    )
 
 
 class _InlineRows:

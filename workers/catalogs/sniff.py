@@ -16,6 +16,7 @@ import orjson
 from workers.catalogs.columns import snake
 from workers.catalogs.delimited import NAMED_DELIMITER
 from workers.catalogs.record import refusal
+from workers.catalogs.woo_headers import english_names
 
 DIALECTS = ("shopify", "woocommerce", "google_merchant", "csv", "tsv", "schema_org", "jsonl", "json")
 _HEAD_CHARS = 65_536
@@ -119,8 +120,11 @@ def find_delimiter(head: str) -> str:
 
 def find_dialect(columns: Iterable[str]) -> str | None:
     """Whose export a header comes from, by its anchors; None when nobody's."""
-    names = {snake(column) for column in columns}
+    columns = tuple(columns)
+    own = {snake(column) for column in columns}
+    english = set(english_names(columns).values())
     for dialect, required, enough, others in _ANCHORS:
+        names = english if dialect == "woocommerce" else own
         if required <= names and len(names & others) >= enough:
             return dialect
     return None

@@ -377,6 +377,7 @@ def _catalog(manifest: Manifest, draft: _Draft) -> PlanCatalog:
         dialect=draft.source.dialect if draft.source else None,
         mapping={name: ", ".join(columns) for name, columns in mapping.items()},
         left_out=draft.source.left_out if draft.source else 0,
+        advice=draft.source.advice if draft.source else None,
     )
 
 

@@ -26,12 +26,14 @@ FETCH_WITHIN_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows and problems in their order, read as they are asked for; `mapping` is canonical field -> source columns."""
+    """Rows and problems in their order, read as they are asked for; `mapping` is canonical field -> source columns, `advice`
+    what the producer may want to look at."""
 
     rows: Iterator[Row | Problem]
     dialect: str | None = None
     mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chooser: RowChooser | None = None
+    advice: str | None = None
 
     @property
     def left_out(self) -> int:
@@ -88,7 +90,7 @@ class SourceOpener:
             limits=self._limits,
             fields=fields,
         )
-        return Source(opened.rows(wants), opened.dialect, opened.mapping, chooser)
+        return Source(opened.rows(wants), opened.dialect, opened.mapping, chooser, opened.advice)
 
     async def _brought(
         self, tenant: str, catalog: Catalog, scratch: Path, path: Path

@@ -185,6 +185,18 @@ def test_the_plan_of_a_manifest_without_a_catalog_speaks_of_no_row(
     assert not [line for line in lines if re.search(r"\brow\b|catalog", line)]
 
 
+def test_what_to_look_at_in_a_catalog_is_told_first_of_all_advice(
+    service: Any, run: Any, manifest: Path
+) -> None:
+    service.plan_more = {
+        "catalog": {"rows": 2, "dialect": "csv", "mapping": {}, "advice": "it may be a shop's export"}
+    }
+
+    lines = [" ".join(line.split()) for line in run("plan", manifest).out.splitlines()]
+
+    assert "advice catalog: it may be a shop's export" in lines
+
+
 @pytest.mark.parametrize(
     ("found", "says"),
     [

@@ -207,3 +207,17 @@ async def test_a_cap_that_covers_the_cheapest_call_there_can_be_is_no_reason_to_
     assert short.refusal == (
         "This will cost at least $0.1176, which is over the manifest's cap of $0.117599."
     )
+
+
+async def test_a_table_that_looks_like_a_shops_export_is_told_with_what_to_do(desk: Desk) -> None:
+    await desk.upload("products.csv", "sku,rodzaj,title\nm,variable,Mug\nm-w,variation,White Mug\n")
+    given = {"source": "products.csv"}
+
+    plain = await desk.plan(manifest(catalog=given))
+    meant = await desk.plan(manifest(catalog={**given, "dialect": "csv"}))
+
+    assert plain.accepted
+    assert plain.catalog.advice is not None
+    assert "column 'rodzaj'" in plain.catalog.advice
+    assert "say dialect: csv" in plain.catalog.advice
+    assert meant.catalog.advice is None

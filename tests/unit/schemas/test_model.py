@@ -115,7 +115,7 @@ def entries(value: object) -> list[dict[str, object]]:
     return [value] if "source" in value or not nested else entries(nested)
 
 
-@pytest.mark.parametrize("file", ["models", "prices", "tiers", "presets"])
+@pytest.mark.parametrize("file", ["models", "prices", "tiers", "presets", "woocommerce_headers"])
 def test_every_entry_of_every_data_file_says_where_it_comes_from_and_when_it_was_checked(file: str) -> None:
     found = entries(data_file(file))
     assert len(found) >= 3

@@ -1,7 +1,8 @@
 """WooCommerce's product export: simple products, and variable products with their variations.
 
 A variable product is no row of its own when it has variations: it hands its text, images and attributes
-down to them. A variation names its parent as `id:12` or by SKU.
+down to them. A variation names its parent as `id:12` or by SKU. Headers are those of the language that the shop's people
+work in, the rest is the same in all of them.
 
 The exporter puts an apostrophe before cells that a spreadsheet would take for formulas, and writes the line ends of
 descriptions as the two letters `\\n`; as the importer does, both are undone before anything else is looked at.
@@ -13,7 +14,7 @@ Source: https://github.com/woocommerce/woocommerce/wiki/Product-CSV-Import-Schem
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 import msgspec
@@ -22,6 +23,7 @@ from schemas.errors import Problem
 from workers.catalogs.columns import Aliases, plan_columns, snake, split_path, unique
 from workers.catalogs.dialects.families import FamilyStore
 from workers.catalogs.record import Cells, Draft, Record, Source, refusal, row_problem
+from workers.catalogs.woo_headers import english_names, languages
 
 HEADERS: Aliases = (
     ("product_id", ("id",)),
@@ -63,10 +65,13 @@ class WooReader:
     """One row per simple product and per variation, in the order of the file. The file is read twice."""
 
     def __init__(self, source: Source) -> None:
-        named = {snake(column): column for column in source.columns}
+        english = english_names(source.columns)
+        named = {name: column for column, name in english.items()}
         if missing := [name for name in ("Type", "Name") if snake(name) not in named]:
+            spoken = f"in English or as {', '.join(languages())} shops call it"
             raise refusal(
-                "column_missing", f"A WooCommerce export has a column {missing[0]!r}; this has none."
+                "column_missing",
+                f"A WooCommerce export has a column {missing[0]!r}, {spoken}; this has none.",
             )
         self._source = source
         self._descriptions = [named[name] for name in _DESCRIPTIONS if name in named]
@@ -81,7 +86,7 @@ class WooReader:
         self._common = [column for name, column in named.items() if not _OF_THE_VARIATION.fullmatch(name)]
         own = {column for name, column in named.items() if _ATTRIBUTE_COLUMN.fullmatch(name)}
         images = (self._images,) if self._images else ()
-        self._plan = plan_columns(source.columns, HEADERS, frozenset((*own, *images)))
+        self._plan = plan_columns(source.columns, _headers_of(english), frozenset((*own, *images)))
         values = tuple(value for _, value in self._attributes)
         self.mapping = {**self._plan.fields, "image_urls": images}
         if values:
@@ -176,6 +181,14 @@ class WooReader:
     def _attributes_of(self, cells: Cells) -> dict[str, str | None]:
         pairs = ((cells.get(name), cells.get(value)) for name, value in self._attributes)
         return {name: value for name, value in pairs if name}
+
+
+def _headers_of(english: Mapping[str, str]) -> Aliases:
+    """The headers of the fields as a file of this language has them: see `english_names`."""
+    return tuple(
+        (field, tuple(snake(column) for name in names for column, said in english.items() if said == name))
+        for field, names in HEADERS
+    )
 
 
 def _line_end(found: re.Match[str]) -> str:
