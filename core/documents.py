@@ -43,7 +43,7 @@ from schemas.catalog import Row
 from schemas.errors import AlreadyStoredError, NotFoundError
 from schemas.manifest import Manifest
 from schemas.notation import ACCEPTED
-from schemas.picture import NOT_A_PICTURE, PictureFacts, sniff_picture
+from schemas.picture import HEAD_BYTES, NOT_A_PICTURE, PictureFacts, sniff_picture
 from schemas.plan import Plan
 
 PAGE_ROWS = 500
@@ -55,7 +55,7 @@ T = TypeVar("T")
 class Upload:
     """A file that a producer has sent: a catalog or a reference picture.
 
-    `media_type` is what its first bytes say: of a picture we take, or `NOT_A_PICTURE`; None where nobody looked.
+    `media_type` is what its first bytes say: of a still picture we take, or `NOT_A_PICTURE`; None where nobody looked.
     """
 
     name: str
@@ -390,7 +390,7 @@ def _looked_at(path: Path) -> tuple[str, int, str]:
     """SHA-256 in hex, bytes, and the media type by the first of them."""
     digest: Any = hashlib.sha256()
     with path.open("rb") as file:
-        media_type = sniff_picture(file.read(64)) or NOT_A_PICTURE
+        media_type = sniff_picture(file.read(HEAD_BYTES)) or NOT_A_PICTURE
         file.seek(0)
         while block := file.read(1 << 20):
             digest.update(block)

@@ -18,6 +18,9 @@ PLAIN_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
 
 NOT_A_PICTURE = "application/octet-stream"
 
+HEAD_BYTES = 1 << 20
+"""How much of a file `sniff_picture` makes use of: in larger ones a second frame may begin behind that."""
+
 
 def is_folder(name: str) -> bool:
     """Whether a reference is all pictures of a folder: an uploaded name or an `s3://` address that ends in a slash."""
@@ -25,14 +28,37 @@ def is_folder(name: str) -> bool:
 
 
 def sniff_picture(head: bytes) -> str | None:
-    """The media type of a picture we take, by its magic bytes; 12 bytes suffice. None: none of them."""
+    """The media type of a still picture we take, by its magic bytes; 12 bytes suffice, up to `HEAD_BYTES` show whether it
+    moves. None: none of them, or it moves."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
+        return None if _is_apng(head) else "image/png"
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
+        return None if _frames_of_webp(head) > 1 else "image/webp"
     return None
+
+
+def _is_apng(head: bytes) -> bool:
+    """Source: https://www.w3.org/TR/png-3/#acTL-chunk, 2026-11-22: it stands before the pixels, and begins with the number
+    of frames."""
+    place = 8
+    while (name := head[place + 4 : place + 8]) not in (b"", b"IDAT"):
+        if name == b"acTL":
+            return int.from_bytes(head[place + 8 : place + 12], "big") > 1
+        place += 12 + int.from_bytes(head[place : place + 4], "big")
+    return False
+
+
+def _frames_of_webp(head: bytes) -> int:
+    """Frames that begin here. Source: https://developers.google.com/speed/webp/docs/riff_container, 2026-11-22: each is a
+    chunk of its own, and chunks begin at even places."""
+    place, frames = 12, 0
+    while name := head[place : place + 4]:
+        frames += name == b"ANMF"
+        size_bytes = int.from_bytes(head[place + 4 : place + 8], "little")
+        place += 8 + size_bytes + size_bytes % 2
+    return frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ async def test_a_file_in_a_folder_that_is_no_picture_is_named_and_so_is_one_that
 
     assert {problem.detail for problem in plan.errors} == {
         "'styles/gone.png' was not uploaded",
-        "'styles/notes.txt' is not a PNG, JPEG or WebP picture; upload one under this name",
+        "'styles/notes.txt' is not a still PNG, JPEG or WebP picture; upload one under this name",
     }
 
 

@@ -149,6 +149,23 @@ async def test_without_masks_no_picture_is_looked_into(desk: Desk) -> None:
     assert said(await desk.plan(manifest(catalog={"rows": [{"sku": "a"}]}, templates=hero))) == {}
 
 
+@pytest.mark.parametrize("kind", ["png", "webp"])
+async def test_a_picture_that_moves_is_found_at_its_row_without_being_looked_into(
+    desk: Desk, kind: str
+) -> None:
+    still, moving = Image.new("RGB", (8, 6), "red"), BytesIO()
+    still.save(moving, kind, save_all=True, append_images=[Image.new("RGB", (8, 6), "blue")])
+    await desk.upload("still", picture(kind=kind))
+    await desk.upload("moving", moving.getvalue())
+    hero = {"hero": {"prompt": "x", "references": ["{{ row.file }}"]}}
+    rows = [{"sku": name, "file": name} for name in ("still", "moving")]
+
+    plan = await desk.plan(manifest(catalog={"rows": rows}, templates=hero))
+
+    assert [(problem.code, problem.row) for problem in plan.errors] == [("not_a_picture", 2)]
+    assert plan.errors[0].detail.startswith("'moving' is not a still PNG, JPEG or WebP picture")
+
+
 class Hiccup(FolderStore):
     """Storage that gives a picture without an end at first, and fails for every other one while that is looked into."""
 

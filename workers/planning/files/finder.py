@@ -62,7 +62,7 @@ class NeededFile:
             return self.problem("missing_file", "was not uploaded")
         if upload.media_type == NOT_A_PICTURE:
             return self.problem(
-                "not_a_picture", "is not a PNG, JPEG or WebP picture; upload one under this name"
+                "not_a_picture", "is not a still PNG, JPEG or WebP picture; upload one under this name"
             )
         if upload.bytes > max_bytes:
             return self.problem(
