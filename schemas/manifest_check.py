@@ -333,7 +333,7 @@ def _reading_problems(manifest: Manifest, name: str) -> Iterator[Problem]:
 
 def _unread(manifest: Manifest, pointer: str, text: str) -> Iterator[Problem]:
     """Axes and variant values that a text reads and no variant has. Row fields wait for the catalog."""
-    for path in parsed(text).reads:
+    for path in parsed(text).needs:
         if detail := _variant_problem(manifest, path.split(".")):
             yield Problem(pointer, "unknown_field", f"{path}: {detail}")
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
 from liquid import BoundTemplate
 from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, UndefinedError
-from liquid.static_analysis import TemplateAnalysis
+from liquid.static_analysis import TemplateAnalysis, Variable
 
 from schemas.liquid_rules import (
     ENVIRONMENT,
@@ -57,8 +57,10 @@ class PromptTemplate:
     """A parsed template.
 
     Attributes:
-        reads: dotted paths of the values it reads (`row.title`, `variant.season.light`), sorted. A computed
+        reads: dotted paths of the values it may read (`row.title`, `variant.season.light`), sorted. A computed
             path (`row[key]`) stops before the computed part.
+        needs: those of them that must be there, because nothing before in the text gives their names a value of its own,
+            be it for some rows only.
     """
 
     def __init__(self, text: str, *, written: str | None = None) -> None:
@@ -79,9 +81,8 @@ class PromptTemplate:
             raise TemplateError("it is nested too deeply") from error
         _refuse_unknown(analysis, spots)
         self.version = hashlib.sha256(text.encode()).hexdigest()
-        self.reads = tuple(
-            sorted({_dotted(v.segments) for found in analysis.globals.values() for v in found})
-        )
+        self.needs = _paths(analysis.globals.values())
+        self.reads = _paths(found for name, found in analysis.variables.items() if name in ROOTS)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
@@ -159,7 +160,7 @@ def condition(text: str) -> PromptTemplate:
     """
     is_whole = "{%" in text or "{{" in text
     found = parsed(text) if is_whole else PromptTemplate(f"{{% if {text} %}}true{{% endif %}}", written=text)
-    if other := sorted({path.split(".")[0] for path in found.reads} - {"row"}):
+    if other := sorted({path.split(".")[0] for path in found.needs} - {"row"}):
         raise TemplateError(
             f"'{other[0]}' is not known here; a condition reads the row alone, such as row.color"
         )
@@ -262,6 +263,10 @@ def _refuse_unknown(analysis: TemplateAnalysis, spots: _Spots) -> None:
     for name in sorted(analysis.globals.keys() - ROOTS):
         detail = f"'{name}' is not known here; a prompt reads {', '.join(sorted(ROOTS))}"
         raise spots.error(detail, analysis.globals[name][0].span.index)
+
+
+def _paths(found: Iterable[Sequence[Variable]]) -> tuple[str, ...]:
+    return tuple(sorted({_dotted(variable.segments) for variables in found for variable in variables}))
 
 
 def _dotted(segments: Any) -> str:

@@ -83,7 +83,7 @@ class RowChecker:
         """Fields of a row that a template reads and no row has."""
         known = row_fields(attrs) if self.manifest.catalog else frozenset({"key", "number"})
         for pointer, text in self._texts():
-            for name in sorted(_fields_read(text) - known):
+            for name in sorted(_names_of_row(parsed(text).needs) - known):
                 near = nearest(name, known)
                 hint = f"; did you mean row.{near}?" if near else ""
                 lack = "no row has" if self.manifest.catalog else "there is no catalog, so no row has"
@@ -106,7 +106,7 @@ class RowChecker:
     @cached_property
     def fields_read(self) -> frozenset[str]:
         """The fields of a row that any text reads by name; `*` when one reads a row as a whole."""
-        return frozenset().union(*(_fields_read(text, whole=True) for _, text in self._texts()))
+        return frozenset().union(*(_fields_read(text) for _, text in self._texts()))
 
     def filled(self, attrs: Mapping[str, None]) -> dict[str, None]:
         """Of the columns that some row has, those that every row is given, because a text reads them."""
@@ -123,7 +123,7 @@ class RowChecker:
             found
             for name in self.manifest.templates
             for pointer, text in self._pictures(name)
-            if not _fields_read(text, whole=True)
+            if not _fields_read(text)
             for found in self._check_picture(name, pointer, text, EMPTY_ROW, {})
         )
 
@@ -301,7 +301,7 @@ class RowChecker:
 
     def _blamed(self, row: Row, text: str, pointer: str) -> Problem:
         """The place of the row where it has a part in a text, else that of the text."""
-        has_part = self.manifest.catalog and _fields_read(text, whole=True)
+        has_part = self.manifest.catalog and _fields_read(text)
         return Problem.at_row(row.number, "", "") if has_part else Problem(pointer, "", "")
 
     def _unfilled(self, row: Row, error: TemplateError, pointer: str) -> Mistake:
@@ -352,8 +352,12 @@ def _as_a_disk_has_it(key: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _fields_read(text: str, *, whole: bool = False) -> frozenset[str]:
-    """Names of row fields that a text reads; with `whole`, `*` where it reads the row as a whole."""
-    paths = [path.split(".") for path in parsed(text).reads]
-    names = {path[1] for path in paths if path[0] == "row" and len(path) > 1}
-    return frozenset(names | ({"*"} if whole and ["row"] in paths else set()))
+def _fields_read(text: str) -> frozenset[str]:
+    """Names of row fields that a text may read; `*` where it reads the row as a whole."""
+    reads = parsed(text).reads
+    return _names_of_row(reads) | ({"*"} if "row" in reads else frozenset())
+
+
+def _names_of_row(paths: Iterable[str]) -> frozenset[str]:
+    parts = [path.split(".") for path in paths]
+    return frozenset(part[1] for part in parts if part[0] == "row" and len(part) > 1)

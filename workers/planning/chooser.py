@@ -27,7 +27,7 @@ class RowChooser:
 
     def __init__(self, where: str) -> None:
         self._condition = condition(where)
-        read = [path.split(".") for path in self._condition.reads]
+        read = [path.split(".") for path in self._condition.needs]
         self._asked = {path[1] for path in read if len(path) > 1}
         self._seen = set(CANONICAL_FIELDS)
         self._columns = dict[str, None]()

@@ -23,6 +23,7 @@ async def planned(desk: Desk, content: str, where: str, name: str = "products.cs
         ('row.color == "blue" or row.title contains "Tab"', 2),
         ("{% if row.color %}{% assign n = row.color | size %}{% if n > 3 %}yes{% endif %}{% endif %}", 1),
         ("{% if row.color %}true{% else %}false{% endif %}", 2),
+        ("{% assign size = row.color %}{% if size == 'red' %}true{% endif %}", 1),
     ],
 )
 async def test_only_rows_that_fit_are_made(desk: Desk, where: str, rows: int) -> None:

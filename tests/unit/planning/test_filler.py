@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.catalog import Row
 from schemas.manifest import Manifest
@@ -13,7 +15,7 @@ from schemas.manifest_check import check_manifest
 from schemas.rendering import cell_values, row_values
 from schemas.template import PromptTemplate, TemplateError, parsed
 from tests.unit.planning.desk import manifest
-from workers.planning import filler
+from workers.planning import checker, filler
 from workers.planning.filler import Filler
 
 PROMPT = "{{ row.title }} in {{ variant.light.words }}, {{ row.color | default: 'plain' }} at {{ size }}"
@@ -29,7 +31,10 @@ def campaign(prompt: str) -> Manifest:
     light = {"low": {"words": "low light"}, "soft": {"words": "soft light"}}
     return check_manifest(
         manifest(
-            templates={"hero": {"prompt": prompt}}, variants={"light": light}, sizes=["square", "portrait"]
+            templates={"hero": {"prompt": prompt}},
+            variants={"light": light},
+            sizes=["square", "portrait"],
+            samples=2,
         )
     )
 
@@ -64,6 +69,51 @@ def test_what_is_filled_in_is_what_a_worker_fills_in_for_each_row_and_cell(text:
         for cell in known.cells("hero", ("variant", "size")):
             plain = outcome(parsed(text).render, cell_values(made, cell, values))
             assert outcome(known.filled, text, cell, values) == plain
+
+
+PIECES = (
+    "{{ row.title }}, ",
+    "{{ row.color | default: 'plain' }}, ",
+    "{{ variant.light.words | default: 'no light' }}, ",
+    "{{ size }}, ",
+    "{{ sample }}, ",
+    "{{ word | default: 'nothing' }}, ",
+    "{{ row.words | default: variant.title | default: 'neither' }}, ",
+    "{% assign word = size %}",
+    "{% assign size = 'one for all' %}",
+    "{% assign sample = row.key %}",
+    "{% assign variant = row %}",
+    "{% assign row = variant.light %}",
+    "{% capture word %}{{ word | default: 'a' }} {{ sample }}{% endcapture %}",
+    "{% capture size %}{{ size }} of {{ variant_key }}{% endcapture %}",
+)
+CONDITIONS = ("row.color", "sample == 2", "size == 'square'", "variant.light.words == 'soft light'", "word")
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Words, and values that the text may have set itself before, for some rows and cells or all of them."""
+    made = "{% assign word = 'word' %}" if draw(st.booleans()) else "{% capture word %}{% endcapture %}"
+    for piece in draw(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6)):
+        asked = draw(st.none() | st.sampled_from(CONDITIONS))
+        made += piece if asked is None else f"{{% if {asked} %}}{piece}{{% endif %}}"
+    return made
+
+
+@given(text=texts())
+@settings(max_examples=150, deadline=None)
+def test_of_any_text_a_plan_sees_all_that_workers_will_fill_in_and_nothing_else(text: str) -> None:
+    made, every = campaign("plain"), ("variant", "size", "sample")
+    known, others = Filler(made), Filler(made)
+    for row in ROWS[:2]:
+        known.next_row()
+        values = row_values(row, checker._fields_read(text))
+        seen = {outcome(known.filled, text, cell, values) for cell in known.cells("hero", parsed(text).reads)}
+        sent = {
+            outcome(parsed(text).render, cell_values(made, cell, row_values(row)))
+            for cell in others.cells("hero", every)
+        }
+        assert seen == sent
 
 
 def test_what_the_row_decides_is_filled_in_once_a_row_and_the_rest_once(

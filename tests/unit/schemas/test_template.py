@@ -175,7 +175,22 @@ def test_what_a_prompt_cannot_be_is_refused_before_it_is_rendered(text: str, say
     ],
 )  # fmt: skip
 def test_what_a_template_reads_is_known_without_rendering(text: str, reads: tuple[str, ...]) -> None:
-    assert parsed(text).reads == reads
+    assert parsed(text).reads == parsed(text).needs == reads
+
+
+@pytest.mark.parametrize(
+    ("text", "reads", "needs"),
+    [
+        ("{% if row.color %}{% assign size = 'one' %}{% endif %}{{ size }}", ("row.color", "size"), ("row.color",)),
+        ("{% capture sample %}{{ sample }}!{% endcapture %}{{ sample }}", ("sample",), ()),
+        ("{{ row.title }}{% assign row = variant.light %}{{ row.words }}",
+         ("row.title", "row.words", "variant.light"), ("row.title", "variant.light")),
+    ],
+)  # fmt: skip
+def test_a_name_that_a_template_sets_itself_may_still_be_read_and_is_not_needed(
+    text: str, reads: tuple[str, ...], needs: tuple[str, ...]
+) -> None:
+    assert (parsed(text).reads, parsed(text).needs) == (reads, needs)
 
 
 @pytest.mark.parametrize(
