@@ -241,7 +241,7 @@ def replay(
 def results(
     context: typer.Context,
     batch: BatchId,
-    output: taking.Listed = Output.JSONL,
+    output: taking.Listed = None,
     export: taking.Format = None,
     to: taking.To = None,
     templates: taking.Templates = None,
@@ -257,10 +257,11 @@ def results(
     from cli.commands import results as command
 
     wanted = exports.Wanted(
-        export, templates or [], sizes or [], samples or [], leave_out, id_column, variants, link
+        export, templates or [], sizes or [], samples or [], leave_out, id_column, variants, link, output
     )
     if export is None and not wanted.own:
-        _with_service(context, lambda service: command.results(service, batch, output, to, wanted.cells))
+        listed = output or Output.JSONL
+        _with_service(context, lambda service: command.results(service, batch, listed, to, wanted.cells))
     else:
         _with_service(context, lambda service: exports.export(service, batch, wanted, to))
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cli.client import Query, ServiceClient
 from cli.exits import ExitCode, WrongUsageError
-from cli.output import Export, LeftOut, counted, is_terminal, say, write
+from cli.output import Export, LeftOut, Output, counted, is_terminal, say, write
 from schemas.errors import DarkroomError
 
 _FILES: dict[Export, tuple[str, dict[str, str]]] = {
@@ -51,6 +51,7 @@ class Wanted:
     id_column: str | None
     variants: bool
     link: bool
+    listed: Output | None
 
     @property
     def own(self) -> Query:
@@ -75,6 +76,10 @@ class Wanted:
         Raises:
             WrongUsageError: this format has no such option.
         """
+        if self.kind and self.listed:
+            raise WrongUsageError(
+                "-o is for the list, and --format makes a file in its place: leave one out."
+            )
         kind = self.kind or Export.JSONL
         for option in self.own:
             what, kinds = _OWN[option]

@@ -9,7 +9,9 @@ import typer
 
 from cli.output import Export, LeftOut, Output
 
-Listed = Annotated[Output, typer.Option("-o", "--output", help="How the list is written.")]
+Listed = Annotated[
+    Output | None, typer.Option("-o", "--output", help="How the list is written [default: jsonl].")
+]
 Format = Annotated[
     Export | None, typer.Option("--format", help="Make this one file of the batch, in place of the list.")
 ]

@@ -196,6 +196,10 @@ def test_a_feed_is_asked_for_as_its_shop_needs_it_and_what_is_missing_is_told(
             "--link is for an archive: give it with --format zip or zip-with-receipts.",
         ),
         ("--variants --format merchant", "--variants is for a feed for Shopify"),
+        (
+            "--format csv -o json",
+            "-o is for the list, and --format makes a file in its place: leave one out.",
+        ),
         ("--leave-out fail --format csv", "--leave-out is for feeds: give it with --format shopify, "),
     ],
 )
