@@ -101,7 +101,8 @@ class PlanTwin(_Part):
 
 
 class PlanDuplicates(_Part):
-    """Pictures that are the same as another of the plan, as far as it can know; `rows` are the first of them.
+    """Pictures that are the same as another of the plan, as far as it can know. `rows` are the first that are alike; `axes`,
+    by template, those whose choices make no difference, because nothing that decides its pictures reads them.
 
     `finished_anew` counts further ones that need no call: their size is made at the same pixels as another one, whose
     original is finished twice.
@@ -110,6 +111,7 @@ class PlanDuplicates(_Part):
     total: int = 0
     by_template: dict[str, int] = {}
     rows: tuple[PlanTwin, ...] = ()
+    axes: dict[str, tuple[str, ...]] = {}
     finished_anew: int = 0
 
 

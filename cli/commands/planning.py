@@ -220,10 +220,15 @@ def _there(unchanged: Json, total: int) -> str:
 def _alike(duplicates: Json) -> str:
     if not duplicates.get("total"):
         return ""
-    pairs = dict.fromkeys(f"row {one['row']} as row {one['same_as_row']}" for one in duplicates["rows"])
     alike = "is the same as another" if duplicates["total"] == 1 else "are the same as others"
     said = f"{counted(duplicates['total'], 'picture')} {alike} ({_parts(duplicates['by_template'])})"
-    return f"{said}: {', '.join(list(pairs)[:FEW_SHOWN])}" if pairs else said
+    pairs = dict.fromkeys(f"row {one['row']} as row {one['same_as_row']}" for one in duplicates["rows"])
+    idle = (
+        f"{' and '.join(axes)} {'makes' if len(axes) == 1 else 'make'} no difference to {name}"
+        for name, axes in (duplicates.get("axes") or {}).items()
+    )
+    reasons = [", ".join(list(pairs)[:FEW_SHOWN]), *idle]
+    return f"{said}: {'; '.join(filter(None, reasons))}".removesuffix(": ")
 
 
 def _advice(found: Json) -> str:

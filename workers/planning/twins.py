@@ -58,18 +58,22 @@ class TwinFinder:
     def found(self, expansion: Expansion) -> PlanDuplicates:
         """How many tasks are twins of others; a sample is not looked at."""
         blocks = () if self.manifest.sample else expansion.grid.blocks
-        by_template, anew = {}, 0
+        by_template, axes, anew = {}, {}, 0
         for block in blocks:
             rows = expansion.rows - self._again.get(block.template, 0)
-            different = self._different(expansion.grid.variants, block.template)
+            read = expansion.grid.variants.read_by(self._reads(block.template))
+            different = _different(expansion.grid.variants, read)
             twins = block.count - rows * different * len(block.sizes) * block.samples
             if twins:
                 by_template[block.template] = twins
+            if idle := self._idle(expansion.grid.variants, read):
+                axes[block.template] = idle
             anew += (block.count - twins) * len(self.shared_sizes[block.template]) // len(block.sizes)
         return PlanDuplicates(
             total=sum(by_template.values()),
             by_template=by_template,
             rows=tuple(self._told) if blocks else (),
+            axes=axes,
             finished_anew=anew,
         )
 
@@ -93,14 +97,20 @@ class TwinFinder:
         sizes = self.manifest.sizes_of(parent)
         return (own, *self._asked_for(parent, size if size in sizes else sizes[0]))
 
-    def _different(self, variants: Combined, template: str) -> int:
-        reads = [
+    def _idle(self, variants: Combined, read: tuple[str, ...]) -> tuple[str, ...]:
+        """The axes on which pictures differ in nothing; not those that the read ones decide, as they go side by side."""
+        names = tuple(self.manifest.variants)
+        least = _different(variants, read)
+        others = ((name, tuple(one for one in names if one in (*read, name))) for name in names)
+        return tuple(name for name, more in others if more != read and _different(variants, more) > least)
+
+    def _reads(self, template: str) -> list[str]:
+        return [
             path
             for name in self._chains[template]
             for text in _texts(self.manifest, name)
             for path in parsed(text).reads
         ]
-        return sum(1 for _ in variants.projected(variants.read_by(reads)))
 
     @cached_property
     def _chains(self) -> dict[str, list[str]]:
@@ -130,6 +140,11 @@ class TwinFinder:
             )
             found[name] = _digest(str(facts).encode())
         return found
+
+
+def _different(variants: Combined, axes: tuple[str, ...]) -> int:
+    """How many combinations differ in something on these axes."""
+    return sum(1 for _ in variants.projected(axes))
 
 
 def generated_size(manifest: Manifest, template: str, size: str) -> str:

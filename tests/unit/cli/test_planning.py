@@ -129,6 +129,7 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
             "total": 2,
             "by_template": {"hero": 2},
             "rows": [{"template": name, "row": 4, "same_as_row": 2} for name in ("hero", "studio")],
+            "axes": {"hero": ["light", "mood"], "studio": ["light"]},
         },
         "lint": [
             {"rule": "vague", "message": "it is vague", "template": "hero", "row": 2, "count": 3, "rows": 2}
@@ -144,7 +145,10 @@ def test_a_plan_shows_tree_variants_twins_advice_and_prompts(service: Any, run: 
     assert "templates hero: 2, m low, lane main, $0.50" in lines
     assert "poster: 2, from hero, m low, lane main, $0.50" in lines
     assert any(line.startswith("cost about $1.00, at least $0.50, at most $1.50") for line in lines)
-    assert "same 2 pictures are the same as others (hero 2): row 4 as row 2" in lines
+    assert (
+        "same 2 pictures are the same as others (hero 2): row 4 as row 2; "
+        "light and mood make no difference to hero; light makes no difference to studio"
+    ) in " ".join(lines)
     assert "advice hero: it is vague (vague; 3 prompts of 2 rows, first in row 2)" in lines
     assert "looked at the prompts of 3 of 1500 rows" in lines
     assert "prompts hero, A, soft: A shirt, no text" in lines

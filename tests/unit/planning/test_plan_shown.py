@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from core.state.batches import BatchStore
 from schemas.batch import BatchState
 from schemas.plan import PLAN_CHANGED
@@ -63,6 +65,7 @@ async def test_variants_that_nothing_reads_are_the_same_picture(desk: Desk) -> N
 
     assert plan.duplicates.by_template == {"hero": 3}
     assert (plan.duplicates.total, plan.duplicates.rows) == (3, ())
+    assert plan.duplicates.axes == {"hero": ("light",)}
     hero, poster = (float(plan.cost.by_template[name]) for name in templates)
     assert Decimal(plan.cost.low) == Decimal(twice.cost.low) * 9 / 12
     assert float(plan.cost.likely) == hero + poster
@@ -207,6 +210,31 @@ async def test_a_cap_that_covers_the_cheapest_call_there_can_be_is_no_reason_to_
     assert short.refusal == (
         "This will cost at least $0.1176, which is over the manifest's cap of $0.117599."
     )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rules", "idle"),
+    [
+        ("{{ variant.a.name }}", {}, ("b", "c")),
+        ("{{ variant_key }}", {}, ()),
+        ("plain", {}, ("a", "b", "c")),
+        ("{{ variant.a.name }}", {"zip": [["a", "b"]]}, ("c",)),
+        ("{{ variant.c.name }}", {"zip": [["a", "b"]]}, ("a", "b")),
+        ("{{ variant.a.name }}{{ variant.c.name }}", {"zip": [["a", "b"]]}, ()),
+        ("{{ variant.a.name }}", {"exclude": [{"b": "one"}]}, ("c",)),
+    ],
+)
+async def test_axes_that_make_no_difference_are_named_unless_another_one_says_the_same(
+    desk: Desk, prompt: str, rules: dict[str, Any], idle: tuple[str, ...]
+) -> None:
+    axis: dict[str, Any] = {"one": {}, "two": {}}
+    variants = {"a": axis, "b": axis, "c": axis, "alone": {"only": {}}}
+    asked = {"catalog": None, "templates": {"hero": {"prompt": prompt}}, "combinations": rules}
+
+    plan = await desk.plan(manifest(variants=variants, **asked))
+
+    assert plan.duplicates.axes == ({"hero": idle} if idle else {})
+    assert bool(plan.duplicates.total) == bool(idle)
 
 
 async def test_a_table_that_looks_like_a_shops_export_is_told_with_what_to_do(desk: Desk) -> None:
