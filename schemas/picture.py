@@ -71,6 +71,7 @@ class PictureFacts:
         mode: the kind of its pixels, by Pillow's name.
         orientation: how it lies in its file, 1 to 8 as EXIF counts; 1 is upright.
         is_placed: whether the file may say where on earth it was taken.
+        copy_bytes: how large the copy is that is sent in its place; None where none is, or none was made yet.
     """
 
     media_type: str
@@ -81,6 +82,7 @@ class PictureFacts:
     mode: str
     orientation: int
     is_placed: bool
+    copy_bytes: int | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -102,6 +104,11 @@ def mask_problem(mask: PictureFacts, masked: PictureFacts | None) -> str | None:
         return "is not a PNG with an alpha channel, which says what may change"
     if mask.lowest_alpha == OPAQUE:
         return "is opaque everywhere, so that nothing may change; make transparent what may"
+    if (mask.copy_bytes or 0) > MAX_MASK_BYTES:
+        return (
+            f"has {mask.copy_bytes:,} bytes once it is upright and in plain pixels, as it is sent; a mask has at most "
+            f"{MAX_MASK_BYTES:,}: save it so, with fewer colors"
+        )
     if masked is not None and (mask.width, mask.height) != (masked.width, masked.height):
         return f"is {mask.size} and the first reference {masked.size}; make them alike"
     return None

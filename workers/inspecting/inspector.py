@@ -55,15 +55,16 @@ class Inspector:
         """
         return await self._asked(self._child, {"path": str(path)})
 
-    async def copy(self, path: Path, *, into: Path) -> None:
-        """Writes an upright copy of the picture, without EXIF, in its own format.
+    async def copy(self, path: Path, *, into: Path) -> int:
+        """Writes an upright copy of the picture, without EXIF, in its own format; how many bytes that are.
 
         Raises:
             PictureRefusedError: as `inspect` does, or the copy is too large to be sent; `into` may be there in part.
             OSError: no process can be started.
         Cancelled: the child is killed; `into` may be there in part.
         """
-        await self._asked(self._copier, {"path": str(path), "into": str(into)})
+        made = await self._asked(self._copier, {"path": str(path), "into": str(into)})
+        return made.size_bytes
 
     async def _asked(self, child: Child[T | _Refused], question: dict[str, str]) -> T:
         async with self._turn:

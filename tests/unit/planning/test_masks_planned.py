@@ -125,6 +125,32 @@ async def test_the_first_picture_of_a_task_is_the_one_that_a_mask_is_for(
     assert "nothing may change" in said(await desk.plan(data))["/templates/hero/mask"]
 
 
+async def test_a_mask_that_is_too_large_once_its_pixels_are_plain_is_found_by_the_plan_and_by_the_next_one(
+    desk: Desk,
+) -> None:
+    for name, size in {"large": (1400, 1400), "small": (8, 6)}.items():
+        await desk.upload(f"{name}.png", picture(size))
+        await desk.upload(f"{name}-mask.png", in_palette(size))
+    rows = [{"file": f"{name}.png", "mask": f"{name}-mask.png"} for name in ("small", "large")]
+
+    plans = [await desk.plan(painted(*rows)) for _ in range(2)]
+
+    for plan in plans:
+        assert [(problem.code, problem.row) for problem in plan.errors] == [("bad_mask", 2)]
+        assert "bytes once it is upright and in plain pixels, as it is sent" in plan.errors[0].detail
+
+
+def in_palette(size: tuple[int, int]) -> bytes:
+    """A noisy PNG of one byte a pixel, the first color of which is seen through; in plain pixels it takes thrice as much."""
+    noise = Image.effect_noise(size, 200)
+    made = Image.frombytes("P", size, noise.tobytes())
+    made.putpalette(bytes(place * 83 % 256 for place in range(768)))
+    made.putpixel((0, 0), 0)
+    file = BytesIO()
+    made.save(file, "png", transparency=0, compress_level=1)
+    return file.getvalue()
+
+
 async def test_what_was_looked_into_is_kept_so_that_the_next_plan_looks_further(desk: Desk) -> None:
     rows = [{"file": f"{place}.png"} for place in range(MAX_LOOKED_INTO)]
     await desk.upload("mask.png", mask())

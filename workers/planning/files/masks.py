@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +49,8 @@ class MaskJudge:
         new = {
             each.sha256: each for pair in pairs for each in pair if each and each.sha256 not in self._found
         }
-        self._found |= dict(zip(new, await self._all_looked(new.values()), strict=True))
+        are_masks = {mask.sha256 for mask, _ in pairs if mask}
+        self._found |= dict(zip(new, await self._all_looked(new.values(), are_masks), strict=True))
         for file, (mask, masked) in zip(masks, pairs, strict=True):
             if mask is not None:
                 self._finder.say(self._problem(file, self._found[mask.sha256], masked))
@@ -73,27 +74,34 @@ class MaskJudge:
         alone = mask_problem(mask, None)
         return file.problem("bad_mask", alone) if alone else _at(file, file.problem("bad_mask", says))
 
-    async def _all_looked(self, uploads: Iterable[Upload]) -> list[Looked]:
-        """Looks into these. No look goes on when one has failed: they ask a child which is about to be ended."""
+    async def _all_looked(self, uploads: Iterable[Upload], masks: Container[str]) -> list[Looked]:
+        """Looks into these. No look goes on when one has failed: they ask a child which is about to be ended.
+
+        Args:
+            masks: digests of those that are one.
+        """
         async with together() as group:
-            looks = [group.create_task(self._look(upload)) for upload in uploads]
+            looks = [group.create_task(self._look(upload, upload.sha256 in masks)) for upload in uploads]
         return [look.result() for look in looks]
 
-    async def _look(self, upload: Upload) -> Looked:
+    async def _look(self, upload: Upload, is_mask: bool) -> Looked:
         async with self._slots:
             if known := await self._documents.find_facts(self._tenant, upload.sha256):
                 return known
             if not self._left:
                 return None
             self._left -= 1
-            return await self._measured(upload)
+            return await self._measured(upload, is_mask)
 
-    async def _measured(self, upload: Upload) -> Looked:
+    async def _measured(self, upload: Upload, is_mask: bool) -> Looked:
         with tempfile.TemporaryDirectory(prefix="darkroom-mask-") as folder:
             path = Path(folder) / "picture"
             try:
                 await self._documents.get_upload(self._tenant, upload.sha256, path)
                 facts = await self._inspector.inspect(path)
+                if is_mask and not facts.is_plain:
+                    copy_bytes = await self._inspector.copy(path, into=Path(folder) / "copy")
+                    facts = replace(facts, copy_bytes=copy_bytes)
             except PictureRefusedError as error:
                 return error
             except NotFoundError:
