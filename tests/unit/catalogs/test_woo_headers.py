@@ -26,8 +26,8 @@ HEADERS = {
     "Dutch": 'ID,Type,SKU,"GTIN, UPC, EAN of ISBN",Naam,Gepubliceerd,"Korte beschrijving",Beschrijving,"Op voorraad?",'
     'Voorraad,"Reguliere prijs",Categorieën,Afbeeldingen,Hoofd,Positie,"Naam eigenschap 1","Waarde eigenschap 1",'
     '"Globale eigenschap 1"',
-    "Portuguese": 'ID,Tipo,SKU,"GTIN, UPC, EAN, ou ISBN",Nome,Publicado,"Descrição curta",Descrição,"Em estoque?",Estoque,'
-    'Preço,Categorias,Imagens,Ascendente,Posição,"Nome do atributo 1","Valores do atributo 1","Atributo global 1"',
+    "Brazilian Portuguese": 'ID,Tipo,SKU,"GTIN, UPC, EAN, ou ISBN",Nome,Publicado,"Descrição curta",Descrição,"Em estoque?",'
+    'Estoque,Preço,Categorias,Imagens,Ascendente,Posição,"Nome do atributo 1","Valores do atributo 1","Atributo global 1"',
 }
 BODY = r"""
 10,variation,MUG-W,,,1,,,1,4,12,,white.jpg,id:12,1,Colour,White,1
