@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,99 +12,12 @@ from core.documents import Documents
 from core.state import keys
 from core.state.actions import ActionState, ActionStore, BulkAction, Chosen
 from core.state.recording import RecordStore
-from core.state.shelving import SOON_S, ShelvingStore, parts_of
-from core.storage.folder import FolderStore
-from core.storage.store import ObjectStore
+from core.state.shelving import SOON_S, parts_of
 from schemas.batch import Batch
-from schemas.claim import Claim
 from schemas.errors import ConflictError, UnavailableError
-from schemas.rendition import Checked
 from schemas.task import TaskState
-from tests.state.truth import SNAPSHOT
+from tests.state.attic import TASKS, Attic, ended
 from tests.state.world import World
-from workers.shelver import Shelver
-
-DAY_MS = 24 * 3600 * 1000
-TASKS = 2_250
-"""Two parts, and a hundred that is not full."""
-
-
-@dataclass
-class Tomorrow:
-    """Some days from now."""
-
-    days: int = 2
-    now: int = 0
-
-    def now_ms(self) -> int:
-        return self.now + self.days * DAY_MS
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, delay_s: float) -> None:
-        raise AssertionError("nobody waits here")
-
-
-@dataclass
-class Attic:
-    """A world, its storage, and shelvers."""
-
-    world: World
-    documents: Documents
-    clock: Tomorrow
-
-    @property
-    def store(self) -> ShelvingStore:
-        return ShelvingStore(self.world.redis)
-
-    async def round(self, worker: str = "w1", documents: Documents | None = None) -> int:
-        """One round of a shelver, whoever had the last one."""
-        await self.world.redis.delete(keys.SHELVING)
-        seconds, _ = await self.world.redis.time()
-        self.clock.now = seconds * 1000
-        return await self.shelver(worker, documents).put_away()
-
-    def shelver(self, worker: str, documents: Documents | None = None) -> Shelver:
-        return Shelver(
-            worker=worker,
-            shelving=self.store,
-            batches=self.world.batches,
-            documents=documents or self.documents,
-            keep_days=1,
-            clock=self.clock,
-        )
-
-    async def bring_back(self, batch: Batch) -> None:
-        away, part = await self.world.look(batch), 0
-        assert away.put_away is not None
-        following: int | None = 0
-        while following is not None:
-            part = following
-            kept = await self.documents.get_ended(batch.tenant, batch.id, away.put_away, part)
-            following = await self.store.bring_back(away, away.put_away, part, kept)
-
-    async def everything(self) -> dict[bytes, Any]:
-        """All of Redis but when and how often something came back, and whose turn it is."""
-        await self.world.redis.delete(keys.SHELVING)
-        found = await self.world.redis.eval(SNAPSHOT, 0)
-        return {key: _as_value(kind, content) for key, kind, content in found}
-
-    async def per_task(self, batch: Batch) -> list[str]:
-        """Names of the keys that grow with the tasks of a batch."""
-        names = [
-            key.decode() async for key in self.world.redis.scan_iter(f"{keys.batch(batch.id)}:*", count=1000)
-        ]
-        return [
-            name for name in names if any(part in name for part in (":ended:", ":posted:", ":in:", ":task:"))
-        ]
-
-
-def _as_value(kind: bytes, content: Any) -> Any:
-    if kind == b"hash":
-        pairs = dict(zip(content[::2], content[1::2], strict=True))
-        return {name: value for name, value in pairs.items() if name not in (b"fetched_at", b"times_back")}
-    return sorted(content or []) if kind == b"set" else content
 
 
 class Interrupted(Documents):
@@ -118,32 +28,6 @@ class Interrupted(Documents):
     async def put_ended(self, tenant: str, batch_id: str, token: str, part: int, hashes: Any) -> None:
         await self.meanwhile[part]()
         await super().put_ended(tenant, batch_id, token, part, hashes)
-
-
-@pytest.fixture
-async def attic(world: World, tmp_path: Path) -> AsyncIterator[Attic]:
-    store = FolderStore(tmp_path, threads=2)
-    yield Attic(world, Documents(store), Tomorrow())
-    await store.aclose()
-
-
-async def ended(world: World, count: int = 6) -> Batch:
-    """A batch whose tasks came to every end there is, the rest of them to failure."""
-    await world.lane()
-    batch, claims = await world.batch(count), list[Claim]()
-    while len(claims) < count:
-        claims += await world.claim(64)
-    done, warned, twin, *failed = claims
-    await world.finish(done, cost=7)
-    await world.walk(warned, "sent", "spooled")
-    about = {"batch": batch.id, "index": warned.index, "fence": warned.fence, "worker": "w1"}
-    await world.tasks.finish(
-        **about, asset="b.png", sha256="0", checks=Checked(result="warn", warned=("x",)), cost=5
-    )
-    await world.move(twin, "skipped", same_as=0)
-    failure = {"class": "bad_row", "message": "It is bad.", "charged": "no"}
-    await asyncio.gather(*(world.move(claim, "failed", failure=failure) for claim in failed))
-    return await world.look(batch)
 
 
 async def cancelled(world: World) -> Batch:
@@ -209,85 +93,6 @@ async def test_one_worker_at_a_time_looks_for_them(attic: Attic) -> None:
     await ended(attic.world)
     assert await attic.store.is_my_turn("w2")
     assert await attic.shelver("w1").put_away() == 0
-
-
-async def test_what_an_earlier_time_away_has_left_is_removed_by_the_next(attic: Attic) -> None:
-    batch = await ended(attic.world, TASKS)
-    before = await attic.everything()
-    await attic.documents.put_ended(batch.tenant, batch.id, "of-a-shelver-that-lost", 0, [])
-    for _ in range(2):
-        assert await attic.round() == 1
-        await attic.bring_back(batch)
-    assert await attic.round() == 1
-
-    token = (await attic.world.look(batch)).put_away
-    assert token is not None
-    assert await attic.documents.ended_keys(batch.tenant, batch.id, but=token) == []
-    await attic.bring_back(batch)
-    assert await attic.everything() == before
-
-
-class Stubborn(FolderStore):
-    """A store that does not answer when it is to remove something."""
-
-    async def delete(self, key: str) -> None:
-        raise UnavailableError("Storage does not answer.")
-
-
-async def test_what_a_shelver_did_not_come_to_remove_is_removed_by_the_next(
-    attic: Attic, tmp_path: Path
-) -> None:
-    batch = await ended(attic.world, TASKS)
-    before = await attic.everything()
-    await attic.documents.put_ended(batch.tenant, batch.id, "of-a-shelver-that-lost", 0, [])
-    stubborn = Stubborn(tmp_path, threads=1)
-    with pytest.raises(UnavailableError):
-        await attic.round("w1", Documents(stubborn))
-    await stubborn.aclose()
-    token = (await attic.world.look(batch)).put_away
-    assert token is not None
-
-    assert await attic.round("w2") == 1
-
-    assert await attic.documents.ended_keys(batch.tenant, batch.id, but=token) == []
-    await attic.bring_back(batch)
-    assert await attic.everything() == before
-
-
-class Frozen(Documents):
-    """Documents of a shelver that is frozen before or after it looks for leftovers, and wakes up when this has happened."""
-
-    def __init__(self, store: ObjectStore, meanwhile: Callable[[], Awaitable[Any]], *, after: bool) -> None:
-        super().__init__(store)
-        self._meanwhile = meanwhile
-        self._after = after
-
-    async def ended_keys(self, tenant: str, batch_id: str, *, but: str) -> list[str]:
-        if not self._after:
-            await self._meanwhile()
-        found = await super().ended_keys(tenant, batch_id, but=but)
-        if self._after:
-            await self._meanwhile()
-        return found
-
-
-@pytest.mark.parametrize("after", [False, True])
-async def test_a_shelver_that_was_frozen_for_long_removes_nothing_of_a_later_time_away(
-    attic: Attic, after: bool
-) -> None:
-    batch = await ended(attic.world, TASKS)
-    before = await attic.everything()
-
-    async def a_month_passes() -> None:
-        assert await attic.round("w2") == 1
-        await attic.bring_back(batch)
-        assert await attic.round("w2") == 1
-
-    slow = Frozen(attic.documents.store, a_month_passes, after=after)
-    await attic.round("w1", slow)
-
-    await attic.bring_back(batch)
-    assert await attic.everything() == before
 
 
 async def test_what_changed_while_it_was_read_stays(attic: Attic) -> None:
