@@ -58,16 +58,19 @@ class Steering(msgspec.Struct, frozen=True):
 
     Args:
         lives: how often it came back from storage.
+        is_replayed: it was cancelled, and tasks of it are made again: those that nothing else tells of stay cancelled.
     """
 
     course: Course
     cap_usd_micros: int | None
     priority: str
     lives: int = 0
+    is_replayed: bool = False
 
 
 class TaskRecord(msgspec.Struct, frozen=True):
-    """A task of which the receipts do not tell all: it ended without a picture, or more than one attempt was paid.
+    """A task of which the receipts do not tell all: it ended without a picture, more than one attempt was paid, or it is
+    made again in a batch that was cancelled.
 
     Args:
         hold_usd_micros: of a parked task, what is set aside for the call in doubt.

@@ -25,6 +25,9 @@ _TOLD = frozenset(
     {TaskState.PARKED, TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED}
 )  # the end of these is in no receipt
 
+CANCELLED = TaskState.CANCELLED.value.encode()
+"""What became of the tasks of a batch that were never touched; once it is so, those that are made again are to be told."""
+
 TOLD_WITHIN_MS = 120_000
 """After so long without a word from whoever took a note, another one does."""
 
@@ -81,17 +84,18 @@ class RecordStore:
         return tenant.decode() if tenant else None
 
     async def steering(self, batch_id: str) -> Steering:
-        """How a batch that exists is steered. One that was cancelled stays so, also while tasks of it are made again."""
+        """How a batch that exists is steered."""
         with translated():
             state, cap, priority, untouched_as, lives = await command(
                 self._client, "HMGET", keys.batch(batch_id), "state", "cap", "class", "untouched_as", "lives"
             )
         course = _COURSES.get(BatchState(state.decode()), Course.RUNNING)
         return Steering(
-            course=Course.CANCELLED if untouched_as == b"cancelled" else course,
+            course=course,
             cap_usd_micros=None if cap is None else int(cap),
             priority=priority.decode(),
             lives=int(lives or 0),
+            is_replayed=course is not Course.CANCELLED and untouched_as == CANCELLED,
         )
 
     async def tasks(self, batch_id: str, page: int) -> list[TaskRecord]:
@@ -107,8 +111,8 @@ class RecordStore:
                 pipe.hgetall(keys.posted(batch_id, first))
                 for index in range(first, first + TASKS_PER_PAGE):
                     pipe.hgetall(keys.task(batch_id, index))
-                pipe.hget(keys.batch(batch_id), "put_away")
-                ended, posted, *live, put_away = await pipe.execute()
+                pipe.hmget(keys.batch(batch_id), ["put_away", "untouched_as"])
+                ended, posted, *live, (put_away, untouched_as) = await pipe.execute()
         if put_away is not None:
             raise LookupError(batch_id)
         paid = _paid(posted)
@@ -118,7 +122,8 @@ class RecordStore:
         for place, fields in enumerate(live):
             if fields:
                 found[first + place] = _live_record(first + place, fields, paid)
-        return [record for _, record in sorted(found.items()) if _is_told(record)]
+        told = _TOLD if untouched_as != CANCELLED else frozenset(TaskState) - {TaskState.DONE}
+        return [record for _, record in sorted(found.items()) if _is_told(record, told)]
 
 
 def _note(member: str, until_ms: int) -> Note:
@@ -126,9 +131,9 @@ def _note(member: str, until_ms: int) -> Note:
     return Note(batch_id, None if part == "steering" else int(part), until_ms)
 
 
-def _is_told(record: TaskRecord) -> bool:
+def _is_told(record: TaskRecord, told: frozenset[TaskState]) -> bool:
     """Whether receipts would not tell it: of a picture they tell one attempt."""
-    return record.state in _TOLD or len(record.paid) > (record.state is TaskState.DONE)
+    return record.state in told or len(record.paid) > (record.state is TaskState.DONE)
 
 
 def _paid(posted: Mapping[bytes, bytes]) -> dict[int, dict[int, int]]:

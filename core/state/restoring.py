@@ -115,6 +115,7 @@ class RestoreStore:
             tenant=planned.tenant,
             fields={name: value for name, value in fields.items() if value is not None},
             flows=[flow | about for flow in planned.flows],
+            is_replayed=steering.is_replayed,
             base=steering.lives * ATTEMPTS_PER_LIFE,
         )
 

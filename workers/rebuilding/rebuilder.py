@@ -120,7 +120,8 @@ class Rebuilder:
 def _report(planned: PlannedBatch, steering: Steering, salvage: Salvage, status: str) -> Report:
     states = [task.state for task in salvage.tasks]
     is_over = steering.course is Course.CANCELLED
-    left = 0 if is_over else planned.total - len(states) + states.count(_S.QUEUED)
+    untold = 0 if steering.is_replayed else planned.total - len(states)
+    left = 0 if is_over else untold + states.count(_S.QUEUED)
     return Report(
         batch=planned.id,
         tenant=planned.tenant,

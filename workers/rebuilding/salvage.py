@@ -115,7 +115,7 @@ class Surveyor:
             record = records.get(index)
             if index in self._pictures:
                 yield _done(index, self._pictures[index], record)
-            elif record is not None and (record.state in ENDED - {TaskState.DONE} or record.hold_usd_micros):
+            elif record is not None and _is_decided(record):
                 yield _as_recorded(record)
             elif index in self._orphans:
                 yield self._in_doubt(index, *self._orphans[index], record)
@@ -182,6 +182,12 @@ def _done(index: int, pictures: Sequence[_Picture], record: TaskRecord | None) -
         paid=_paid(None, {**earlier, own.attempt: own.cost}, own.at),
         surplus=tuple(Paid(picture.attempt, picture.cost, picture.at) for picture in others),
     )
+
+
+def _is_decided(record: TaskRecord) -> bool:
+    """It ended without a picture, or its doubt has its money; a picture without a receipt says no more."""
+    is_doubt = record.state is TaskState.PARKED and record.hold_usd_micros > 0
+    return is_doubt or record.state in ENDED - {TaskState.DONE}
 
 
 def _as_recorded(record: TaskRecord) -> RestoredTask:

@@ -67,6 +67,7 @@ end
 
 local function open_batch(queued)
   redis.call('HSET', key, 'has_opened', 1)
+  note(batch, 'steering')
   reopen(batch)
   see_to_deadline()
   count_open(batch, queued, now)

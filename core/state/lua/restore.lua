@@ -2,7 +2,8 @@
 -- Until the last one the batch is `planning`, so that nothing of it is claimed; late results are taken all along.
 --
 -- ARGV[1] msgpack: batch, step and, as that asks for:
---   begin: tenant, fields {name = value}, flows as for `start`, base (attempts are counted from there)
+--   begin: tenant, fields {name = value}, flows as for `start`, base (attempts are counted from there), is_replayed (it
+--     was cancelled: what is not written stays so)
 --   write: tasks [{index, state, attempt, fence, sends, crashes, at (ms), hold, claim_fence | nil, lane | nil,
 --     doubt | nil (the state it was parked from), asset | nil, sha256 | nil, checks | nil, reused | nil,
 --     same_as | nil, failure | nil, fingerprint | nil, paid [{attempt, cost, at}], surplus [{attempt, cost, at}]}]
@@ -20,6 +21,10 @@ local function begin()
   register_batch(batch, tenant, ask.fields)
   redis.call('HSET', key, 'tenant', tenant, 'state', 'planning', 'restoring', 1)
   redis.call('HSET', key, 'open', int(write_flows(batch, ask.flows, ask.base) + 1))
+  if not ask.is_replayed then return end
+  redis.call('HSET', key, 'open', 1, 'untouched_as', 'cancelled', 'n_cancelled', int(ask.fields.total))
+  for _, flow in ipairs(ask.flows) do redis.call('HSET', flow_key(batch, flow.lane), 'cursor', int(flow.length)) end
+  if (ask.fields.deadline or now) * 1000 < now then redis.call('HDEL', key, 'deadline') end -- as replaying it did
 end
 
 -- What the attempts of a task cost, in the periods in which they were paid.
@@ -60,12 +65,12 @@ local function finish(task, cost)
 end
 
 -- Something of it was paid already, and it is to be made all the same.
-local function queue(task, cost, group, dependent)
+local function queue(task, cost, group, is_counted)
   local month, day = budget_keys(tenant, now)
   redis.call('HSET', task_key(batch, task.index), 'state', 'queued', 'lane', group, 'group', group,
     'month', month, 'day', day, 'hold', 0, 'tokens', 0, 'fence', int(task.fence), 'attempt', int(task.attempt),
     'sends', int(task.sends), 'crashes', int(task.crashes), 'cost', int(cost), 'at', int(task.at))
-  if dependent then add(key, 'open', 1) end
+  if not is_counted then add(key, 'open', 1) end
   make_due(batch, group, task.index, 0, now)
 end
 
@@ -73,13 +78,14 @@ end
 local function write(task)
   if is_untouched(batch, task.index) then
     local group, dependent = place_of(batch, task.index)
-    local cost = post(task)
-    if task.state == 'queued' then queue(task, cost, group, dependent)
+    local cost, from = post(task), load_task(batch, task.index).state
+    local is_counted = from == 'queued' and not dependent
+    if task.state == 'queued' then queue(task, cost, group, is_counted)
     elseif task.state == 'parked' then park(task, cost, group)
     else finish(task, cost) end
-    count_move(batch, task.index, 'queued', task.state)
+    count_move(batch, task.index, from, task.state)
     if task.doubt then mark_doubt(batch, task.index, task.doubt) end
-    if task.state ~= 'queued' and not dependent then add(key, 'open', -1) end
+    if task.state ~= 'queued' and is_counted then add(key, 'open', -1) end
   else post_beside(task, task.paid) end
   post_beside(task, task.surplus)
 end

@@ -9,12 +9,16 @@ from typing import Any
 from core.state import keys
 from core.state.batches import Change
 from core.state.connection import command
+from core.state.recording import RecordStore
 from schemas.batch import Batch, BatchState
 from schemas.manifest import Priority
 from schemas.task import TaskState
 from tests.acceptance.rebuild.conftest import Rebuild, environment
 from tests.processes import ROOT, Process, Simulator, Worker
+from tests.state.test_replay import replay
+from tests.state.world import World
 from tests.studio import TENANT, Studio, eventually, manifest, numbered
+from workers.recorder import Recorder
 
 SLOW = 0.1
 """Latency factor at which a call takes about 0.6 s."""
@@ -246,6 +250,37 @@ async def test_a_cancelled_batch_does_not_come_back_to_life(
     assert only(records, batch.id)["left"] == 0
     assert (after.state, after.counts) == (BatchState.CANCELLED, before.counts)
     assert len(east.calls(batch.id)) == calls
+
+
+async def test_of_a_cancelled_batch_that_was_replayed_only_what_was_made_again_is_made(
+    studio: Studio, worker: Worker, east: Simulator, rebuild: Rebuild
+) -> None:
+    east.latency(SLOW)
+    batch = await half_way(studio, 30)
+    await studio.batches.cancel(TENANT, batch.id)
+    before = await studio.ended(batch.id)
+    await recorded(studio)
+    worker.kill()
+    again = [task.index for task in await studio.task_list(batch.id) if task.state is TaskState.CANCELLED][:4]
+    await replay(World(studio.client), before, again)
+    recorder = Recorder(records=RecordStore(studio.client), documents=studio.documents)
+    while await recorder.record():
+        pass
+    await command(studio.client, "FLUSHALL")
+
+    _, records, _ = rebuild("--batch", batch.id)
+
+    assert (only(records, batch.id)["course"], only(records, batch.id)["left"]) == ("running", 4)
+    studio.worker()
+    after = await studio.ended(batch.id)
+    assert (after.state, after.counts["done"], after.counts["cancelled"]) == (
+        BatchState.COMPLETED,
+        before.counts["done"] + 4,
+        before.counts["cancelled"] - 4,
+    )
+    states = [task.state for task in await studio.task_list(batch.id)]
+    assert {states[index] for index in again} == {TaskState.DONE}
+    assert len(east.calls(batch.id)) == after.counts["done"]
 
 
 async def test_a_batch_that_was_never_started_is_named_and_stays_away(
