@@ -42,6 +42,14 @@ def service_variables(*, data: Path, redis_url: str, port: int, key: str) -> Var
     }
 
 
+def worker_variables(*, metrics_port: int) -> Variables:
+    """What each worker has for itself: several of one machine cannot share a port."""
+    return {
+        "DARKROOM_TELEMETRY__WORKER_METRICS_HOST": "127.0.0.1",
+        "DARKROOM_TELEMETRY__WORKER_METRICS_PORT": str(metrics_port),
+    }
+
+
 def rehearsal_variables(variables: Variables, *, api_url: str, limits: Limits) -> Variables:
     """Two lanes to the simulator, the second to its upscaler. Whatever leads to a real account is taken away, so that
     nothing can be paid."""

@@ -19,7 +19,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.environment import Limits, Variables, live_variables, rehearsal_variables, service_variables
+from cli.environment import (
+    Limits,
+    Variables,
+    live_variables,
+    rehearsal_variables,
+    service_variables,
+    worker_variables,
+)
 from cli.exits import WrongUsageError
 from cli.output import counted, say
 from cli.processes import Processes, Program, running
@@ -33,6 +40,8 @@ LOADED_WITHIN_S = 300.0
 DRAIN_S = 300.0
 GRACE_S = 20.0
 """Longer than a service gives the answers that are under way."""
+TARGETS = "targets"
+"""In the data folder: what Prometheus reads to find service and workers, a file for each of its jobs."""
 WORKERS, SERVICE, SIMULATOR, REDIS = range(4)  # in the order in which they stop
 PORTS = range(10_000, 13_000)
 """Of our processes. Systems give higher ones to outgoing calls, and one of those would take a port between our look and
@@ -247,10 +256,13 @@ class _Start:
         )
 
     def workers(self, variables: Variables) -> None:
-        drain_s = _drain_s(variables)
-        for number in range(1, self._options.workers + 1):
-            argv = (sys.executable, "-m", "workers")
-            self._run(f"worker-{number}", argv, variables, stage=WORKERS, stop_within_s=drain_s + 10)
+        drain_s, argv = _drain_s(variables), (sys.executable, "-m", "workers")
+        names = [f"worker-{number}" for number in range(1, self._options.workers + 1)]
+        ports = dict(zip(names, self._ports, strict=False))  # there are more ports than workers
+        _write_targets(self._options, ports)
+        for name, port in ports.items():
+            told = variables | worker_variables(metrics_port=port)
+            self._run(name, argv, told, stage=WORKERS, stop_within_s=drain_s + 10)
 
     def _run(
         self,
@@ -326,7 +338,7 @@ def _checked_port(wanted: int) -> int:
 def _make_folders(data: Path) -> None:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("redis", "storage", "spool", "logs"):
+        for name in ("redis", "storage", "spool", "logs", TARGETS):
             (data / name).mkdir(exist_ok=True)
     except OSError as error:
         raise WrongUsageError(
@@ -346,6 +358,21 @@ def _write_secret(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def _write_targets(options: UpOptions, workers: Mapping[str, int]) -> None:
+    """Where each process shows its figures, under the name of its log; a file at once, because Prometheus may be reading.
+
+    Source: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config, 2026-11-22.
+    """
+    for job, found in {"darkroom-service": {"service": options.port}, "darkroom-worker": workers}.items():
+        groups = [
+            {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name}} for name, port in found.items()
+        ]
+        place = options.data / TARGETS / f"{job}.json"
+        new = place.with_suffix(".new")
+        new.write_text(json.dumps(groups, indent=2), "utf-8")
+        new.replace(place)
 
 
 @contextmanager

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from wsgiref.simple_server import WSGIServer
 
 import structlog
 import uvloop
 
 from core.memory import return_large_blocks
-from core.settings import Settings, told_settings
+from core.settings import Settings, TelemetrySettings, told_settings
 from core.telemetry.logs import configure
+from core.telemetry.metrics import WorkerMetrics
 from schemas.errors import DarkroomError
 from workers.doctor import visit
 from workers.rebuilding import command
@@ -54,14 +56,31 @@ async def _work(settings: Settings) -> int:
 
     for received in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(received, asked_to_stop)
-    server = None
-    if (port := settings.telemetry.worker_metrics_port) is not None:
-        server, _ = process.metrics.serve(settings.telemetry.worker_metrics_host, port)
+    server = _show(process.metrics, settings.telemetry)
     try:
         return 1 if await process.run(stop) else 0
     finally:
         if server is not None:
             server.shutdown()
+
+
+def _show(metrics: WorkerMetrics, told: TelemetrySettings) -> WSGIServer | None:
+    """Its figures, where they are wanted.
+
+    Raises:
+        DarkroomError: the port is taken, or the address is not of this machine.
+    """
+    host, port = told.worker_metrics_host, told.worker_metrics_port
+    if port is None:
+        return None
+    try:
+        return metrics.serve(host, port)[0]
+    except OSError as error:
+        raise DarkroomError(
+            f"Metrics cannot be shown at {host}:{port}: it is taken, or not of this machine. Set another "
+            "DARKROOM_TELEMETRY__WORKER_METRICS_PORT, each worker of a machine its own, or "
+            "DARKROOM_TELEMETRY__WORKER_METRICS_HOST."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from cli.environment import CODE, inherited
 from cli.exits import ExitCode
 from cli.output import Output, counted, say, write, write_record
 from cli.progress import dollars
-from cli.up import Running, UpOptions, everything
+from cli.up import TARGETS, Running, UpOptions, everything
 from schemas.errors import DarkroomError
 
 EXAMPLE = CODE / "examples" / "apparel.yaml"
@@ -34,7 +34,8 @@ def up(options: UpOptions) -> ExitCode:
 
 def _introduce(machine: Running, options: UpOptions) -> None:
     say(f"Darkroom is up: {counted(options.workers, 'worker')}; images: {machine.images}.")
-    say(f"Data and logs: {machine.data}. Ctrl-C stops everything. In another terminal:")
+    say(f"Data and logs: {machine.data}. Metrics: Prometheus finds them by {machine.data / TARGETS}.")
+    say("Ctrl-C stops everything. In another terminal:")
     write(f"export DARKROOM_URL={machine.url} DARKROOM_KEY={machine.key}")
 
 

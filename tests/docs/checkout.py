@@ -47,7 +47,6 @@ class Checkout:
         self._copy()
         self._redis = RedisServer(folder / "redis")
         self._ending.callback(self._redis.kill)
-        self._metrics_port = free_port()
         said = self._up(folder / "up.log")
         self.reader = self._reader(said)
         self.operator = self.reader | self._operator(said)
@@ -77,12 +76,9 @@ class Checkout:
         )
 
     def _start_prometheus(self) -> str:
-        """As it is configured for one machine, at ports of this one, and with less patience; where it answers."""
-        configuration = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+        """As it is configured for `make up`, with less patience; where it answers."""
+        configuration = yaml.safe_load((ROOT / "deploy" / "prometheus" / "up.yml").read_text())
         configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        ports = [self.reader["DARKROOM_URL"].rpartition(":")[2], str(self._metrics_port)]
-        for job, port in zip(configuration["scrape_configs"], ports, strict=True):
-            job["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
         file = self.folder / "deploy" / "prometheus" / "here.yml"
         file.write_text(yaml.safe_dump(configuration))
         address = f"127.0.0.1:{free_port()}"
@@ -103,10 +99,7 @@ class Checkout:
         (self.folder / ".venv").symlink_to(sys.prefix)
 
     def _up(self, log: Path) -> str:
-        settings = {
-            "DARKROOM_REDIS__URL": self._redis.url,
-            "DARKROOM_TELEMETRY__WORKER_METRICS_PORT": str(self._metrics_port),
-        }
+        settings = {"DARKROOM_REDIS__URL": self._redis.url}
         first, *words = START.split()
         argv = [first, "--directory", str(self.folder), *words]
         running = Process(argv, log, settings | {"OPTIONS": SLOWER})

@@ -31,7 +31,8 @@ Found = list[tuple[dict[str, str], list[float]]]
 
 
 class Prometheus(Process):
-    """Reads what it finds, by the name of its job, once a second; all else is as `shipped` has it."""
+    """Reads what it finds, by the name of its job, once a second; all else is as `shipped` has it, as is where a job looks
+    that is not among what is `found`."""
 
     def __init__(
         self, folder: Path, found: Mapping[str, Sequence[Group]], shipped: str = "prometheus.yml"
@@ -41,8 +42,9 @@ class Prometheus(Process):
         told["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": f"{SCRAPE_S}s"}
         told["rule_files"] = [str(SHIPPED / name) for name in told["rule_files"]]
         for job in told["scrape_configs"]:
-            job.pop("kubernetes_sd_configs", None)
-            job["static_configs"] = list(found[job["job_name"]])
+            if job["job_name"] in found:
+                job.pop("kubernetes_sd_configs", None)
+                job["static_configs"] = list(found[job["job_name"]])
         (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
         _remember(folder)
         self.address = f"127.0.0.1:{free_port()}"

@@ -23,6 +23,7 @@ RUNBOOK = (DEPLOY / "runbook.md").read_text()
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yml"))
 CONFIGURATIONS = [
     DEPLOY / "prometheus" / "prometheus.yml",
+    DEPLOY / "prometheus" / "up.yml",
     DEPLOY / "prometheus" / "kubernetes.yml",
     DEPLOY / "compose" / "prometheus.yml",
 ]
@@ -54,8 +55,11 @@ def test_promtool_takes_the_rules(name: str) -> None:
 
 @pytest.mark.needs("promtool")
 def test_promtool_takes_the_configuration(tmp_path: Path) -> None:
-    here, cluster, container = CONFIGURATIONS
+    here, up, cluster, container = CONFIGURATIONS
     assert complaints("check", "config", here) == ""
+    assert (
+        complaints("check", "config", "--syntax-only", up) == ""
+    )  # its targets are there when something runs
     assert complaints("check", "config", "--syntax-only", container) == ""
     # Debian's promtool is built without the discovery of pods: it looks at all the rest.
     told = yaml.safe_load(cluster.read_text())
