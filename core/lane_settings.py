@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -34,6 +35,15 @@ def words(value: Any) -> Any:
     )
 
 
+def _not_empty(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value():
+        raise ValueError("this must not be empty")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_not_empty)]
+
+
 class LaneSettings(Group):
     """What shares one rate limit: a provider account and a limit group."""
 
@@ -44,7 +54,7 @@ class LaneSettings(Group):
         "https://api.openai.com/v1",
         description="address of the Images API, with its version; for `stability` https://api.stability.ai unless set",
     )
-    api_key: SecretStr = Field(description="the account's key")
+    api_key: Secret = Field(description="the account's key")
     models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         default_factory=lambda: tuple(model.name for model in live_models()),
         description="models this lane serves, with commas; all that its provider has unless named",
@@ -58,7 +68,7 @@ class LaneSettings(Group):
     images_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
     tokens_per_minute: float | None = Field(None, gt=0, description="the account's limit; none: not limited")
     max_concurrency: int = Field(1000, ge=1, le=100_000, description="calls in flight over all workers")
-    admin_key: SecretStr | None = Field(
+    admin_key: Secret | None = Field(
         None,
         description="admin key that may read the account's usage, to resolve doubts; none: they are not asked",
     )

@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 TENANT = "{tenant}"
 """What stands in an opened place for the name of whoever asks."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket, and what all keys in it begin with, which may be nothing."""
+
+    name: str
+    prefix: str
+
+
+def storage_place(url: str) -> Path | Bucket:
+    """What an address of storage names.
+
+    Args:
+        url: `file:///absolute/folder` or `s3://bucket/prefix` (the prefix may be missing).
+
+    Raises:
+        ValueError: half a sentence that says what is wrong with it, and repeats no password.
+    """
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        raise ValueError("this holds '?' or '#': write them as %3F and %23")
+    if _CONTROL.search(unquote(url)):
+        raise ValueError("this holds a control character")
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.path == "/":
+            raise ValueError("a folder is written file:///absolute/folder, with three slashes")
+        return Path(unquote(parts.path))
+    if parts.scheme == "s3":
+        return _bucket(parts.netloc, unquote(parts.path).strip("/"))
+    raise ValueError(
+        f"this has the scheme {parts.scheme!r}; it has to be file:///absolute/folder or s3://bucket/prefix"
+    )
+
+
+def _bucket(name: str, prefix: str) -> Bucket:
+    if not _BUCKET.fullmatch(name):
+        raise ValueError(
+            "this has to be s3://bucket/prefix; a bucket is 3 to 63 lower-case letters, digits, '.' and '-'"
+        )
+    if prefix and not {"", ".", ".."}.isdisjoint(prefix.split("/")):
+        raise ValueError("its prefix has an empty segment, or one that is '.' or '..'; write the names out")
+    return Bucket(name, prefix)
 
 
 def is_loopback(url: str) -> bool:

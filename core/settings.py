@@ -26,16 +26,16 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    NestedSecretsSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from core import secret_files
 from core.complaints import complaint, misspelled, variable
-from core.lane_settings import Group, LaneSettings, words
-from core.places import link_refusal, source_refusal
+from core.lane_settings import Group, LaneSettings, Secret, words
+from core.places import link_refusal, source_refusal, storage_place
 from core.redis_address import RedisAddress, is_redis_url
 from schemas.lane import Limits, together
 from schemas.pricing import micros
@@ -47,33 +47,12 @@ CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Names the folder instead, where systemd loads credentials, and in clusters. Source: https://systemd.io/CREDENTIALS/,
 2026-11-22."""
 
-_SECRETS = "DARKROOM_*"
-
 
 class SettingsError(ValueError):
     """The settings are not usable; the message lists every problem with the name of its variable."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(["The settings have problems:", *(f"  {each}" for each in problems)]))
-
-
-class _SecretFiles(NestedSecretsSettingsSource):
-    """Settings in files, each named as its variable; files of others are left alone."""
-
-    @classmethod
-    def load_secrets(cls, path: Path) -> dict[str, str]:
-        """
-        Raises:
-            SettingsError: one cannot be read.
-        """
-        found = {}
-        for file in sorted(path.glob(_SECRETS)):
-            try:
-                found[file.name] = file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                says = f"{file.name}: the file in {path} cannot be read ({type(error).__name__})"
-                raise SettingsError([says]) from error
-        return found
 
 
 def _usd_micros(value: Any) -> Any:
@@ -131,13 +110,18 @@ class RedisSettings(Group):
         )
 
 
+def _storage_url(url: str) -> str:
+    storage_place(url)
+    return url
+
+
 class StorageSettings(Group):
     """Where pictures, receipts, manifests and catalogs are kept."""
 
-    url: str = Field(
+    url: Annotated[str, AfterValidator(_storage_url)] = Field(
         description="file:///folder or s3://bucket/prefix", examples=["file:///var/lib/darkroom/storage"]
     )
-    endpoint_url: str | None = Field(None, description="address of an S3-compatible store; none: AWS")
+    endpoint_url: HttpAddress | None = Field(None, description="address of an S3-compatible store; none: AWS")
     public_url: HttpAddress | None = Field(
         None,
         description="https:// address under which anybody reads what is stored, for feeds; none: signed links",
@@ -161,7 +145,7 @@ class ServiceSettings(Group):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
-    bootstrap_key: SecretStr | None = Field(None, description="key accepted as the default tenant's admin")
+    bootstrap_key: Secret | None = Field(None, description="key accepted as the default tenant's admin")
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest manifest, inline catalog included")
     max_upload_bytes: int = Field(
         1024**3, ge=1024, description="largest uploaded catalog or reference picture"
@@ -296,7 +280,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        secrets = _SecretFiles(file_secret_settings, secrets_dir_missing="ok", secrets_nested_delimiter="__")
+        secrets = secret_files.SecretFiles(
+            file_secret_settings, secrets_dir_missing="ok", secrets_nested_delimiter="__"
+        )
         return init_settings, env_settings, secrets, TomlConfigSettingsSource(settings_cls)
 
     @field_validator("lanes")
@@ -366,12 +352,14 @@ def load_settings(*, secrets_dir: Path | None = None, **overrides: Any) -> Setti
         SettingsError: every problem at once, each with the variable to set.
     """
     secrets_dir = secrets_dir or Path(environ.get(CREDENTIALS, SECRETS_DIR))
-    names = [*environ, *(file.name for file in secrets_dir.glob(_SECRETS))]
-    problems, settings = list(misspelled(names, Settings)), None
+    in_files = secret_files.complaints(secrets_dir)
+    names = [*environ, *secret_files.names(secrets_dir)]
+    problems, settings = [*misspelled(names, Settings), *in_files.values()], None
     try:
         settings = Settings(_secrets_dir=secrets_dir, **overrides)
     except ValidationError as error:
-        problems += [complaint(found, Settings, _PATTERNS) for found in error.errors(include_input=False)]
+        told = [complaint(found, Settings, _PATTERNS) for found in error.errors(include_input=False)]
+        problems += [each for each in told if each.partition(":")[0] not in in_files]
     if settings is None or problems:
         raise SettingsError(problems)
     return settings

@@ -90,11 +90,7 @@ def main(arguments: list[str]) -> int:
     settings = told_settings()
     if settings is None:
         return 2
-    try:
-        app = build(settings)
-    except ValueError as error:
-        print(f"DARKROOM_STORAGE__URL: {error}", file=sys.stderr)
-        return 2
+    app = build(settings)
     configure(settings.telemetry, process="service")
     try:
         asyncio.run(examine(settings))

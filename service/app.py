@@ -42,11 +42,7 @@ log = structlog.get_logger()
 
 
 def build(settings: Settings, *, clock: Clock | None = None, chance: Chance = token_bytes) -> FastAPI:
-    """The application. Redis and the queue are opened when it starts; everything is closed when it stops.
-
-    Raises:
-        ValueError: the address of the storage is none.
-    """
+    """The application. Redis and the queue are opened when it starts; everything is closed when it stops."""
     clock, metrics = clock or SystemClock(), ServiceMetrics()
     traces = open_traces(settings.telemetry, process="service")
     storage = settings.storage

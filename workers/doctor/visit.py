@@ -16,7 +16,7 @@ from core.storage.opening import open_store
 from core.telemetry.logs import configure, redacted
 from schemas.ids import new_id
 from workers.doctor import provider, redis, sources, spool, storage
-from workers.doctor.finding import Finding, Level, failed
+from workers.doctor.finding import Finding, Level
 
 Findings = Mapping[str, Sequence[Finding]]
 ENDINGS = {
@@ -79,10 +79,7 @@ async def _redis(settings: Settings, clock: Clock) -> list[Finding]:
 
 async def _storage(settings: Settings, clock: Clock) -> list[Finding]:
     where = settings.storage
-    try:
-        store = open_store(where.url, endpoint_url=where.endpoint_url, threads=1)
-    except ValueError as error:
-        return [failed("address", f"{error} See DARKROOM_STORAGE__URL.")]
+    store = open_store(where.url, endpoint_url=where.endpoint_url, threads=1)
     try:
         found = await storage.examine(store, name=_name(clock), clock=clock, linking=_linking(settings))
         return [*found, *await sources.examine(settings.fetch.s3_sources, endpoint_url=where.endpoint_url)]

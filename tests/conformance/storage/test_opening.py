@@ -9,45 +9,9 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from core.storage.folder import FolderStore
 from core.storage.opening import open_store
 from core.storage.threads import Threads
-
-
-@pytest.mark.parametrize(
-    ("url", "problem"),
-    [
-        ("", "scheme ''"),
-        ("/var/pictures", "scheme ''"),
-        ("gs://bucket", "scheme 'gs'"),
-        ("file://pictures", "three slashes"),
-        ("file:pictures", "three slashes"),
-        ("file:///", "three slashes"),
-        ("file:///pictures?a=b", "'\\?'"),
-        ("file:///pictures/a\x00b", "control"),
-        ("s3:///prefix", "bucket"),
-        ("s3://Bucket", "bucket"),
-        ("s3://user:password@bucket", "bucket"),
-        ("s3://bucket/a//b", "empty segment"),
-        ("s3://bucket/a/../b", "'\\.\\.'"),
-    ],
-)
-def test_a_url_that_names_no_store_is_refused_in_a_sentence(url: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        open_store(url, endpoint_url=None, threads=1)
-
-
-def test_a_refused_url_does_not_repeat_a_password() -> None:
-    with pytest.raises(ValueError, match="bucket") as raised:
-        open_store("s3://user:canary@bucket", endpoint_url=None, threads=1)
-    assert "canary" not in str(raised.value)
-
-
-def test_an_endpoint_is_a_web_address() -> None:
-    with pytest.raises(ValueError, match="http"):
-        open_store("s3://bucket", endpoint_url="localhost:9000", threads=1)
 
 
 async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:

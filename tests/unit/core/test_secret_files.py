@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,10 +61,30 @@ def test_a_file_whose_name_is_misspelled_is_named_without_what_is_in_it(
     assert "sk-secret" not in str(refused.value)
 
 
+def refusal(folder: Path, **settings: Any) -> list[str]:
+    """What is told of the files there, and of other settings."""
+    with pytest.raises(SettingsError) as refused:
+        load_settings(secrets_dir=folder, **settings)
+    return [line.strip() for line in str(refused.value).splitlines()[1:]]
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / KEY).mkdir()
-    with pytest.raises(SettingsError, match=f"{KEY}: the file in .* cannot be read"):
-        told(tmp_path)
+    assert refusal(tmp_path, storage={"url": "file:///pictures"}) == [
+        f"{KEY}: the file in {tmp_path} cannot be read (IsADirectoryError)"
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+@pytest.mark.parametrize("name", [KEY, "DARKROOM_REDIS__URL", "DARKROOM_SERVICE__BOOTSTRAP_KEY"])
+def test_a_file_that_is_empty_is_named_once_and_with_everything_else_that_is_wrong(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert refusal(tmp_path, storage={"url": "ftp://host/pictures"}) == [
+        f"{name}: the file in {tmp_path} is empty; write the value into it, or take it away",
+        "DARKROOM_STORAGE__URL: this has the scheme 'ftp'; it has to be file:///absolute/folder or s3://bucket/prefix",
+    ]
 
 
 def test_without_the_folder_there_are_no_files(tmp_path: Path) -> None:

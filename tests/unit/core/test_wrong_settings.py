@@ -14,7 +14,7 @@ REDIS = "DARKROOM_REDIS__URL: this is not an address such as redis://:password@h
 
 def complaints(**wrong: Any) -> list[str]:
     with pytest.raises(SettingsError) as refused:
-        load_settings(storage={"url": "file:///pictures"}, **wrong)
+        load_settings(**({"storage": {"url": "file:///pictures"}} | wrong))
     return [line.strip() for line in str(refused.value).splitlines()[1:]]
 
 
@@ -25,6 +25,15 @@ def test_an_address_that_redis_cannot_be_reached_at_is_refused_and_not_repeated(
     assert complaints(redis={"url": url}) == [REDIS]
 
 
+def test_a_key_that_is_empty_is_refused() -> None:
+    lane = {"api_key": "", "admin_key": ""}
+    assert complaints(lanes={"main": lane}, service={"bootstrap_key": ""}) == [
+        "DARKROOM_SERVICE__BOOTSTRAP_KEY: this must not be empty",
+        "DARKROOM_LANES__MAIN__API_KEY: this must not be empty",
+        "DARKROOM_LANES__MAIN__ADMIN_KEY: this must not be empty",
+    ]
+
+
 def test_a_name_that_no_setting_has_and_an_amount_that_is_none_are_said_at_once() -> None:
     amount, name = complaints(worker={"drain": "3"}, budgets={"tenant_month_usd": "lots"})
 
@@ -32,6 +41,40 @@ def test_a_name_that_no_setting_has_and_an_amount_that_is_none_are_said_at_once(
         "DARKROOM_BUDGETS__TENANT_MONTH_USD: 'lots' is not an amount in dollars; write digits"
     )
     assert name == "DARKROOM_WORKER__DRAIN: there is no such setting; did you mean DARKROOM_WORKER__DRAIN_S?"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "scheme ''"),
+        ("/var/pictures", "scheme ''"),
+        ("ftp://host/pictures", "scheme 'ftp'; it has to be file:///absolute/folder or s3://bucket/prefix"),
+        ("file://pictures", "three slashes"),
+        ("file:pictures", "three slashes"),
+        ("file:///", "three slashes"),
+        ("file:///pictures?a=b", "'?' or '#'"),
+        ("file:///pictures/a%00b", "control"),
+        ("s3:///prefix", "a bucket is"),
+        ("s3://Bucket", "a bucket is"),
+        ("s3://user:canary@bucket", "a bucket is"),
+        ("s3://bucket/a//b", "empty segment"),
+        ("s3://bucket/a/../b", "'.' or '..'"),
+    ],
+)
+def test_an_address_that_names_no_storage_is_told_with_everything_else_and_not_repeated(
+    url: str, says: str
+) -> None:
+    place, slots = complaints(storage={"url": url}, worker={"slots": "few"})
+
+    assert place.startswith("DARKROOM_STORAGE__URL: ")
+    assert says in place
+    assert "canary" not in place
+    assert slots == "DARKROOM_WORKER__SLOTS: this has to be a whole number"
+
+
+def test_an_address_of_an_s3_server_that_is_none_is_refused() -> None:
+    (says,) = complaints(storage={"url": "s3://bucket", "endpoint_url": "localhost:9000"})
+    assert says.startswith("DARKROOM_STORAGE__ENDPOINT_URL: this is not an address such as https://")
 
 
 LANE = {"api_key": "k", "references": "url"}

@@ -47,4 +47,4 @@ def test_an_address_of_the_storage_that_is_none_is_told(
 
     assert main([]) == 2
 
-    assert capsys.readouterr().err.startswith("DARKROOM_STORAGE__URL: ")
+    assert "DARKROOM_STORAGE__URL: this has the scheme 'ftp'" in capsys.readouterr().err
