@@ -352,6 +352,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> WorkerProcess:
             documents=documents,
             reports=reports,
             settings=settings,
+            metrics=metrics,
         ),
         shifts=shifts,
         watcher=SlotsWatcher(slots, partial(lanes.demand, sorted(settings.lanes))),

@@ -15,6 +15,7 @@ from core.documents import Documents
 from core.settings import Settings
 from core.state.doubts import Doubt, DoubtStore, Settled
 from core.state.tasks import Moved, TaskStore
+from core.telemetry.metrics import WorkerMetrics
 from schemas.asset import Receipt
 from schemas.errors import DarkroomError, UnavailableError
 from schemas.failure import Charged
@@ -51,6 +52,7 @@ class Resolver:
         documents: Documents,
         reports: Mapping[str, UsageReport],
         settings: Settings,
+        metrics: WorkerMetrics,
     ) -> None:
         self._worker = worker
         self._doubts = doubts
@@ -59,6 +61,7 @@ class Resolver:
         self._documents = documents
         self._reports = reports
         self._settings = settings
+        self._metrics = metrics
 
     async def resolve(self) -> int:
         """Looks at the doubts that are due. How many of them are resolved.
@@ -198,6 +201,7 @@ class Resolver:
         )
 
     def _report(self, doubt: Doubt, *, by: str, charged: Charged, to: TaskState) -> None:
+        self._metrics.doubts_resolved.labels(to.value).inc()
         _log.info(
             "doubt.resolved",
             batch=doubt.batch_id,

@@ -23,6 +23,7 @@ from schemas.claim import LIMITS
 from schemas.failure import FAILURE_RULES, FailureClass, Reaction
 from schemas.manifest import Priority
 from schemas.model import live_models
+from schemas.task import TaskState
 
 CALL_BUCKETS_S = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Pictures take seconds to minutes; the 95th percentile at high quality is near 280 s (field reports, 2026)."""
@@ -141,6 +142,11 @@ class WorkerMetrics(Metrics):
         self.batches_put_away = self._counter(
             "darkroom_batches_put_away", "Old batches whose tasks left Redis for storage."
         )
+        self.doubts_resolved = self._counter(
+            "darkroom_doubts_resolved", "Doubts resolved, by what became of the task.", "to"
+        )
+        for state in (TaskState.DONE, TaskState.QUEUED, TaskState.PARKED):
+            self.doubts_resolved.labels(state.value)
         self.leases_lost = self._counter("darkroom_leases_lost", "Leases of this worker that had run out.")
         self.in_flight = self._gauge(
             "darkroom_attempts_in_flight", "Attempts running in this process.", "lane"

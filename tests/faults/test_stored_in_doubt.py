@@ -14,6 +14,7 @@ from core.settings import Settings, StorageSettings, WorkerSettings
 from core.state import keys
 from core.state.doubts import DoubtStore
 from core.storage.folder import FolderStore
+from core.telemetry.metrics import WorkerMetrics
 from schemas.asset import Receipt
 from schemas.catalog import Row
 from schemas.claim import Claim
@@ -61,7 +62,12 @@ def documents(store: Shut) -> Documents:
 
 
 @pytest.fixture
-def resolver(world: World, documents: Documents) -> Resolver:
+def metrics() -> WorkerMetrics:
+    return WorkerMetrics()
+
+
+@pytest.fixture
+def resolver(world: World, documents: Documents, metrics: WorkerMetrics) -> Resolver:
     settings = Settings(
         storage=StorageSettings(url="file:///not-used"),
         worker=WorkerSettings(rescue_every_s=0.5, call_deadline_s=600),
@@ -74,6 +80,7 @@ def resolver(world: World, documents: Documents) -> Resolver:
         documents=documents,
         reports={},
         settings=settings,
+        metrics=metrics,
     )
 
 
@@ -172,7 +179,7 @@ async def test_nothing_is_decided_while_storage_cannot_be_asked(
 
 
 async def test_a_batch_whose_manifest_is_gone_is_decided_all_the_same(
-    world: World, documents: Documents, resolver: Resolver, store: Shut
+    world: World, documents: Documents, resolver: Resolver, store: Shut, metrics: WorkerMetrics
 ) -> None:
     claim = await parked(world, documents)
     await store.delete(f"tenants/{claim.tenant}/batches/{claim.batch_id}/manifest.json")
@@ -183,3 +190,4 @@ async def test_a_batch_whose_manifest_is_gone_is_decided_all_the_same(
     batch = await world.batches.get(claim.tenant, claim.batch_id)
     assert (batch.counts["parked"], batch.held_usd_micros) == (1, 9000)
     assert await world.redis.exists(keys.DOUBTS) == 0
+    assert metrics.registry.get_sample_value("darkroom_doubts_resolved_total", {"to": "parked"}) == 1

@@ -34,8 +34,9 @@ def money() -> models.Dashboard:
         "In doubt": [
             p.graph(
                 "Pictures in doubt",
-                "Parked pictures that may have been charged; those that are too many for the dollars beside.", p.COUNT,
-                ("darkroom:doubts:max", "doubts"), ("max(darkroom_doubts_unsummed)", "not in the dollars"),
+                "Parked pictures that may have been charged, until that is decided; those too many for the dollars.",
+                p.COUNT,
+                ("darkroom:doubts:max", "doubts"), ("max(darkroom_doubts_unsummed)", "not in the dollars"), span=8,
             ),
             p.graph(
                 "Dollars in doubt", "What stays held for them until each is resolved.", p.USD,
@@ -43,7 +44,11 @@ def money() -> models.Dashboard:
                     'darkroom:doubtful_usd:max{model=~"$model|unknown", tenant=~"$tenant"}',
                     "{{model}} {{quality}} {{tenant}}",
                 ),
-                stacked=True,
+                stacked=True, span=8,
+            ),
+            p.bars(
+                "Resolved in this range", "Doubts by what became of the task; parked stays so until somebody replays it.",
+                p.COUNT, ("sum by (to) (increase(darkroom_doubts_resolved_total[$__range]))", "{{to}}"), span=8,
             ),
         ],
     }  # fmt: skip

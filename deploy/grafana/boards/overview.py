@@ -7,6 +7,9 @@ from grafana_foundation_sdk.models import dashboard as models
 from deploy.grafana import panels as p
 from deploy.grafana.board import board
 
+_WANTED = [(0.0, "red"), (1.0, "green")]
+"""Colours of what has to be there."""
+
 
 def overview() -> models.Dashboard:
     rows = {
@@ -15,7 +18,7 @@ def overview() -> models.Dashboard:
         "Redis, and what runs": [
             p.figure(
                 "Redis keeps everything", "1 when its append-only file is on and is written; else a crash forgets payments.",
-                p.COUNT, ("min by (part) (darkroom_redis_persists)", "{{part}}"), span=12,
+                p.COUNT, ("min by (part) (darkroom_redis_persists)", "{{part}}"), steps=_WANTED, span=12,
             ),
             p.figure(
                 "Memory of Redis", "The share that is used; a full Redis takes no writes.", p.SHARE,
@@ -96,8 +99,12 @@ def _work() -> list[p.Panel]:
 def _health() -> list[p.Panel]:
     bad = [(1.0, "red")]
     return [
-        p.figure("Redis", "1 when it answers every service.", p.COUNT, ("min(darkroom_redis_up)", "up")),
-        p.figure("Workers", "Workers whose lease is alive.", p.COUNT, ("darkroom:workers:max", "alive")),
+        p.figure(
+            "Redis", "1 when it answers every service.", p.COUNT, ("min(darkroom_redis_up)", "up"), steps=_WANTED,
+        ),
+        p.figure(
+            "Workers", "Workers whose lease is alive.", p.COUNT, ("darkroom:workers:max", "alive"), steps=_WANTED,
+        ),
         p.figure(
             "Lanes that are paused", "Lanes whose account refuses everything.", p.COUNT,
             ("sum(max by (lane) (darkroom_lane_paused))", "paused"), steps=bad,
@@ -107,7 +114,7 @@ def _health() -> list[p.Panel]:
             ("sum(max by (lane) (darkroom_lane_broken))", "broken"), steps=bad,
         ),
         p.figure(
-            "Doubts", "Parked pictures that may have been charged.", p.COUNT,
+            "Doubts", "Parked pictures that may have been charged, until that is decided.", p.COUNT,
             ("darkroom:doubts:max", "pictures"), steps=[(1, "orange")],
         ),
         p.figure(
