@@ -37,7 +37,6 @@ from schemas.errors import DarkroomError
 READY_WITHIN_S = 60.0
 LOADED_WITHIN_S = 300.0
 """A Redis with much to load answers late."""
-DRAIN_S = 300.0
 GRACE_S = 20.0
 """Longer than a service gives the answers that are under way."""
 TARGETS = "targets"
@@ -58,6 +57,7 @@ class UpOptions:
         live: the real API, for real money.
         images_per_minute: limit of the account; None: tier 1 when live, else tier 5.
         latency_factor: of the simulator; 1 is as slow as the real API.
+        drain_s: how long workers may take to finish what is under way; known once settings were looked at.
     """
 
     data: Path
@@ -66,6 +66,7 @@ class UpOptions:
     live: bool
     images_per_minute: int | None
     latency_factor: float
+    drain_s: float = 0.0
 
     @property
     def limits(self) -> Limits:
@@ -112,7 +113,7 @@ def everything(options: UpOptions, variables: Variables) -> Iterator[Running]:
                 ready = _started(options, processes, variables, key)
                 yield ready
             finally:
-                _end(processes, ready, _drain_s(variables))
+                _end(processes, ready, options.drain_s)
 
 
 def _end(processes: Processes, ready: Running | None, drain_s: float) -> None:
@@ -163,24 +164,25 @@ def aftermath(under_way: Mapping[str, int] | None) -> str:
 
 
 def _checked(options: UpOptions, variables: Variables, key: str) -> UpOptions:
-    """The options with the port that is taken.
+    """The options with the port that is taken, and the time that workers have.
 
     Raises:
         WrongUsageError: settings are not usable, or the port is taken; with every problem.
     """
-    port, problems = 0, [_complaint_about_settings(options, variables, key)]
+    looked = _settings(options, variables, key)
+    port, problems = 0, [looked.stderr.strip()] if looked.returncode != 0 else []
     try:
         port = _checked_port(options.port) if options.port else next(_free_ports())
     except WrongUsageError as error:
         problems.append(error.detail)
-    if complaint := "\n".join(filter(None, problems)):
-        raise WrongUsageError(complaint)
-    return replace(options, port=port)
+    if problems:
+        raise WrongUsageError("\n".join(problems))
+    return replace(options, port=port, drain_s=float(looked.stdout))
 
 
-def _complaint_about_settings(options: UpOptions, variables: Variables, key: str) -> str:
-    """Every problem with them; empty where there is none. They are looked at as the service and the workers will, but for
-    addresses that are not known yet."""
+def _settings(options: UpOptions, variables: Variables, key: str) -> subprocess.CompletedProcess[str]:
+    """What `core.settings` says of them: every problem, or how long a worker may drain. They are looked at as the service
+    and the workers will, but for addresses that are not known yet."""
     redis_url = variables.get("DARKROOM_REDIS__URL", "redis://127.0.0.1:6379/0")
     told = variables | service_variables(data=options.data, redis_url=redis_url, port=options.port, key=key)
     if options.live:
@@ -188,8 +190,7 @@ def _complaint_about_settings(options: UpOptions, variables: Variables, key: str
     else:
         told = rehearsal_variables(told, api_url="http://127.0.0.1:1/v1", limits=options.limits)
     argv = (sys.executable, "-m", "core.settings")
-    looked = subprocess.run(argv, env=told, cwd=_folder(options), capture_output=True, text=True, check=False)
-    return looked.stderr.strip() if looked.returncode != 0 else ""
+    return subprocess.run(argv, env=told, cwd=_folder(options), capture_output=True, text=True, check=False)
 
 
 def _started(options: UpOptions, processes: Processes, variables: Variables, key: str) -> Running:
@@ -256,13 +257,13 @@ class _Start:
         )
 
     def workers(self, variables: Variables) -> None:
-        drain_s, argv = _drain_s(variables), (sys.executable, "-m", "workers")
+        argv = (sys.executable, "-m", "workers")
         names = [f"worker-{number}" for number in range(1, self._options.workers + 1)]
         ports = dict(zip(names, self._ports, strict=False))  # there are more ports than workers
         _write_targets(self._options, ports)
         for name, port in ports.items():
             told = variables | worker_variables(metrics_port=port)
-            self._run(name, argv, told, stage=WORKERS, stop_within_s=drain_s + 10)
+            self._run(name, argv, told, stage=WORKERS, stop_within_s=self._options.drain_s + 10)
 
     def _run(
         self,
@@ -281,10 +282,6 @@ class _Start:
 def _folder(options: UpOptions) -> Path:
     """Where processes run: a rehearsal reads nobody's darkroom.toml."""
     return Path.cwd() if options.live else options.data
-
-
-def _drain_s(variables: Variables) -> float:
-    return float(variables.get("DARKROOM_WORKER__DRAIN_S", DRAIN_S))
 
 
 def _under_way(port: int, key: str) -> dict[str, int] | None:

@@ -375,4 +375,7 @@ def told_settings() -> Settings | None:
 
 
 if __name__ == "__main__":
-    sys.exit(2 if told_settings() is None else 0)
+    found = told_settings()
+    if found is None:
+        sys.exit(2)
+    sys.stdout.write(f"{found.worker.drain_s}\n")  # what `darkroom up` has to know before it stops workers

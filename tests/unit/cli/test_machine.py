@@ -171,6 +171,15 @@ def test_whoever_does_not_wait_is_told_what_is_in_doubt_and_how_to_find_it_again
     assert says in up.aftermath(under_way)
 
 
+def test_workers_have_the_time_that_the_file_of_settings_gives_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "darkroom.toml").write_text("[worker]\ndrain_s = 456\n")
+    monkeypatch.chdir(tmp_path)
+    told = inherited() | {"OPENAI_API_KEY": "sk-x"}
+    assert up._checked(options(tmp_path / "data", live=True), told, "key").drain_s == 456
+
+
 def test_its_ports_are_none_that_an_outgoing_call_may_be_given() -> None:
     lowest, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     ports = list(up._free_ports(but=10_000))
