@@ -220,8 +220,7 @@ class Documents:
     async def find_planned(self, tenant: str, batch_id: str) -> PlannedBatch | None:
         """What the plan made of a batch; None when it never started. Raises ValueError when it cannot be read."""
         keys = [key async for key in self.store.list_keys(owned_key(tenant, batch_id, "planned/"))]
-        latest = keys[-1] if keys else owned_key(tenant, batch_id, "batch.json")
-        return await self._find_record(latest, PlannedBatch)
+        return await self._find_record(keys[-1], PlannedBatch) if keys else None
 
     async def put_steering(self, tenant: str, batch_id: str, steering: Steering) -> None:
         await self._put_record(tenant, batch_id, "steering.json", steering)
@@ -371,10 +370,7 @@ def _prompts_key(tenant: str, plan: Plan) -> str:
 
 
 def _page_key(tenant: str, batch_id: str, page: int, fence: int) -> str:
-    """Fence 0: of a batch that was planned before plans had one."""
-    return owned_key(
-        tenant, batch_id, f"rows/{fence}/{page:06d}.jsonl" if fence else f"rows/{page:06d}.jsonl"
-    )
+    return owned_key(tenant, batch_id, f"rows/{fence}/{page:06d}.jsonl")
 
 
 def _ended_key(tenant: str, batch_id: str, token: str, part: int) -> str:

@@ -50,7 +50,7 @@ class PlannedBatch(msgspec.Struct, frozen=True):
     rows: int
     estimated_usd_micros: int
     flows: list[dict[str, Any]]
-    rows_fence: int = 0
+    rows_fence: int
 
 
 class Steering(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -40,7 +39,6 @@ RETRY_STEP_S, RETRY_CAP_S, MAX_TRIES = 1, 60, 2000
 """Redis or storage may be away for a day and a half before a plan is given up."""
 
 _AT_ONCE = 64
-_FENCE = re.compile(r"(?:planned|rows)/(\d+)(?:/|\.json$)")
 
 NewJobs = Callable[[], Worker]
 """Makes arq's worker anew, when the one before has died."""
@@ -104,10 +102,11 @@ class PlanCarrier:
 
     async def _sweep(self, batch: Batch) -> None:
         """Figures go before rows: a batch that came back by them would need its rows."""
+        place, fence = owned_key(batch.tenant, batch.id, ""), batch.rows_fence
+        kept = (f"{place}planned/{fence:08d}.json", f"{place}rows/{fence}/")
         for shelf in ("planned/", "rows/"):
-            place = owned_key(batch.tenant, batch.id, "")
-            keys = [key async for key in self._documents.store.list_keys(place + shelf)]
-            left = [key for key in keys if _is_of_another_plan(key.removeprefix(place), batch.rows_fence)]
+            keys = self._documents.store.list_keys(place + shelf)
+            left = [key async for key in keys if not key.startswith(kept)]
             for start in range(0, len(left), _AT_ONCE):
                 await asyncio.gather(
                     *(self._documents.store.delete(key) for key in left[start : start + _AT_ONCE])
@@ -153,12 +152,6 @@ class PlanCarrier:
             "plan", kind="consumer", under=job.trace, facts={"darkroom.plan.id": job.plan_id}
         ):
             await self._planner.plan(job, fence=fence)
-
-
-def _is_of_another_plan(name: str, fence: int) -> bool:
-    """Rows of a batch that was planned before plans had a fence lie below none, and are left."""
-    found = _FENCE.match(name)
-    return found is not None and int(found[1]) != fence
 
 
 def jobs_worker(settings: Settings, plan: Function) -> Worker:

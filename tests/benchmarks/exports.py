@@ -81,11 +81,27 @@ async def fill(redis_url: str, documents: Documents, tasks: int) -> None:
     await documents.put_manifest(TENANT, batch, check_manifest(manifest("x", variants=season)))
     for first in range(0, rows, PAGE_ROWS):
         page = [PlannedRow(row(n), {}) for n in range(first, min(first + PAGE_ROWS, rows))]
-        await documents.put_page(TENANT, batch, first // PAGE_ROWS, page, fence=0)
+        await documents.put_page(TENANT, batch, first // PAGE_ROWS, page, fence=1)
     block = {"first": 0, "count": tasks, "samples": 1, "dependent": False, "holds": [9000], "tokens": [0]}
     flows = [{"lane": "main", "length": tasks, "blocks": [block]}]
     planned = PlannedBatch(
-        batch, TENANT, "large", "normal", {}, "plan", None, "park", "batch", None, 1, 2, tasks, rows, 0, flows
+        batch,
+        TENANT,
+        "large",
+        "normal",
+        {},
+        "plan",
+        None,
+        "park",
+        "batch",
+        None,
+        1,
+        2,
+        tasks,
+        rows,
+        0,
+        flows,
+        1,
     )
     client = connect(redis_url)
     store = RestoreStore(client)

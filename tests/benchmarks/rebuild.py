@@ -47,7 +47,7 @@ def planned(half: int) -> PlannedBatch:
     blocks = [{**block, "first": 0, "dependent": False}, {**block, "first": half, "dependent": True}]
     flows = [{"lane": "main", "length": half, "blocks": blocks}]
     return PlannedBatch(
-        BATCH, TENANT, "lost", "normal", {}, "plan", None, "park", "batch", None, 1, 2, 2 * half, half, 0, flows
+        BATCH, TENANT, "lost", "normal", {}, "plan", None, "park", "batch", None, 1, 2, 2 * half, half, 0, flows, 1
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from schemas.claim import Claim
 from schemas.errors import UnavailableError
 from schemas.manifest_check import check_manifest
 from schemas.rendition import Check, Checked
-from tests.state.world import Block, World
+from tests.state.world import FENCE, Block, World
 from tests.studio import manifest
 from workers.resolver import Resolver
 from workers.shelf import CampaignShelf
@@ -92,7 +92,7 @@ async def parked(world: World, documents: Documents, *walk: str, **changes: Any)
     await world.redis.hset(keys.batch(batch.id), "rows", 1)
     await documents.put_manifest(batch.tenant, batch.id, checked)
     row = PlannedRow(Row(number=1, key="row-0", title="cup", attrs={"id": "row-0"}, raw={}), {})
-    await documents.put_page(batch.tenant, batch.id, 0, [row], fence=0)
+    await documents.put_page(batch.tenant, batch.id, 0, [row], fence=FENCE)
     (claim,) = await world.claim()
     await world.walk(claim, "sent", *walk, "parked", failure={"class": "doubtful"})
     return claim

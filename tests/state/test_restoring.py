@@ -42,6 +42,7 @@ def planned(blocks: list[Block], **about: Any) -> PlannedBatch:
         "started_at_ms": 2000,
         "total": total,
         "rows": total,
+        "rows_fence": 1,
         "estimated_usd_micros": 70,
         "flows": [asdict(flow) for flow in flows_of({"lane": blocks})],
     }

@@ -206,19 +206,6 @@ async def test_a_rejected_batch_keeps_no_rows(desk: Desk, carrier: PlanCarrier) 
     assert (batch.state, planned_files(desk)) == (BatchState.REJECTED, [])
 
 
-async def test_rows_of_a_batch_that_was_planned_before_plans_had_a_fence_stay(
-    desk: Desk, carrier: PlanCarrier
-) -> None:
-    await carried(desk, carrier)
-    row = await desk.documents.planned_row(TENANT, BATCH, 0, fence=1)
-    await desk.documents.put_page(TENANT, BATCH, 0, [row], fence=0)
-    await command(desk.redis, "HDEL", keys.batch(BATCH), "rows_fence")
-
-    await ended(desk, carrier, PlanJob(PLAN, TENANT, BATCH))
-
-    assert "rows/000000.jsonl" in planned_files(desk)
-
-
 class Overtaken(Documents):
     """Of a planner whose plan another one takes before it is decided."""
 

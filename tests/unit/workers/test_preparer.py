@@ -74,7 +74,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 async def preparer(storage: Storage, references: Unanswered) -> Preparer:
     documents = Documents(storage)
     row = Row(number=1, key="row-0", title="cup")
-    await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})], fence=0)
+    await documents.put_page("acme", "batch_1", 0, [PlannedRow(row, {})], fence=1)
     linker = Linker(storage, lanes=(), expires_s=60)
     return Preparer(documents, references, linker, SystemClock())
 
@@ -93,7 +93,7 @@ async def test_a_reference_counts_as_bad_after_so_many_tries_of_bringing_it(
     preparer: Preparer, attempt: int, fetches: int, becomes: FailureClass
 ) -> None:
     made = check_manifest(ASKED)
-    campaign = Campaign(made, Expansion(made, 1))
+    campaign = Campaign(made, Expansion(made, 1), rows_fence=1)
 
     found = await preparer.prepare(claim(attempt=attempt, fetches=fetches), campaign)
 
@@ -112,7 +112,7 @@ async def test_a_resolver_that_does_not_answer_ends_no_task_within_minutes(
     made = check_manifest(ASKED)
 
     found = await preparer.prepare(
-        claim(attempt=fetches + 1, fetches=fetches), Campaign(made, Expansion(made, 1))
+        claim(attempt=fetches + 1, fetches=fetches), Campaign(made, Expansion(made, 1), rows_fence=1)
     )
 
     assert isinstance(found, Failure)
@@ -161,7 +161,7 @@ async def test_a_file_that_cannot_be_read_here_ends_its_task_after_so_many_tries
     made = check_manifest(ASKED)
 
     found = await preparer.prepare(
-        claim(attempt=fetches + 1, fetches=fetches), Campaign(made, Expansion(made, 1))
+        claim(attempt=fetches + 1, fetches=fetches), Campaign(made, Expansion(made, 1), rows_fence=1)
     )
 
     assert isinstance(found, Failure)
@@ -176,13 +176,17 @@ async def test_what_the_whole_machine_suffers_from_is_never_counted_against_a_ta
     made = check_manifest(ASKED)
 
     with pytest.raises(OSError, match="ab"):
-        await preparer.prepare(claim(attempt=999, fetches=999), Campaign(made, Expansion(made, 1)))
+        await preparer.prepare(
+            claim(attempt=999, fetches=999), Campaign(made, Expansion(made, 1), rows_fence=1)
+        )
 
 
 async def test_a_picture_whose_preset_is_retired_fails_unpaid_and_says_so(preparer: Preparer) -> None:
     made = Manifest.model_validate({**ASKED, "sizes": ["fair_2019"]}, context=ACCEPTED)
 
-    found = await preparer.prepare(claim(attempt=1, fetches=0), Campaign(made, Expansion(made, 1)))
+    found = await preparer.prepare(
+        claim(attempt=1, fetches=0), Campaign(made, Expansion(made, 1), rows_fence=1)
+    )
 
     assert isinstance(found, Failure)
     assert found.failure_class is FailureClass.INVALID_REQUEST
