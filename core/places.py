@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from core.storage.rules import is_key
+
 TENANT = "{tenant}"
 """What stands in an opened place for the name of whoever asks."""
 
@@ -54,8 +56,10 @@ def _bucket(name: str, prefix: str) -> Bucket:
         raise ValueError(
             "this has to be s3://bucket/prefix; a bucket is 3 to 63 lower-case letters, digits, '.' and '-'"
         )
-    if prefix and not {"", ".", ".."}.isdisjoint(prefix.split("/")):
-        raise ValueError("its prefix has an empty segment, or one that is '.' or '..'; write the names out")
+    if prefix and not is_key(prefix):
+        raise ValueError(
+            "its prefix has an empty segment, one that is '.' or '..', begins with '.meta' or is too long; write other names"
+        )
     return Bucket(name, prefix)
 
 

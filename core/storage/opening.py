@@ -6,7 +6,6 @@ from pathlib import Path
 
 from core.places import storage_place
 from core.storage.folder import FolderStore
-from core.storage.rules import check_key
 from core.storage.store import ObjectStore
 
 
@@ -24,8 +23,6 @@ def open_store(url: str, *, endpoint_url: str | None, threads: int) -> ObjectSto
     place = storage_place(url)
     if isinstance(place, Path):
         return FolderStore(place, threads=threads)
-    if place.prefix:
-        check_key(place.prefix)
     # boto3 takes a second to import; whoever stores in a folder does not pay for it.
     from core.storage.s3 import S3Limits, S3Store
 

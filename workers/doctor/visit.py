@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 def also_missing() -> list[str]:
     """What nothing can be made without, beside that which stops a process at once; nothing where more than that is wrong."""
     try:
-        settings = load_settings(storage={"url": "file:///"})
+        settings = load_settings(storage={"url": "file:///var/lib/darkroom/storage"})
     except SettingsError:
         return []
     lines = []
