@@ -37,11 +37,8 @@ async def test_without_a_valid_key_nothing_is_answered(service: Service, header:
         assert KEY not in answer.text
 
 
-@pytest.mark.parametrize("key", [None, ""])
-async def test_a_service_without_a_key_serves_nobody_and_says_what_to_set(
-    serve: Serve, key: str | None
-) -> None:
-    async with serve(bootstrap_key=key) as service:
+async def test_a_service_without_a_key_serves_nobody_and_says_what_to_set(serve: Serve) -> None:
+    async with serve(bootstrap_key=None) as service:
         for header in (KEY, ""):
             answer = await service.get("/v1/batches", headers={"Authorization": f"Bearer {header}"})
             assert "DARKROOM_SERVICE__BOOTSTRAP_KEY" in problem(answer, 401, "unauthorized")["detail"]
