@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PLAN_CHANGED = "plan_changed"
 """Code of the problem of a batch whose plan is not the one that its submission named."""
+PLAN_FAILED = "plan_failed"
+"""The same of one whose plan could not be made, by an error of ours."""
 
 
 class _Part(BaseModel):

@@ -100,6 +100,11 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         "This Idempotency-Key was used for something else",
         "Use a new key for a new request; keys last for 72 hours.",
     ),
+    "plan_failed": ProblemType(
+        500,
+        "The plan could not be made",
+        "It is an error of ours, and nothing was spent: tell the operator, whose log has the rest, and submit anew later.",
+    ),
     "internal": ProblemType(
         500,
         "The service made a mistake",

@@ -18,7 +18,7 @@ from schemas.expansion import Expansion
 from schemas.ids import new_id
 from schemas.manifest import Manifest
 from schemas.manifest_check import check_manifest
-from schemas.plan import PLAN_CHANGED, Plan
+from schemas.plan import PLAN_CHANGED, PLAN_FAILED, Plan
 from schemas.pricing import micros
 from service.equipment import Equipment
 from service.problems import ProblemError
@@ -204,8 +204,9 @@ class Submitter:
         refusal, members = batch.refusal or "The batch was rejected.", {"batch_id": batch.id}
         if not batch.problems:
             raise ProblemError("spend_refused", refusal, members=members)
-        if any(problem.code == PLAN_CHANGED for problem in batch.problems):
-            raise ProblemError(PLAN_CHANGED, refusal, members=members)
+        for code in (PLAN_CHANGED, PLAN_FAILED):
+            if any(problem.code == code for problem in batch.problems):
+                raise ProblemError(code, refusal, members=members)
         plan = await self._desk.plans.get(self._tenant, batch.plan_id)
         raise ProblemError(
             "manifest_invalid",

@@ -27,7 +27,8 @@ from core.state.connection import connect_for_jobs
 from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
 from schemas.batch import Batch, BatchState
-from schemas.errors import NotFoundError, UnavailableError
+from schemas.errors import NotFoundError, Problem, UnavailableError
+from schemas.plan import PLAN_FAILED
 from workers.lease import LeaseKeeper
 from workers.planning.planner import Planner
 from workers.retry_policy import MAX_CRASHES
@@ -125,7 +126,7 @@ class PlanCarrier:
                 fence=fence,
                 plan=None,
                 refusal=refusal,
-                problems=[],
+                problems=[Problem("", PLAN_FAILED, refusal)],
                 finished_at_ms=self._clock.now_ms(),
             )
 

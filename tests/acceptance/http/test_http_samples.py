@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import Problem
-from schemas.plan import PLAN_CHANGED
+from schemas.plan import PLAN_CHANGED, PLAN_FAILED
 from tests.acceptance.http.conftest import Serve
 from tests.acceptance.http.stage import MANIFEST, Service, pointers, problem
 from tests.plans import rejected
@@ -51,18 +51,21 @@ async def test_the_same_submission_under_another_plan_is_still_the_same(service:
     assert first.json()["id"] == again.json()["id"]
 
 
-async def test_a_plan_that_has_changed_is_a_failed_precondition(serve: Serve) -> None:
+@pytest.mark.parametrize(("code", "status"), [(PLAN_CHANGED, 412), (PLAN_FAILED, 500)])
+async def test_a_plan_that_has_changed_or_that_we_could_not_make_is_told_as_that(
+    serve: Serve, code: str, status: int
+) -> None:
     async with serve(submit_wait_s=10) as service:
 
         async def reject() -> None:
             [batch] = await service.desk.batches.page("default", limit=1)
-            found = [Problem("", PLAN_CHANGED, "Something has changed.")]
-            await rejected(service.desk.batches, batch, "Something has changed.", found)
+            found = [Problem("", code, "Something has happened.")]
+            await rejected(service.desk.batches, batch, "Something has happened.", found)
 
         service.clock.on_sleep = reject
-        body = problem(await service.submit(params={"plan": DIGEST}), 412, "plan_changed")
+        body = problem(await service.submit(params={"plan": DIGEST}), status, code)
 
-    assert body["detail"] == "Something has changed."
+    assert body["detail"] == "Something has happened."
     assert body["batch_id"].startswith("batch_")
 
 

@@ -18,7 +18,7 @@ from core.state.connection import command, connect_blocking
 from core.state.plans import PlanStore
 from core.telemetry.traces import Traces
 from schemas.batch import Batch, BatchState
-from schemas.plan import Plan
+from schemas.plan import PLAN_FAILED, Plan
 from tests.unit.planning.desk import BATCH, CSV, PLAN, TENANT, Desk, Frozen, catalog, manifest
 from workers.jobs import PlanCarrier
 from workers.lease import LeaseKeeper
@@ -97,6 +97,7 @@ async def test_an_error_of_ours_rejects_the_batch_and_names_itself(desk: Desk, c
         BatchState.REJECTED,
         "The plan failed by an error of ours: ValidationError.",
     )
+    assert [problem.code for problem in batch.problems] == [PLAN_FAILED]
 
 
 async def test_a_frozen_planner_that_crashes_does_not_reject_a_batch_that_somebody_else_plans(
