@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from schemas.batch import Batch
 from tests.faults.proxy import Ending, Fault, Way
 from tests.faults.row import Figure, Result, Row, Size, row
 from tests.faults.rows.deaths import all_quiet, has_gone_on
@@ -9,19 +12,29 @@ from tests.faults.rows.redis import noticed_by
 from tests.faults.stage import Stage
 from tests.studio import eventually, manifest, numbered
 
+SLOTS = 8
 INSIDE_BYTES = 3000
 """Behind the headers of an answer, and within the picture."""
 
 
 def of_answers(name: str, ending: Ending) -> Row:
-    """Answers of the Images API whose connection ends inside of the picture: doubts, never repeated."""
+    """Answers of the Images API whose connection ends inside of the picture: doubts, never repeated. As many at once as a
+    worker has slots, and then pictures again: a lane on which nothing else succeeds is asked ever more seldom."""
 
-    @row(f"answers of the Images API: {name}", quick=Size(20, times=3), long=Size(400, times=60))
+    def spoil(stage: Stage, times: int) -> None:
+        stage.to_east.spoil(Way.DOWN, Fault(ending=ending, after_bytes=INSIDE_BYTES, times=times))
+
+    @row(f"answers of the Images API: {name}", quick=Size(20, times=3), long=Size(400, times=64))
     async def broken(stage: Stage, size: Size) -> Result:
-        studio = await stage.studio({"DARKROOM_WORKER__CALL_DEADLINE_S": "5", "DARKROOM_WORKER__SLOTS": "8"})
-        stage.to_east.spoil(Way.DOWN, Fault(ending=ending, after_bytes=INSIDE_BYTES, times=size.times))
+        lasting = {"DARKROOM_WORKER__CALL_DEADLINE_S": "5", "DARKROOM_WORKER__SLOTS": str(SLOTS)}
+        studio = await stage.studio(lasting)
         studio.worker()
+        spoil(stage, min(SLOTS, size.times))
         batch_id = await studio.submit(manifest(*numbered(size.tasks)))
+        for struck in range(SLOTS, size.times, SLOTS):
+            await studio.until(batch_id, partial(_has_parked, struck), size.within_s)
+            await has_gone_on(studio, batch_id, size, struck)
+            spoil(stage, min(SLOTS, size.times - struck))
         batch = await studio.ended(batch_id, size.within_s)
         stage.to_east.heal()
         await all_quiet(stage)
@@ -32,6 +45,10 @@ def of_answers(name: str, ending: Ending) -> Row:
         return Result(books, (Figure("connections that ended", size.times),))
 
     return broken
+
+
+def _has_parked(number: int, batch: Batch) -> bool:
+    return batch.counts["parked"] == number
 
 
 cut_answers = of_answers("cut", Ending.CUT)
