@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.storage.rules import is_key
-
 TENANT = "{tenant}"
 """What stands in an opened place for the name of whoever asks."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (2026-11)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+MAX_PREFIX_BYTES = 256
+"""A key of S3 has 1,024; what ours need behind the prefix is left."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -56,9 +56,11 @@ def _bucket(name: str, prefix: str) -> Bucket:
         raise ValueError(
             "this has to be s3://bucket/prefix; a bucket is 3 to 63 lower-case letters, digits, '.' and '-'"
         )
-    if prefix and not is_key(prefix):
+    if prefix and not {"", ".", ".."}.isdisjoint(prefix.split("/")):
+        raise ValueError("its prefix has an empty segment, or one that is '.' or '..'; write the names out")
+    if len(prefix.encode()) > MAX_PREFIX_BYTES:
         raise ValueError(
-            "its prefix has an empty segment, one that is '.' or '..', begins with '.meta' or is too long; write other names"
+            f"its prefix has more than {MAX_PREFIX_BYTES} bytes, of the 1,024 that a key may have"
         )
     return Bucket(name, prefix)
 
