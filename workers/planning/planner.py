@@ -66,30 +66,31 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Draft:
-    """What is found out while planning, under the fence of the plan."""
+    """What is found out while planning, under the fence of the plan. Problems of files are apart, with their finder: a plan
+    goes on to name all files."""
 
     fence: int
+    checker: RowChecker
+    finder: FileFinder
     problems: list[Problem] = field(default_factory=list)
     rows: int = 0
     source: Source | None = None
-    finder: FileFinder | None = None  # its problems are apart: a plan goes on to name all files
     blocks: list[PricedBlock] = field(default_factory=list)
     expansion: Expansion | None = None
     duplicates: PlanDuplicates = field(default_factory=PlanDuplicates)
     unchanged: PlanUnchanged = field(default_factory=PlanUnchanged)
     cost: PlanCost | None = None
     latencies_s: dict[str, float] = field(default_factory=dict)
-    checker: RowChecker | None = None
     digest: str | None = None
     refusal: str | None = None
 
     @property
     def files(self) -> dict[str, Upload | None]:
-        return self.finder.files if self.finder else {}
+        return self.finder.files
 
     @property
     def is_full(self) -> bool:
-        return len(self.problems) + (len(self.checker.mistakes) if self.checker else 0) > MAX_PROBLEMS
+        return len(self.problems) + len(self.checker.mistakes) > MAX_PROBLEMS
 
 
 class _OvertakenError(Exception):
@@ -128,7 +129,7 @@ class Planner:
             fence: under which the plan of the batch was taken; of no meaning without a batch.
         """
         manifest = await self._documents.get_manifest(job.tenant, job.batch_id or job.plan_id)
-        draft = _Draft(fence)
+        draft = self._begun(job.tenant, manifest, fence)
         with tempfile.TemporaryDirectory(prefix="darkroom-plan-") as scratch:
             try:
                 await self._survey(job, manifest, draft, Path(scratch))
@@ -151,18 +152,16 @@ class Planner:
         )
         return plan
 
+    def _begun(self, tenant: str, manifest: Manifest, fence: int) -> _Draft:
+        checker = RowChecker(manifest, partial(self._opener.refusal_of, tenant))
+        most = self._settings.fetch.max_picture_bytes
+        finder = FileFinder(tenant, manifest, self._documents, self._opener.folders(), max_bytes=most)
+        return _Draft(fence, checker, finder)
+
     async def _survey(self, job: PlanJob, manifest: Manifest, draft: _Draft, scratch: Path) -> None:
         """Two passes: the first finds every column and every broken row, the second fills and checks templates."""
         if gone := list(gone_problems(manifest, moment(self._clock.now_ms()).date())):
             raise ManifestError(gone)
-        draft.checker = RowChecker(manifest, partial(self._opener.refusal_of, job.tenant))
-        draft.finder = FileFinder(
-            job.tenant,
-            manifest,
-            self._documents,
-            self._opener.folders(),
-            max_bytes=self._settings.fetch.max_picture_bytes,
-        )
         draft.source = await self._opened(job.tenant, draft.finder, draft.checker, scratch)
         rows_file, attrs = scratch / "rows.jsonl", dict[str, None]()
         await asyncio.to_thread(_copy_rows, draft, rows_file, attrs)
@@ -212,8 +211,6 @@ class Planner:
         self, tenant: str, draft: _Draft, rows_file: Path, attrs: dict[str, None]
     ) -> PlanUnchanged:
         assert draft.expansion is not None
-        assert draft.checker is not None
-        assert draft.finder is not None
         finder = PrintFinder(self._documents, tenant, draft.expansion, draft.finder)
         wanted = {cell.row for cell in finder.cells()}
         filled = draft.checker.filled(attrs)
@@ -235,8 +232,6 @@ class Planner:
             for page in range(-(-draft.rows // PAGE_ROWS)):
                 await self._look_up(job, draft)
                 rows, names = await asyncio.to_thread(_check_page, draft, lines, attrs, digest.update)
-                assert draft.finder is not None
-                assert draft.checker is not None
                 await draft.finder.find(names)
                 await masks.judge(names)
                 is_good = not (draft.problems or draft.checker.mistakes or draft.finder.problems)
@@ -299,7 +294,6 @@ class Planner:
 def _copy_rows(draft: _Draft, path: Path, attrs: dict[str, None]) -> None:
     """First pass: good rows to a file, one a line; the names of their columns to `attrs`, all that are read."""
     assert draft.source is not None
-    assert draft.checker is not None
     read = draft.checker.fields_read
     with path.open("wb") as out:
         for row in draft.source.rows:
@@ -322,7 +316,6 @@ def _check_page(
 ) -> tuple[list[Row], list[list[NeededFile]]]:
     """Second pass over one page: its rows, with every column that any row has and a text reads, and for each row the
     files it needs."""
-    assert draft.checker is not None
     filled = draft.checker.filled(attrs)
     rows: list[Row] = []
     files: list[list[NeededFile]] = []
@@ -336,7 +329,6 @@ def _check_page(
 
 def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> list[PlannedRow]:
     """Rows as workers and feeds will read them: with the files they need."""
-    assert draft.finder is not None
     return [draft.finder.planned(row, needed) for row, needed in zip(rows, files, strict=True)]
 
 
@@ -358,9 +350,9 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         else PlanDuration(seconds=None, limited_by=None),
         catalog=_catalog(manifest, draft),
         templates=tree_of(manifest, draft.blocks, cost) if draft.blocks else (),
-        prompts=tuple(draft.checker.prompts) if draft.checker else (),
-        lint=(*farewells(manifest), *(draft.checker.linter.told() if draft.checker else ())),
-        linted_rows=draft.checker.linter.linted_rows if draft.checker else 0,
+        prompts=tuple(draft.checker.prompts),
+        lint=(*farewells(manifest), *draft.checker.linter.told()),
+        linted_rows=draft.checker.linter.linted_rows,
         duplicates=draft.duplicates,
         unchanged=draft.unchanged,
         files=tuple(PlanFile(name=name, sha256=upload.sha256 if upload else None) for name, upload in shown),
@@ -389,7 +381,6 @@ def _tasks(draft: _Draft) -> PlanTasks:
 
 def _spared(manifest: Manifest, draft: _Draft) -> Spared:
     """What is not paid for because of `reuse`."""
-    assert draft.checker is not None
     if manifest.reuse is Reuse.NEVER:
         return Spared()
     sizes = {} if manifest.sample else draft.checker.twins.shared_sizes
