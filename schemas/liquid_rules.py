@@ -17,6 +17,8 @@ from liquid.exceptions import (
 )
 from liquid.undefined import StrictUndefined, Undefined
 
+from schemas.wording import first_few
+
 MAX_PROMPT_CHARS = 32_000
 """Source: OpenAI Images API, `prompt` of GPT image models, checked 2026-11-20."""
 
@@ -100,7 +102,7 @@ class Fields(dict[str, Any]):
         self.path = path
 
     def __str__(self) -> str:
-        detail = f"'{self.path}' is an object; name one of its fields: {', '.join(list(self)[:10])}"
+        detail = f"'{self.path}' is an object; name one of its fields: {first_few(list(self), 10)}"
         raise UndefinedError(detail, token=None)
 
     __repr__ = __str__

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from schemas.errors import Problem
+from schemas.wording import first_few
 from workers.catalogs.record import Draft, Record, Source, text_of
 
+_COLUMNS_TOLD = 50
 Aliases = tuple[tuple[str, tuple[str, ...]], ...]
 """Canonical field -> snake-cased column names, best first."""
 
@@ -202,3 +204,8 @@ def _path_in(value: Any) -> tuple[str, ...]:
     if len(steps) == 1 or any(">" in step for step in steps):
         return split_path(steps[0])
     return tuple(steps)
+
+
+def columns_told(columns: Sequence[str]) -> str:
+    """A sentence that names the columns that there are."""
+    return f"The columns are: {first_few(columns, _COLUMNS_TOLD)}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.catalog import CANONICAL_FIELDS, Row
 from schemas.errors import Problem
-from workers.catalogs.columns import find_column
+from workers.catalogs.columns import columns_told, find_column
 from workers.catalogs.record import KEY, Draft, refusal, row_problem, text_of
 
 MAX_KEY_LENGTH = 200
@@ -50,7 +50,7 @@ def rule_for(
         return KeyRule((column,), column=column)
     if key in mapping:
         return KeyRule(mapping[key], field=key)
-    raise refusal("key_column_missing", f"There is no column {key!r}. {_listed(columns)}", pointer=KEY)
+    raise refusal("key_column_missing", f"There is no column {key!r}. {columns_told(columns)}", pointer=KEY)
 
 
 def _usual_rule(columns: tuple[str, ...], mapping: Mapping[str, tuple[str, ...]]) -> KeyRule:
@@ -61,7 +61,7 @@ def _usual_rule(columns: tuple[str, ...], mapping: Mapping[str, tuple[str, ...]]
         if column := find_column(name, columns):
             return KeyRule((column,), column=column)
     detail = "No column is a key of itself (sku, id, product_id, key, handle): name one as `key`."
-    raise refusal("key_column_missing", f"{detail} {_listed(columns)}", pointer=KEY)
+    raise refusal("key_column_missing", f"{detail} {columns_told(columns)}", pointer=KEY)
 
 
 class KeyRegister:
@@ -99,8 +99,3 @@ class KeyRegister:
 
     def _problem(self, draft: Draft, code: str, detail: str) -> Problem:
         return row_problem(draft.number, code, detail, column=next(iter(self._rule.columns), "key"))
-
-
-def _listed(columns: tuple[str, ...], most: int = 50) -> str:
-    more = f" and {len(columns) - most} more" if len(columns) > most else ""
-    return f"The columns are: {', '.join(columns[:most])}{more}."

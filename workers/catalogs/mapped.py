@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.errors import ManifestError, Problem, escaped
 from schemas.mapping import FieldSource, parsed_path
-from workers.catalogs.columns import find_column, read_field, snake
+from workers.catalogs.columns import columns_told, find_column, read_field, snake
 from workers.catalogs.record import Draft, Reader, Source
 
 Fields = Mapping[str, FieldSource]
@@ -49,7 +49,7 @@ def settled(fields: Fields, source: Source, *, is_table: bool) -> dict[str, Fiel
         names = [(name, find_column(name, source.columns)) for name in given.columns or ()]
         missing = [name for name, column in names if column is None]
         if missing and is_table:
-            detail = f"There is no column {missing[0]!r}. The columns are: {', '.join(source.columns[:50])}."
+            detail = f"There is no column {missing[0]!r}. {columns_told(source.columns)}"
             problems.append(Problem(f"/catalog/mapping/{escaped(field)}", "column_missing", detail))
         columns = tuple(column or name for name, column in names) or None
         found[field] = given.model_copy(update={"columns": columns})
