@@ -33,6 +33,7 @@ def of_answers(name: str, ending: Ending) -> Row:
         batch_id = await studio.submit(manifest(*numbered(size.tasks)))
         for struck in range(SLOTS, size.times, SLOTS):
             await studio.until(batch_id, partial(_has_parked, struck), size.within_s)
+            stage.to_east.heal()
             await has_gone_on(studio, batch_id, size, struck)
             spoil(stage, min(SLOTS, size.times - struck))
         batch = await studio.ended(batch_id, size.within_s)
