@@ -67,9 +67,10 @@ async def is_delayed(worker: Worker) -> None:
     await eventually(says_so)
 
 
-@row("storage down", quick=Size(10), long=Size(500))
+@row("storage down", quick=Size(10), long=Size(200))
 async def down(stage: Stage, size: Size) -> Result:
-    """It refuses until all is bought, and then nothing listens there for a while."""
+    """It refuses until all is bought, and then nothing listens there for a while. A worker buys no more than it has slots,
+    which are 200: what is not stored yet keeps its own."""
     studio = await stage.studio(on_s3=True)
     worker = studio.worker()
     stage.front.refuse(of_pictures)
