@@ -23,7 +23,10 @@ import redis as blocking_redis
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
+from core.documents import Documents
 from core.state.connection import connect
+from core.storage.folder import FolderStore
+from tests.state.world import World
 
 LEFT_OUT = pytest.StashKey[list[str]]()
 TEST_PROCESSES = 8
@@ -156,3 +159,17 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = connect(redis_url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+def world(redis: Redis) -> World:
+    """The world of the state machine, on an empty Redis."""
+    return World(redis)
+
+
+@pytest.fixture
+async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
+    """Storage in an empty folder."""
+    store = FolderStore(tmp_path / "store", threads=2)
+    yield Documents(store)
+    await store.aclose()

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.documents import Documents
@@ -19,11 +18,6 @@ from tests.state.world import World
 from workers.rescuer import Rescuer
 from workers.shelf import CampaignShelf
 from workers.spool import Spool
-
-
-@pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
 
 
 @pytest.fixture

@@ -35,18 +35,6 @@ COST = 5000
 
 
 @pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
-
-
-@pytest.fixture
-async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
-    store = FolderStore(tmp_path / "store", threads=2)
-    yield Documents(store)
-    await store.aclose()
-
-
-@pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool", 0)
 

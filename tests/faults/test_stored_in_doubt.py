@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from core.documents import Documents, PlannedRow
 from core.settings import Settings, StorageSettings, WorkerSettings
@@ -42,11 +41,6 @@ class Shut(FolderStore):
         if self.is_shut:
             raise UnavailableError("storage is shut")
         return await super().get_bytes(key, max_bytes=max_bytes)
-
-
-@pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
 
 
 @pytest.fixture

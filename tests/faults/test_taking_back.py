@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.documents import Documents
 from core.state.claims import LostClaim
-from core.storage.folder import FolderStore
 from tests.finishing import keeper_of
 from tests.state.world import World
 from workers.rescuer import Rescuer
@@ -29,18 +26,6 @@ class Thoughtful(CampaignShelf):
         if batch_id == self.broken:
             raise RuntimeError("an error of ours")
         return await super().lost_with(tenant, batch_id, index)
-
-
-@pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
-
-
-@pytest.fixture
-async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
-    store = FolderStore(tmp_path / "store", threads=2)
-    yield Documents(store)
-    await store.aclose()
 
 
 @pytest.fixture

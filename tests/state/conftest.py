@@ -16,11 +16,6 @@ from tests.state.world import World
 
 
 @pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
-
-
-@pytest.fixture
 async def still(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """All scripts run at the same moment, so that waits are told to the millisecond, however busy the machine is."""
     seconds, micros = await redis.time()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pytest
 from redis.asyncio import Redis
 
 from core.documents import Documents, PlannedRow
@@ -26,18 +24,6 @@ from tests.state.world import World
 from tests.studio import TENANT
 
 LATER: dict[str, Any] = {"of_a_later_version": {"what": 1}}
-
-
-@pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
-
-
-@pytest.fixture
-async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
-    store = FolderStore(tmp_path / "store", threads=1)
-    yield Documents(store)
-    await store.aclose()
 
 
 async def rewrite(documents: Documents, folder: str, *path: str) -> None:

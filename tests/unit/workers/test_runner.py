@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from redis.asyncio import Redis
 
 from core.clock import SystemClock
 from core.documents import Documents, Print, owned_key, picture_key
@@ -119,11 +118,6 @@ class Unteachable(LaneStore):
 
     async def learn(self, lane: str, lesson: Lesson, *, attempt_id: str | None = None) -> Learned:
         raise RuntimeError("an error of ours")
-
-
-@pytest.fixture
-def world(redis: Redis) -> World:
-    return World(redis)
 
 
 @pytest.fixture

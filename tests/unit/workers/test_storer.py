@@ -11,7 +11,6 @@ from PIL import Image
 
 from core.clock import SystemClock
 from core.documents import Documents, owned_key
-from core.storage.folder import FolderStore
 from schemas.finish_plan import FinishPlan
 from tests.finishing import FINISHER, signed
 from workers.finishing.finisher import Finisher
@@ -23,13 +22,6 @@ from workers.storer import Stored, Storer
 from workers.verifier import Verified
 
 HURRIED = Finisher(processes=1, deadline_s=0.001, memory_bytes=2**31)
-
-
-@pytest.fixture
-async def documents(tmp_path: Path) -> AsyncIterator[Documents]:
-    store = FolderStore(tmp_path / "store", threads=2)
-    yield Documents(store)
-    await store.aclose()
 
 
 @pytest.fixture
