@@ -66,7 +66,7 @@ class TwinFinder:
             twins = block.count - rows * different * len(block.sizes) * block.samples
             if twins:
                 by_template[block.template] = twins
-            if idle := self._idle(expansion.grid.variants, read):
+            if idle := self._idle(expansion.grid.variants, read, different):
                 axes[block.template] = idle
             anew += (block.count - twins) * len(self.shared_sizes[block.template]) // len(block.sizes)
         return PlanDuplicates(
@@ -97,12 +97,15 @@ class TwinFinder:
         sizes = self.manifest.sizes_of(parent)
         return (own, *self._asked_for(parent, size if size in sizes else sizes[0]))
 
-    def _idle(self, variants: Combined, read: tuple[str, ...]) -> tuple[str, ...]:
-        """The axes on which pictures differ in nothing; not those that the read ones decide, as they go side by side."""
+    def _idle(self, variants: Combined, read: tuple[str, ...], different: int) -> tuple[str, ...]:
+        """The axes on which pictures differ in nothing; not those that the read ones decide, as they go side by side.
+
+        Args:
+            different: combinations that differ on the axes that are read.
+        """
         names = tuple(self.manifest.variants)
-        least = _different(variants, read)
         others = ((name, tuple(one for one in names if one in (*read, name))) for name in names)
-        return tuple(name for name, more in others if more != read and _different(variants, more) > least)
+        return tuple(name for name, more in others if more != read and _different(variants, more) > different)
 
     def _reads(self, template: str) -> list[str]:
         return [
