@@ -85,7 +85,7 @@ class Print:
 
 
 class Documents:
-    """Reads and writes by what things are; every key is made in this file."""
+    """Reads and writes by what things are. Who handles a file of a batch by itself names it with `owned_key`, as above."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
@@ -386,8 +386,8 @@ def _looked_at(path: Path) -> tuple[str, int, str]:
     """SHA-256 in hex, bytes, and the media type by the first of them."""
     digest: Any = hashlib.sha256()
     with path.open("rb") as file:
-        media_type = sniff_picture(file.read(HEAD_BYTES)) or NOT_A_PICTURE
-        file.seek(0)
+        head = file.read(HEAD_BYTES)
+        digest.update(head)
         while block := file.read(1 << 20):
             digest.update(block)
-        return digest.hexdigest(), file.tell(), media_type
+        return digest.hexdigest(), file.tell(), sniff_picture(head) or NOT_A_PICTURE
