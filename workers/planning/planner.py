@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 from core.clock import Clock, moment
-from core.documents import PAGE_ROWS, Documents, PlannedRow, Upload
+from core.documents import PAGE_ROWS, Documents, PlannedRow
 from core.queue import PlanJob
 from core.settings import Settings
 from core.state.batches import BatchStore
@@ -83,10 +83,6 @@ class _Draft:
     latencies_s: dict[str, float] = field(default_factory=dict)
     digest: str | None = None
     refusal: str | None = None
-
-    @property
-    def files(self) -> dict[str, Upload | None]:
-        return self.finder.files
 
     @property
     def is_full(self) -> bool:
@@ -333,13 +329,15 @@ def _planned(draft: _Draft, rows: list[Row], files: list[list[NeededFile]]) -> l
 
 
 def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings) -> Plan:
-    shown = sorted(draft.files.items(), key=lambda found: (found[1] is not None, found[0]))[:MAX_FILES_SHOWN]
+    shown = sorted(draft.finder.files.items(), key=lambda found: (found[1] is not None, found[0]))[
+        :MAX_FILES_SHOWN
+    ]
     cost = draft.cost or PlanCost(likely="0.00", high="0.00", cap=manifest.spend.cap_usd, by_template={})
     return Plan(
         id=job.plan_id,
         accepted=draft.cost is not None and draft.refusal is None,
         refusal=draft.refusal,
-        digest=digest_of(manifest, draft.digest, draft.blocks, draft.files),
+        digest=digest_of(manifest, draft.digest, draft.blocks, draft.finder.files),
         name=manifest.label,
         tasks=_tasks(draft),
         cost=cost,
@@ -356,7 +354,7 @@ def _plan_of(job: PlanJob, manifest: Manifest, draft: _Draft, settings: Settings
         duplicates=draft.duplicates,
         unchanged=draft.unchanged,
         files=tuple(PlanFile(name=name, sha256=upload.sha256 if upload else None) for name, upload in shown),
-        files_total=len(draft.files),
+        files_total=len(draft.finder.files),
         errors=tuple(PlanProblem(**problem.as_dict()) for problem in draft.problems[:MAX_PROBLEMS]),
         errors_truncated=len(draft.problems) > MAX_PROBLEMS,
     )
